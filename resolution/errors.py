@@ -1,0 +1,159 @@
+"""Every refusal: a class with a code, the facts, and one sentence on what was given and what was wanted.
+
+This module knows no HTTP; `api/errors.py` maps classes to status codes and the admin shows the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class IdentityError(Exception):
+    """Base of all refusals. `code` is stable for programs, `facts` is JSON-ready, str() is for people."""
+
+    code = "identity_error"
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class InvalidInput(IdentityError):
+    """A value that cannot be used as given."""
+
+    code = "invalid_input"
+
+
+class NotFound(IdentityError):
+    """Something named that does not exist."""
+
+    code = "not_found"
+
+
+class Refused(IdentityError):
+    """A change that the present state of the register forbids."""
+
+    code = "refused"
+
+
+class StaleVersion(IdentityError):
+    """The caller saw an older version than what stands now."""
+
+    code = "stale_version"
+
+
+class NotPermitted(IdentityError):
+    """The actor may not do this."""
+
+    code = "not_permitted"
+
+
+class TryAgain(IdentityError):
+    """A passing hindrance; the same request may succeed in a moment."""
+
+    code = "try_again"
+
+
+class UnknownChannel(NotFound):
+    code = "unknown_channel"
+
+    def __init__(self, given: str, known: Sequence[str]) -> None:
+        shown = ", ".join(sorted(known)[:10]) or "none yet: add one under Channels"
+        super().__init__(f"There is no channel “{given[:60]}”. Known channels: {shown}.", given=given[:60])
+
+
+class UnknownCustomer(NotFound):
+    code = "unknown_customer"
+
+    def __init__(self, given: object) -> None:
+        super().__init__(f"There is no customer {given}. Check the id; ids are never reused.", customer=str(given))
+
+
+class CustomerErased(Refused):
+    code = "customer_erased"
+
+    def __init__(self, given: object) -> None:
+        super().__init__(f"Customer {given} was erased; only the id remains.", customer=str(given))
+
+
+class UnusableIdentifier(InvalidInput):
+    code = "unusable_identifier"
+
+    def __init__(self, kind: str, value: str, why: str) -> None:
+        super().__init__(f"“{value[:60]}” cannot serve as {kind}: {why}.", type=kind, value=value[:255])
+
+
+class MergeBlocked(Refused):
+    """A merge with blockers, each a sentence."""
+
+    code = "merge_blocked"
+
+    def __init__(self, blockers: Sequence[str]) -> None:
+        super().__init__("This merge is not possible: " + " ".join(blockers), blockers=list(blockers))
+
+
+class JudgedDifferent(Refused):
+    code = "judged_different"
+
+    def __init__(self, left: object, right: object, who: str) -> None:
+        super().__init__(
+            f"{who} judged {left} and {right} not the same. Withdraw that judgement before merging them.",
+            left=str(left), right=str(right), judged_by=who,
+        )  # fmt: skip
+
+
+class FourEyes(NotPermitted):
+    code = "four_eyes"
+
+    def __init__(self) -> None:
+        super().__init__("You proposed this merge; a second person has to approve or reject it.")
+
+
+class IllegalTransition(Refused):
+    code = "illegal_transition"
+
+    def __init__(self, what: str, state: str, wanted: str) -> None:
+        super().__init__(f"{what} is {state}; it cannot be {wanted} from there.", state=state, wanted=wanted)
+
+
+class ClaimLost(Refused):
+    code = "claim_lost"
+
+    def __init__(self, conflict: int, holder: str) -> None:
+        super().__init__(
+            f"Conflict {conflict} is not yours (any more): {holder}. Claim it again to decide it.",
+            conflict=conflict, holder=holder,
+        )  # fmt: skip
+
+
+class LaterMergeStands(Refused):
+    code = "later_merge_stands"
+
+    def __init__(self, merge: int, later: int) -> None:
+        super().__init__(
+            f"Merge {merge} lies under merge {later}, which absorbed its survivor. Undo merge {later} first.",
+            merge=merge, later=later,
+        )  # fmt: skip
+
+
+class DuplicateCustomerError(Refused):
+    """Several customers fit a message and the caller asked for an error rather than a queued question."""
+
+    code = "several_candidates"
+
+    def __init__(self, candidates: Sequence[str]) -> None:
+        super().__init__(
+            f"{len(candidates)} customers fit: {', '.join(candidates[:10])}. A person has to decide.",
+            candidates=list(candidates),
+        )  # fmt: skip
+
+
+class CacheUnavailable(TryAgain):
+    code = "cache_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The identity cache cannot be reached, so an identifier cannot change its owner without readers being"
+            " served the old one. Nothing was changed; try again."
+        )

@@ -1,0 +1,31 @@
+"""The tables of identity resolution."""
+
+from resolution.models.api_key import ApiKey
+from resolution.models.audit_entry import AuditEntry
+from resolution.models.blocking_key import BlockingKey
+from resolution.models.conflict import Conflict, ConflictMember
+from resolution.models.idempotency_record import IdempotencyRecord
+from resolution.models.import_run import ImportRun
+from resolution.models.judgement import Judgement
+from resolution.models.match_run import MatchRun
+from resolution.models.merge import Merge, MergeMember, MergeMove
+from resolution.models.merge_proposal import MergeProposal, ProposalMember
+from resolution.models.outbox_event import OutboxEvent
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "BlockingKey",
+    "Conflict",
+    "ConflictMember",
+    "IdempotencyRecord",
+    "ImportRun",
+    "Judgement",
+    "MatchRun",
+    "Merge",
+    "MergeMember",
+    "MergeMove",
+    "MergeProposal",
+    "OutboxEvent",
+    "ProposalMember",
+]

@@ -1,0 +1,19 @@
+"""Values that make two customers candidates."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class BlockingKey(models.Model):
+    """One blocking key of one active customer; rebuilt by services whenever the customer changes."""
+
+    pk = models.CompositePrimaryKey("key", "customer_id")
+    key = models.CharField(max_length=160)
+    customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="blocking_keys")
+
+    class Meta:
+        db_table = "blocking_keys"
+
+    def __str__(self) -> str:
+        return self.key

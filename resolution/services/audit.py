@@ -1,0 +1,205 @@
+"""The trail, and the one way to open a change.
+
+    with change(actor) as trail:
+        ...                                # lock, check, plan, apply
+        trail.record("link", customer_id=…)
+
+`change` is a transaction. What was recorded is chained and written as its last act, so that the lock on the
+chain is held only from there to the commit and always taken last, which rules out deadlocks over it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from customers.ids import uuid7
+from resolution.models import AuditEntry
+from resolution.services import cache, events
+from resolution.types import Actor
+
+ACTIONS = {
+    "create": "created the customer",
+    "update": "changed the profile",
+    "link": "linked an identifier",
+    "unlink": "took an identifier off",
+    "share": "noted an identifier another customer owns",
+    "move": "moved an identifier to this customer",
+    "resolve": "recognised the customer",
+    "merge": "merged customers",
+    "unmerge": "took a merge back",
+    "judge": "judged a pair",
+    "propose": "proposed a merge",
+    "approve": "approved a merge",
+    "reject": "rejected a merge",
+    "withdraw": "withdrew a proposal",
+    "conflict": "asked for a decision",
+    "decide": "decided a conflict",
+    "refuse": "refused a request",
+    "import": "imported a file",
+    "run": "ran duplicate finding",
+    "key": "made or revoked an API key",
+}
+GENESIS = "0" * 64
+_CHAIN_LOCK = 0x1D_DE5C  # any number no other advisory lock uses
+_COLUMNS = (
+    "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action", "old_value",
+    "resolver_id", "resolution_method", "confidence_score", "metadata", "actor_kind", "actor_name", "request_id",
+    "created_at", "previous_hash", "hash",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Trail:
+    """What one change did: audit entries and events to write, identifiers whose owner changes."""
+
+    actor: Actor
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    events: list[events.Event] = field(default_factory=list)
+    reowned: set[cache.IdentifierKey] = field(default_factory=set)
+
+    def record(
+        self,
+        action: str,
+        *,
+        customer_id: uuid.UUID | None = None,
+        channel_id: uuid.UUID | None = None,
+        identifier_type: str = "",
+        identifier_value: str = "",
+        old_value: str = "",
+        resolver_id: uuid.UUID | None = None,
+        method: str = "",
+        confidence: Decimal | None = None,
+        **metadata: Any,
+    ) -> None:
+        """Note one audit row; `metadata` must be JSON-ready. Raises KeyError on an unregistered action."""
+        ACTIONS[action]
+        self.entries.append(
+            {
+                "customer_id": customer_id,
+                "channel_id": channel_id,
+                "identifier_type": identifier_type,
+                "identifier_value": identifier_value,
+                "action": action,
+                "old_value": old_value,
+                "resolver_id": resolver_id,
+                "resolution_method": method,
+                "confidence_score": confidence,
+                "metadata": metadata,
+            }
+        )
+
+    def tell(self, kind: str, *, customer_id: uuid.UUID | None = None, **payload: Any) -> None:
+        """Note one event for other systems."""
+        self.events.append(events.Event(kind, customer_id, payload))
+
+    def reown(self, channel_id: uuid.UUID, identifier_type: str, normalised: str) -> None:
+        """Note that an identifier's answer changes, so that no reader is served the old one after commit."""
+        self.reowned.add((channel_id, identifier_type, normalised))
+
+
+@contextmanager
+def change(actor: Actor) -> Iterator[Trail]:
+    """Open a transaction that leaves a trail. Nothing is written when the block raises.
+
+    Raises CacheUnavailable when an identifier changes owner and the cache cannot be told beforehand.
+    """
+    with transaction.atomic():
+        trail = Trail(actor)
+        yield trail
+        if trail.reowned:
+            fenced = frozenset(trail.reowned)
+            cache.fence(fenced)
+            transaction.on_commit(lambda: cache.release(fenced))
+        events.write(trail.events)
+        _write(trail)
+
+
+def entry_hash(row: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of an audit row and its predecessor's hash; `row` is keyed by column."""
+    covered = {name: _plain(row[name]) for name in _COLUMNS if name != "hash"}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def find_break() -> tuple[int, str] | None:
+    """Walk the whole chain; return the first sequence that does not fit and why, or None.
+
+    Streams the table: memory stays flat.
+    """
+    expected, previous = 1, GENESIS
+    for row in AuditEntry.objects.order_by("sequence").values(*_COLUMNS).iterator(chunk_size=5000):
+        if row["sequence"] != expected:
+            return expected, f"entry {expected} is missing"
+        if row["previous_hash"] != previous:
+            return expected, f"entry {expected} does not follow its predecessor"
+        if row["hash"] != entry_hash(row):
+            return expected, f"entry {expected} was altered"
+        expected, previous = expected + 1, row["hash"]
+    return None
+
+
+def _write(trail: Trail) -> None:
+    if not trail.entries:
+        return
+    rows = _chained(trail)
+    with connection.cursor() as cursor, cursor.copy(_copy_statement()) as copy:
+        for row in rows:
+            copy.write_row([_stored(row[name]) for name in _COLUMNS])
+
+
+def _chained(trail: Trail) -> Sequence[dict[str, Any]]:
+    sequence, previous = _lock_head()
+    rows = []
+    now = timezone.now()
+    for entry in trail.entries:
+        sequence += 1
+        row = entry | {
+            "id": uuid7(),
+            "sequence": sequence,
+            "actor_kind": trail.actor.kind,
+            "actor_name": trail.actor.name,
+            "request_id": trail.actor.request_id,
+            "created_at": now,
+            "previous_hash": previous,
+        }
+        previous = row["hash"] = entry_hash(row)
+        rows.append(row)
+    return rows
+
+
+def _lock_head() -> tuple[int, str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
+        cursor.execute("SELECT sequence, hash FROM customer_identity_audit ORDER BY sequence DESC LIMIT 1")
+        return cursor.fetchone() or (0, GENESIS)
+
+
+def _copy_statement() -> str:
+    return f"COPY customer_identity_audit ({', '.join(_COLUMNS)}) FROM STDIN"
+
+
+def _plain(value: Any) -> Any:
+    """Make a column value JSON-ready in exactly one way, whether it was just made or read back."""
+    match value:
+        case uuid.UUID():
+            return str(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case Decimal():
+            return f"{value:.2f}"
+        case _:
+            return value
+
+
+def _stored(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value

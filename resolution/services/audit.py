@@ -119,8 +119,8 @@ def change(actor: Actor) -> Iterator[Trail]:
         yield trail
         if trail.reowned:
             fenced = frozenset(trail.reowned)
-            cache.fence(fenced)
-            transaction.on_commit(lambda: cache.release(fenced))
+            token = cache.fence(fenced)
+            transaction.on_commit(lambda: cache.release(fenced, token))
         events.write(trail.events)
         _write(trail)
 

@@ -1,0 +1,48 @@
+"""What the roles migration leaves behind."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+
+roles = importlib.import_module("resolution.migrations.0003_roles")
+pytestmark = pytest.mark.django_db
+
+
+def permissions_of(role: str) -> set[str]:
+    return set(Group.objects.get(name=role).permissions.values_list("codename", flat=True))
+
+
+class TestRoles:
+    @pytest.mark.parametrize("role", ["steward", "lead", "auditor", "service", "admin"])
+    def test_every_role_is_a_group_with_the_permissions_it_names(self, role: str) -> None:
+        assert permissions_of(role) == set(roles.ROLES[role])
+
+    def test_a_steward_proposes_and_does_not_approve(self) -> None:
+        assert "propose_merge" in permissions_of("steward")
+        assert "approve_merge" not in permissions_of("steward")
+
+    def test_an_auditor_changes_nothing(self) -> None:
+        assert all(codename.startswith("view_") for codename in permissions_of("auditor"))
+
+    def test_running_it_again_repairs_a_group_and_adds_none(self) -> None:
+        Group.objects.get(name="lead").permissions.clear()
+        with connection.schema_editor() as editor:
+            roles.make_roles(apps, editor)
+        assert permissions_of("lead") == set(roles.ROLES["lead"])
+        assert Group.objects.filter(name="lead").count() == 1
+
+    def test_a_role_that_names_an_unknown_permission_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        Permission.objects.filter(codename="undo_merge").delete()
+        monkeypatch.setattr(roles, "_create_permissions_now", lambda apps, label: None)
+        with connection.schema_editor() as editor, pytest.raises(LookupError, match="undo_merge"):
+            roles.make_roles(apps, editor)
+
+    def test_it_can_be_taken_back(self) -> None:
+        with connection.schema_editor() as editor:
+            roles.drop_roles(apps, editor)
+        assert not Group.objects.filter(name__in=roles.ROLES).exists()

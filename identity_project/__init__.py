@@ -1,0 +1,1 @@
+"""The project around the apps: settings, embedded servers, the launcher behind `make run`."""

@@ -1,0 +1,44 @@
+"""What a start tells: the address, the story of the demo, and how much is in the register now."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from identity_project import database, env
+
+_HOW_TO_SIGN_IN = "To sign in, make an account: .venv/bin/python manage.py createsuperuser"
+_COUNTS = """
+    SELECT (SELECT count(*) FROM customers WHERE status = 'active'),
+           (SELECT count(*) FROM customer_identity_mapping WHERE status = 'active'),
+           (SELECT count(*) FROM conflicts WHERE state <> 'done')
+"""
+
+
+def banner(var: Path, address: str) -> str:
+    customers, identifiers, conflicts = database.row(var, _COUNTS)
+    story = demo_story_path(var)
+    return "\n".join(
+        [
+            story.read_text().strip() if story.exists() else _HOW_TO_SIGN_IN,
+            f"In the register: {customers:,} customers with {identifiers:,} identifiers; "
+            f"{conflicts:,} conflicts in the queue.",
+            f"Identity Desk answers at {address} (Ctrl-C stops it)",
+        ]
+    )
+
+
+def wants_demo(var: Path) -> bool:
+    """True until the demo is in; a register that came from elsewhere is left alone."""
+    if demo_story_path(var).exists():
+        return False
+    return not env.database() or not database.row(var, "SELECT EXISTS (SELECT FROM customers)")[0]
+
+
+def demo_story_path(var: Path) -> Path:
+    """Where the demo's summary is kept, one file a database."""
+    named = env.database()
+    if not named:
+        return var / "demo.txt"
+    facts = "/".join(str(named[key]) for key in ("HOST", "PORT", "NAME"))
+    return var / f"demo-{hashlib.sha256(facts.encode()).hexdigest()[:12]}.txt"

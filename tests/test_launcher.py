@@ -1,0 +1,291 @@
+"""`make run`, driven as a person would: started, stopped, killed, started again. Servers here are real."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from identity_project import embedded, guards, processes
+from identity_project.trouble import Trouble
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120
+
+
+class Start:
+    """One `launcher run` in a process of its own, and what it said."""
+
+    def __init__(self, var: Path, port: int) -> None:
+        self.var = var
+        self.lines: list[str] = []
+        self._up = threading.Event()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "identity_project.launcher", "run"],
+            cwd=ROOT,
+            env=environment(VAR_DIR=str(var), PORT=str(port), DEMO="0"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def said(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_until_up(self) -> Start:
+        assert self._up.wait(PATIENCE), self.said
+        assert self.process.poll() is None, self.said
+        return self
+
+    def send(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit status that follows."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return status
+
+    def children(self) -> list[psutil.Process]:
+        records = [json.loads(path.read_text()) for path in embedded.Servers(self.var).records.glob("*.json")]
+        return [psutil.Process(record["pid"]) for record in records]
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if "answers at" in line:
+                self._up.set()
+        self._up.set()
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Ours without what the test run itself set, so that nothing is shared with its servers."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, **variables}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def status_of(port: int, path: str) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        return int(answer.status)
+
+
+def ask(var: Path, query: str) -> str:
+    with psycopg.connect(
+        host=str(embedded.Servers(var).sockets), user=embedded.SUPERUSER, dbname=embedded.DATABASE_NAME
+    ) as connection:
+        row = connection.execute(query).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def listening_addresses(parents: list[psutil.Process]) -> set[str]:
+    family = [one for parent in parents for one in [parent, *parent.children(recursive=True)]]
+    return {
+        connection.laddr.ip
+        for process in family
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def alive(found: list[psutil.Process]) -> list[str]:
+    """Those still at work; the ended children of a dead launcher may wait for their parent's parent."""
+    _, living = psutil.wait_procs(found, timeout=5)
+    return [str(process) for process in living if process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(scope="module")
+def var() -> Iterator[Path]:
+    """A folder with a short name: unix sockets have no room for a long one."""
+    folder = Path(tempfile.mkdtemp(prefix="desk-"))
+    folder.chmod(0o755)
+    yield folder / "var"
+    with suppress(Trouble):
+        processes.stop_leftovers(embedded.Servers(folder / "var").records)
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@contextmanager
+def started(var: Path, port: int) -> Iterator[Start]:
+    start = Start(var, port)
+    try:
+        yield start
+    finally:
+        if start.process.poll() is None:
+            start.send(signal.SIGTERM)
+
+
+class TestRun:
+    def test_says_where_it_is_and_is_ready_there(self, var: Path, port: int) -> None:
+        with started(var, port) as start:
+            start.wait_until_up()
+            assert f"Identity Desk answers at http://127.0.0.1:{port}/" in start.said
+            assert status_of(port, "/readyz") == 200
+            assert status_of(port, "/admin/login/") == 200
+            assert listening_addresses(start.children()) == {"127.0.0.1"}
+
+    def test_a_second_start_keeps_the_data(self, var: Path, port: int) -> None:
+        with started(var, port) as start:
+            start.wait_until_up()
+            ask(var, "INSERT INTO auth_group (name) VALUES ('kept') RETURNING name")
+        with started(var, port) as start:
+            start.wait_until_up()
+            assert ask(var, "SELECT count(*) FROM auth_group WHERE name = 'kept'") == "1"
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_leaves_no_process(self, number: signal.Signals, var: Path, port: int) -> None:
+        with started(var, port) as start:
+            children = start.wait_until_up().children()
+            assert len(children) == 4
+            assert start.send(number) == 0
+        assert start.lines[-1] == "Stopped."
+        assert alive(children) == []
+        assert list(embedded.Servers(var).records.glob("*.json")) == []
+
+    def test_the_next_start_recovers_from_a_kill(self, var: Path, port: int) -> None:
+        with started(var, port) as start:
+            orphans = start.wait_until_up().children()
+            start.send(signal.SIGKILL)
+        assert len(alive(orphans)) == 4
+
+        with started(var, port) as start:
+            start.wait_until_up()
+            assert alive(orphans) == []
+            assert "Stopped the postgres that an earlier start had left running." in start.said
+            assert status_of(port, "/readyz") == 200
+
+    def test_recovers_when_everything_was_killed_and_numbers_were_given_anew(
+        self, var: Path, port: int
+    ) -> None:
+        with started(var, port) as start:
+            for child in start.wait_until_up().children():
+                for one in [*child.children(recursive=True), child]:
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
+            start.wait()
+        (var / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{var}/postgres\n")
+
+        with started(var, port) as start:
+            start.wait_until_up()
+            assert status_of(port, "/readyz") == 200
+
+    def test_a_part_that_ends_by_itself_ends_the_rest(self, var: Path, port: int) -> None:
+        with started(var, port) as start:
+            children = start.wait_until_up().children()
+            worker = json.loads((embedded.Servers(var).records / "4-worker.json").read_text())["pid"]
+            psutil.Process(worker).kill()
+            assert start.wait() == 1
+        assert "The worker ended by itself" in start.lines[-1]
+        assert alive(children) == []
+
+
+class TestRefusals:
+    def refused(self, **variables: str) -> str:
+        """What a start under these variables says before it gives up: one sentence, never a traceback."""
+        done = subprocess.run(
+            [sys.executable, "-m", "identity_project.launcher", "run"],
+            cwd=ROOT,
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr
+
+    def test_a_busy_port_is_named_with_a_free_one(self, var: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            sentence = self.refused(VAR_DIR=str(var), PORT=str(port))
+        assert sentence.startswith(f"Port {port} is taken by another program")
+        assert "PORT=" in sentence
+        assert "make run" in sentence
+
+    def test_a_folder_it_cannot_write_in_is_named(self) -> None:
+        assert self.refused(VAR_DIR="/proc/identity").startswith("Cannot write in /proc/identity")
+
+    def test_a_bad_variable_is_named(self, var: Path) -> None:
+        assert "PORT is 'abc'" in self.refused(VAR_DIR=str(var), PORT="abc")
+        assert "LOG_LEVEL is 'LOUD'" in self.refused(VAR_DIR=str(var), LOG_LEVEL="LOUD")
+
+    def test_a_database_that_does_not_answer_is_named(self, var: Path) -> None:
+        sentence = self.refused(
+            VAR_DIR=str(var),
+            DATABASE_URL=f"postgres://a:b@127.0.0.1:{free_port()}/desk",
+            PORT=str(free_port()),
+        )
+        assert "The database could not be migrated" in sentence
+
+    def test_data_of_another_version_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "postgres").mkdir()
+        (tmp_path / "postgres" / "PG_VERSION").write_text("12\n")
+        sentence = self.refused(VAR_DIR=str(tmp_path), PORT=str(free_port()))
+        assert "was written by PostgreSQL 12" in sentence
+
+    def test_a_second_launcher_on_one_folder_is_refused(self, tmp_path: Path) -> None:
+        with guards.hold_lock(tmp_path):
+            sentence = self.refused(VAR_DIR=str(tmp_path), PORT=str(free_port()))
+        assert f"Another launcher (process {os.getpid()}) already uses {tmp_path}" in sentence
+
+
+class TestReset:
+    def reset(self, var: Path, *words: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "identity_project.launcher", "reset", *words],
+            cwd=ROOT,
+            env=environment(VAR_DIR=str(var)),
+            input=answer,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def test_deletes_nothing_without_a_yes(self, tmp_path: Path) -> None:
+        done = self.reset(tmp_path, answer="no\n")
+        assert (done.returncode, tmp_path.exists()) == (1, True)
+        assert "Nothing was deleted" in done.stderr
+
+    def test_asked_by_nobody_it_deletes_nothing(self, tmp_path: Path) -> None:
+        assert self.reset(tmp_path).returncode == 1
+        assert tmp_path.exists()
+
+    def test_forced_it_stops_what_runs_and_deletes_it(self, var: Path, port: int) -> None:
+        with started(var, port) as start:
+            children = start.wait_until_up().children()
+            done = self.reset(var, "--force")
+            assert done.returncode == 0, done.stderr
+            assert start.wait() == 0
+        assert alive(children) == []
+        assert not var.exists()

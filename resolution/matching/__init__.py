@@ -1,0 +1,3 @@
+"""Pure matching."""
+
+from __future__ import annotations

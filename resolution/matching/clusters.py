@@ -1,0 +1,202 @@
+"""Scored pairs to groups that hold together.
+
+Bare connected components chain strangers: a joins b, b joins c, and a and c have nothing in common. Here
+groups grow by falling weight, and two groups join only if their members fit each other on the whole. What
+was refused, and what policy may not settle alone, comes back as questions; a group that holds badly says
+so in `why`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import combinations, islice, product
+
+from resolution.matching.decide import Policy, band_of, pair_of
+from resolution.types import Band, Group, PairScore
+
+# A person rarely has more records; above it someone looks, and cross weights are taken from a part.
+LARGE_GROUP = 12
+MOST_CROSS_PAIRS = 144
+SPARSE_BELOW = 0.5
+
+LINKING = (Band.AUTO, Band.SAMPLE)
+
+
+def group_customers(
+    scores: Iterable[PairScore],
+    *,
+    policy: Policy,
+    score: Callable[[str, str], PairScore],
+    different: Collection[frozenset[str]] = (),
+) -> list[Group]:
+    """Group customers by their scored pairs; the same pairs in any order give the same groups.
+
+    A group of several members with an empty `why` may be merged; with a `why` it goes to review whole. A
+    group may be of one member that only carries `questions`: pairs across groups for a person to settle,
+    the strongest for each two groups, each on the group of its smaller key. `score` gives the weight of
+    pairs that `scores` left out; `different` holds the pairs of keys that a person judged different.
+    """
+    ranked = sorted(scores, key=_rank)
+    bench = _Bench({pair_of(pair): pair for pair in reversed(ranked)}, policy, score, frozenset(different))
+    for edge in ranked:
+        if band_of(policy, edge) in LINKING and pair_of(edge) not in bench.different:
+            bench.try_to_join(edge)
+    return bench.groups(_questions(ranked, bench))
+
+
+def _rank(score: PairScore) -> tuple[float, list[str]]:
+    return -score.weight, sorted((score.left, score.right))
+
+
+@dataclass
+class _Cluster:
+    """A group in the making."""
+
+    members: list[str]
+    edges: list[PairScore] = field(default_factory=list)
+    cuts: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Bench:
+    """The groups so far, and what is known of pairs."""
+
+    known: dict[frozenset[str], PairScore]
+    policy: Policy
+    score: Callable[[str, str], PairScore]
+    different: frozenset[frozenset[str]]
+    cluster_of: dict[str, _Cluster] = field(default_factory=dict)
+
+    def cluster(self, key: str) -> _Cluster:
+        return self.cluster_of.setdefault(key, _Cluster([key]))
+
+    def pair(self, left: str, right: str) -> PairScore:
+        """The score of a pair, asked for once."""
+        pair = frozenset((left, right))
+        if pair not in self.known:
+            self.known[pair] = self.score(*sorted(pair))
+        return self.known[pair]
+
+    def try_to_join(self, edge: PairScore) -> None:
+        """Join the two groups of an edge, or note on both why not."""
+        left, right = self.cluster(edge.left), self.cluster(edge.right)
+        if left is right:
+            left.edges.append(edge)
+            return
+        refusal = self.refusal(left, right)
+        if refusal:
+            left.cuts.append(refusal)
+            right.cuts.append(refusal)
+        else:
+            self.join(left, right, edge)
+
+    def join(self, left: _Cluster, right: _Cluster, edge: PairScore) -> None:
+        kept, gone = (left, right) if len(left.members) >= len(right.members) else (right, left)
+        kept.members += gone.members
+        kept.edges += [*gone.edges, edge]
+        kept.cuts += gone.cuts
+        self.cluster_of.update(dict.fromkeys(gone.members, kept))
+
+    def refusal(self, left: _Cluster, right: _Cluster) -> str:
+        """Why two groups may not become one; empty when they may."""
+        judged = self.judged_apart(left, right)
+        if judged:
+            return f"{judged[0]} and {judged[1]} were judged different people"
+        crossing = list(islice(_crossing(left, right), MOST_CROSS_PAIRS))
+        pairs = [self.pair(*keys) for keys in crossing]
+        for pair in pairs:
+            if pair.hard_conflict:
+                return f"{pair.left} and {pair.right} contradict each other: {pair.hard_conflict}"
+        mean = sum(pair.weight for pair in pairs) / len(pairs)
+        return "" if mean >= 0 else f"on the whole the members speak against it (mean weight {mean:.1f})"
+
+    def judged_apart(self, left: _Cluster, right: _Cluster) -> tuple[str, str] | None:
+        """The first pair across two groups that a person judged different; looks at every pair."""
+        if not self.different:
+            return None
+        apart = (keys for keys in _crossing(left, right) if frozenset(keys) in self.different)
+        return next(apart, None)
+
+    def groups(self, questions: dict[str, list[PairScore]]) -> list[Group]:
+        """Finish: every group of several members or with questions, by its smallest key."""
+        clusters = {id(cluster): cluster for cluster in self.cluster_of.values()}
+        found = [self.finish(cluster, questions) for cluster in clusters.values()]
+        return sorted((group for group in found if len(group.members) > 1 or group.questions), key=_smallest)
+
+    def finish(self, cluster: _Cluster, questions: dict[str, list[PairScore]]) -> Group:
+        members = tuple(sorted(cluster.members))
+        asked = tuple(sorted((pair for key in members for pair in questions.get(key, ())), key=_rank))
+        reasons = list(dict.fromkeys(cluster.cuts)) if len(members) > 1 else []
+        if len(members) > 1:
+            reasons += self.weak_points(members)
+        return Group(members, tuple(sorted(cluster.edges, key=_rank)), asked, _sentence(reasons))
+
+    def weak_points(self, members: tuple[str, ...]) -> Iterator[str]:
+        """What makes a group doubtful though every join was allowed."""
+        if len(members) > LARGE_GROUP:
+            yield f"it is large ({len(members)} customers)"
+            return
+        supported = self.supported_pairs(members)
+        possible = len(members) * (len(members) - 1) // 2
+        if len(supported) < SPARSE_BELOW * possible:
+            yield f"only {len(supported)} of its {possible} pairs support it"
+        if bridge := _bridge(members, supported):
+            yield f"it hangs on one pair, {bridge[0]} and {bridge[1]}"
+
+    def supported_pairs(self, members: tuple[str, ...]) -> list[tuple[str, str]]:
+        pairs = combinations(members, 2)
+        return [(left, right) for left, right in pairs if self.pair(left, right).weight >= self.policy.review]
+
+
+def _crossing(left: _Cluster, right: _Cluster) -> Iterator[tuple[str, str]]:
+    """The pairs across two groups, the same ones first whichever group is named first."""
+    ours, theirs = sorted((sorted(left.members), sorted(right.members)))
+    yield from product(ours, theirs)
+
+
+def _questions(ranked: list[PairScore], bench: _Bench) -> dict[str, list[PairScore]]:
+    """The strongest open pair for each two groups, by its smaller key."""
+    asked: dict[frozenset[int], PairScore] = {}
+    for pair in ranked:
+        if band_of(bench.policy, pair) is Band.NONE or pair_of(pair) in bench.different:
+            continue
+        sides = frozenset((id(bench.cluster(pair.left)), id(bench.cluster(pair.right))))
+        if len(sides) == 2:
+            asked.setdefault(sides, pair)
+    questions: dict[str, list[PairScore]] = defaultdict(list)
+    for pair in asked.values():
+        questions[min(pair.left, pair.right)].append(pair)
+    return questions
+
+
+def _bridge(members: tuple[str, ...], pairs: list[tuple[str, str]]) -> tuple[str, str] | None:
+    """The first pair without which the group falls into two parts of two or more each."""
+    for pair in pairs:
+        part = _reachable(pair[0], [other for other in pairs if other != pair])
+        if 2 <= len(part) <= len(members) - 2 and pair[1] not in part:
+            return pair
+    return None
+
+
+def _reachable(start: str, pairs: list[tuple[str, str]]) -> set[str]:
+    neighbours: dict[str, set[str]] = defaultdict(set)
+    for left, right in pairs:
+        neighbours[left].add(right)
+        neighbours[right].add(left)
+    reached, waiting = {start}, [start]
+    while waiting:
+        new = neighbours[waiting.pop()] - reached
+        reached |= new
+        waiting += new
+    return reached
+
+
+def _smallest(group: Group) -> str:
+    return group.members[0]
+
+
+def _sentence(reasons: list[str]) -> str:
+    text = "; ".join(reasons)
+    return f"{text[0].upper()}{text[1:]}." if text else ""

@@ -1,0 +1,31 @@
+"""Two values of one field to a level and the phrase a steward reads.
+
+Every comparison is symmetric and returns an `Outcome`, or None when the two values cannot speak for or
+against one customer: missing, hidden behind a relay, of different systems. FIELD_LEVELS lists each field's
+levels from the strongest agreement to plain disagreement; the model gives each its weight.
+"""
+
+from __future__ import annotations
+
+from resolution.matching.comparisons import (
+    address,
+    birth_date,
+    company,
+    email,
+    external_id,
+    handle,
+    name,
+    phone,
+)
+
+FIELD_LEVELS: dict[str, tuple[str, ...]] = {
+    "given_name": name.GIVEN_LEVELS,
+    "family_name": name.FAMILY_LEVELS,
+    "birth_date": birth_date.LEVELS,
+    "email": email.LEVELS,
+    "phone": phone.LEVELS,
+    "external_id": external_id.LEVELS,
+    "address": address.LEVELS,
+    "company": company.LEVELS,
+    "handle": handle.LEVELS,
+}

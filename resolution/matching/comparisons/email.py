@@ -1,0 +1,55 @@
+"""E-mail address and its local part in one ordered comparison, since one contains the other."""
+
+from __future__ import annotations
+
+from rapidfuzz.distance import OSA
+
+from resolution.matching.comparisons.outcome import Outcome, is_one_slip
+from resolution.matching.normalise.email import is_relay, is_shared_mailbox
+
+LEVELS = ("exact", "close", "local", "shared", "namelike", "different")
+
+SAME = Outcome("exact", "same mailbox")
+SHARED = Outcome("shared", "same mailbox, but one that several people read")
+SLIP = Outcome("close", "one letter of the mailbox differs")
+DOMAIN_SLIP = Outcome("close", "same mailbox, domain mistyped")
+OTHER_PROVIDER = Outcome("local", "same mailbox name at another provider")
+NAME_AT_PROVIDER = Outcome("namelike", "same name before the @, at another provider")
+DIFFERENT = Outcome("different", "different mailbox")
+
+SHORTEST_TELLING = 6
+
+
+def compare_emails(left: str, right: str) -> Outcome | None:
+    """Compare two canonical addresses; None when one hides the mailbox behind a relay."""
+    if left == right:
+        return SHARED if is_shared_mailbox(left) else SAME
+    if is_relay(left) or is_relay(right):
+        return None
+    local, _, domain = left.partition("@")
+    other_local, _, other_domain = right.partition("@")
+    if local == other_local:
+        return _same_local(local, domain, other_domain)
+    if domain == other_domain and _mistyped(local, other_local):
+        return SLIP
+    return DIFFERENT
+
+
+def _same_local(local: str, domain: str, other_domain: str) -> Outcome:
+    if is_shared_mailbox(f"{local}@{domain}"):
+        return DIFFERENT
+    if OSA.distance(domain, other_domain, score_cutoff=2) <= 2 and domain[0] == other_domain[0]:
+        return DOMAIN_SLIP
+    telling = len(local) >= SHORTEST_TELLING and any(map(str.isdigit, local))
+    return OTHER_PROVIDER if telling else NAME_AT_PROVIDER
+
+
+def _mistyped(left: str, right: str) -> bool:
+    """A slip among letters; mailboxes that differ in their number belong to different people."""
+    if min(len(left), len(right)) < SHORTEST_TELLING or not is_one_slip(left, right):
+        return False
+    return _digits(left) == _digits(right)
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))

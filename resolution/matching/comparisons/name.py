@@ -1,0 +1,161 @@
+"""Given and family names, compared together because people write them in either field."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from functools import lru_cache
+
+from resolution.matching.comparisons.nicknames import are_forms_of_one_name
+from resolution.matching.comparisons.outcome import Outcome, is_near
+from resolution.matching.normalise.name import core_family, sound_of
+
+GIVEN_LEVELS = ("exact", "variant", "close", "initial", "swapped", "near", "different")
+FAMILY_LEVELS = ("exact", "part", "close", "gendered", "swapped", "different")
+
+_CACHED_PAIRS = 1 << 17
+SHORTEST_SOUND = 3
+SHORTEST_FOR_SWAPPED_SLIP = 6
+
+SAME_GIVEN = Outcome("exact", "same given name")
+SAME_FIRST = Outcome("exact", "same given name, a middle name on one side")
+NICKNAME = Outcome("variant", "nickname or other form of the name")
+SHORTENED = Outcome("variant", "short form of the name")
+ONE_OF_SEVERAL = Outcome("variant", "one of several given names")
+MIDDLE_DIFFERS = Outcome("close", "same given name, other middle name")
+GIVEN_SLIP = Outcome("close", "given name spelled differently")
+GIVEN_SOUND = Outcome("close", "given name sounds alike")
+INITIAL = Outcome("initial", "initial fits")
+TWO_NAMES = Outcome("near", "two names that differ by a letter")
+OTHER_GIVEN = Outcome("different", "different given name")
+OTHER_INITIAL = Outcome("different", "initial does not fit")
+
+SAME_FAMILY = Outcome("exact", "same family name")
+JOINED_FAMILY = Outcome("exact", "same family name, written apart or with other small words")
+PART_OF_DOUBLE = Outcome("part", "one family name is part of the other")
+FAMILY_SLIP = Outcome("close", "family name spelled differently")
+FAMILY_SOUND = Outcome("close", "family name sounds alike")
+GENDERED = Outcome("gendered", "masculine and feminine form of one family name")
+OTHER_FAMILY = Outcome("different", "different family name")
+
+SWAPPED = Outcome("swapped", "given and family name changed places")
+
+NameParts = tuple[str, str]
+NameOutcomes = tuple[Outcome | None, Outcome | None]
+
+
+def compare_names(left: NameParts, right: NameParts) -> NameOutcomes:
+    """Compare two (given, family) names; each part's outcome is None when it is missing on a side."""
+    given = compare_given(left[0], right[0]) if left[0] and right[0] else None
+    family = compare_family(left[1], right[1]) if left[1] and right[1] else None
+    if family is OTHER_FAMILY and given in (OTHER_GIVEN, OTHER_INITIAL) and _changed_places(left, right):
+        return SWAPPED, SWAPPED
+    return given, family
+
+
+def _changed_places(left: NameParts, right: NameParts) -> bool:
+    """One part must be the same by letter; the other may be an initial or a longer word with a slip."""
+    crossed = ((left[0], right[1]), (left[1], right[0]))
+    same = sum(one == other for one, other in crossed)
+    return same == 2 or (same == 1 and all(_could_be_one(*parts) for parts in crossed))
+
+
+def _could_be_one(one: str, other: str) -> bool:
+    if 1 in (len(one), len(other)):
+        return one[0] == other[0]
+    return one == other or (min(len(one), len(other)) >= SHORTEST_FOR_SWAPPED_SLIP and is_near(one, other))
+
+
+@lru_cache(_CACHED_PAIRS)
+def compare_given(left: str, right: str) -> Outcome:
+    """Compare two given names, which may hold middle names or be an initial."""
+    if left == right:
+        return SAME_GIVEN if len(left) > 1 else INITIAL
+    lefts, rights = left.split(), right.split()
+    first, other = lefts[0], rights[0]
+    if len(first) == 1 or len(other) == 1:
+        return INITIAL if first[0] == other[0] else OTHER_INITIAL
+    if first == other:
+        return SAME_FIRST if _middle_fits(lefts[1:], rights[1:]) else MIDDLE_DIFFERS
+    return _compare_first_names(first, other) or _compare_all_given(lefts, rights)
+
+
+def _middle_fits(lefts: list[str], rights: list[str]) -> bool:
+    if not lefts or not rights or lefts[0] == rights[0]:
+        return True
+    return lefts[0][0] == rights[0][0] and 1 in (len(lefts[0]), len(rights[0]))
+
+
+def _compare_first_names(first: str, other: str) -> Outcome | None:
+    if are_forms_of_one_name(first, other):
+        return NICKNAME
+    if is_near(first, other):
+        return GIVEN_SLIP
+    if _sounds_alike(first, other):
+        return GIVEN_SOUND
+    short, long = sorted((first, other), key=len)
+    return SHORTENED if len(short) >= 3 and long.startswith(short) else None
+
+
+def _compare_all_given(lefts: list[str], rights: list[str]) -> Outcome:
+    if "".join(lefts) == "".join(rights):
+        return SAME_GIVEN
+    shared = {word for word in lefts if len(word) > 1} & set(rights)
+    return ONE_OF_SEVERAL if shared else OTHER_GIVEN
+
+
+def _sounds_alike(left: str, right: str) -> bool:
+    sound = sound_of(left)
+    return len(sound) >= SHORTEST_SOUND and sound == sound_of(right)
+
+
+@lru_cache(_CACHED_PAIRS)
+def compare_family(left: str, right: str) -> Outcome:
+    """Compare two family names, which may be double, hyphenated or carry particles."""
+    if left == right:
+        return SAME_FAMILY
+    if " " in left or " " in right:
+        return _compare_several_words(left, right)
+    return _compare_spelling(left, right)
+
+
+def _compare_several_words(left: str, right: str) -> Outcome:
+    core, other = core_family(left), core_family(right)
+    if left.replace(" ", "") == right.replace(" ", "") or core == other:
+        return JOINED_FAMILY
+    if _is_part(left, right) or _is_part(right, left):
+        return PART_OF_DOUBLE
+    return _compare_spelling(core, other)
+
+
+def _is_part(short: str, long: str) -> bool:
+    words = set(short.split())
+    return max(map(len, words)) >= 3 and words < set(long.split())
+
+
+def _compare_spelling(left: str, right: str) -> Outcome:
+    if _is_gendered(left, right):
+        return GENDERED
+    if is_near(left, right):
+        return FAMILY_SLIP
+    return FAMILY_SOUND if _sounds_alike(left, right) else OTHER_FAMILY
+
+
+_MASCULINE_ENDINGS = ("ov", "ev", "in", "yn", "off", "eff", "ow", "ew")
+
+
+def _is_gendered(left: str, right: str) -> bool:
+    """Slavic pairs: ivanov, ivanova; kowalski, kowalska; tolstoy, tolstaya; novak, novakova."""
+    short, long = sorted((left, right), key=len)
+    if long == short + "a" and short.endswith(_MASCULINE_ENDINGS):
+        return True
+    if len(short) > 4 and short[:-1] == long[:-1] and {short[-1], long[-1]} in ({"i", "a"}, {"y", "a"}):
+        return short[-2] in "kc"
+    return len(short) > 3 and (long == short + "ova" or (short[:-2] == long[:-3] and long.endswith("aya")))
+
+
+def are_two_names(left: str, right: str, known: Container[str]) -> bool:
+    """Tell whether two spellings are two known names and no slip: Anna and Anne, Daniel and Daniela."""
+    first, other = left.split()[0], right.split()[0]
+    if first == other or first not in known or other not in known:
+        return False
+    return first[-1] != other[-1] or sound_of(first) != sound_of(other)

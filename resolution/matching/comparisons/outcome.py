@@ -1,0 +1,30 @@
+"""What a comparison answers, and the string distances comparisons share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rapidfuzz.distance import OSA, JaroWinkler
+
+
+class Outcome(NamedTuple):
+    """One of a field's levels and the phrase a steward reads."""
+
+    level: str
+    detail: str
+
+
+def is_one_slip(left: str, right: str) -> bool:
+    """Tell whether one letter wrong, left out, added or out of place turns one text into the other."""
+    return OSA.distance(left, right, score_cutoff=1) <= 1
+
+
+def is_near(left: str, right: str) -> bool:
+    """Tell whether two words differ by typing: one slip in four letters or more, two in eight or more."""
+    shorter = min(len(left), len(right))
+    if shorter < 4 or abs(len(left) - len(right)) > 2:
+        return False
+    slips = 2 if shorter >= 8 else 1
+    if OSA.distance(left, right, score_cutoff=slips) <= slips:
+        return True
+    return shorter >= 5 and left[0] == right[0] and JaroWinkler.similarity(left, right) >= 0.94

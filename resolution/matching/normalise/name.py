@@ -1,0 +1,129 @@
+"""Names: lower-case ASCII words (Han kept) without titles, suffixes, digits and fillers."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from nameparser import HumanName
+
+from resolution.matching.normalise import junk
+from resolution.matching.normalise.text import CACHED_VALUES, clean_text, fold_text, letter_words, word_set
+from resolution.types import Name
+
+TITLES = word_set("""
+    mr mrs ms miss mx sir dame lady lord dr doctor prof professor rev reverend fr father hon capt
+    captain herr frau fraulein hr fru dipl ing mag monsieur madame mademoiselle mme mlle m sr sra srta
+    senor senora senorita don dona sig signor signora signorina dott dottssa pan pani gospodin gospozha
+    g-n g-zha
+    """) - {"m", "sr", "fr", "don", "pan"}
+SUFFIXES = word_set("""
+    jr sr junior senior ii iii iv phd md esq dds cpa mba bsc msc msgr ret obe mbe
+    """)
+MOST_WORDS = 6
+LONGEST_FULL_NAME = 120
+
+# Small words that belong to a family name and that people leave out or join as they please.
+PARTICLES = word_set("""
+    de la le du des da do dos das del della di van von der den ter ten zu zur zum af al el bin ibn mac
+    mc st saint san santa y e i und and
+    """)
+
+
+@lru_cache(CACHED_VALUES)
+def normalise_name_part(text: str) -> str:
+    """Make one part of a name (given or family) canonical; empty when nothing of a name is left."""
+    words = letter_words(text[: 2 * LONGEST_FULL_NAME])[:MOST_WORDS]
+    if junk.is_filler(fold_text(text)):
+        return ""
+    name = " ".join(_without_suffixes(_without_titles(words)))
+    return "" if junk.is_filler(name) or (len(name) > 2 and len(set(name)) == 1) else name
+
+
+def _without_titles(words: list[str]) -> list[str]:
+    while words and words[0] in TITLES:
+        words = words[1:]
+    return words
+
+
+def _without_suffixes(words: list[str]) -> list[str]:
+    while len(words) > 1 and words[-1] in SUFFIXES:
+        words = words[:-1]
+    return words
+
+
+def name_of(given: str, family: str) -> Name | None:
+    """Make a canonical name of its two parts; None when both are empty."""
+    first, last = normalise_name_part(given), normalise_name_part(family)
+    if first in junk.NAMES:
+        first = ""
+    # Some placeholders are family names of people: Christopher Guest, but not "Guest" alone.
+    if not first and last in junk.NAMES:
+        last = ""
+    return Name(first, last) if first or last else None
+
+
+@lru_cache(CACHED_VALUES)
+def parse_name(text: str) -> Name | None:
+    """Make a canonical name of one string: "Smith, Dr. Anna" and "Anna Smith" are one name."""
+    text = _SPARE.sub(" ", clean_text(text[: 2 * LONGEST_FULL_NAME])[:LONGEST_FULL_NAME])
+    if fold_text(text) in junk.NAMES:
+        return None
+    return _quick_name(text) or _parsed_name(text)
+
+
+_SPARE = re.compile(r"\([^)]*\)|\"[^\"]*\"|[()\"<>\[\]{}]")
+_TWO_WORDS = re.compile(r"([^\W\d_]{2,}) ([^\W\d_]{2,})")
+
+
+def _quick_name(text: str) -> Name | None:
+    """Two plain words need no parser, which is slow."""
+    words = _TWO_WORDS.fullmatch(text)
+    if not words or fold_text(words[1]) in TITLES or fold_text(words[2]) in SUFFIXES:
+        return None
+    return name_of(words[1], words[2])
+
+
+def _parsed_name(text: str) -> Name | None:
+    parsed = HumanName(text)
+    if not parsed.first and not parsed.last:
+        return name_of(text, "")
+    if not parsed.last:
+        return name_of("", parsed.first) if _is_han(parsed.first) else name_of(parsed.first, "")
+    return name_of(f"{parsed.first} {parsed.middle}", parsed.last)
+
+
+def _is_han(text: str) -> bool:
+    return bool(text) and not fold_text(text).isascii()
+
+
+def core_family(family: str) -> str:
+    """Join a family name without its particles: "van der Berg" and "Vanderberg" come out alike or close."""
+    kept = [word for word in family.split() if word not in PARTICLES]
+    return "".join(kept or family.split())
+
+
+_SOUND_RULES = (
+    (re.compile("schtsch|shch|tsch|tch|sch|sh|ch|cz|sz|zh|rz"), "x"),
+    (re.compile("ph|pf|v|w"), "f"),
+    (re.compile("ck|qu|q|c|g|kh"), "k"),
+    (re.compile("ks"), "x"),
+    (re.compile("tz|ts|z"), "s"),
+    (re.compile("dt|th|d"), "t"),
+    (re.compile("b"), "p"),
+    (re.compile("m"), "n"),
+    (re.compile("[aeiouyjh ]"), ""),
+    (re.compile(r"(.)\1+"), r"\1"),
+)
+_VOWEL = re.compile("^[aeiouyj]")
+
+
+@lru_cache(CACHED_VALUES)
+def sound_of(name: str) -> str:
+    """Reduce a canonical name to the consonants one hears, so that spellings of several languages meet."""
+    if not name.isascii():
+        return name
+    head = "a" if _VOWEL.match(name) else ""
+    for pattern, replacement in _SOUND_RULES:
+        name = pattern.sub(replacement, name)
+    return head + name

@@ -1,4 +1,4 @@
-"""Time-ordered ids: made in Python because PostgreSQL before 18 cannot, ordered so that indexes stay dense."""
+"""Time-ordered ids, so that indexes stay dense; made in Python because PostgreSQL before 18 cannot."""
 
 from __future__ import annotations
 

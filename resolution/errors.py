@@ -67,7 +67,9 @@ class UnknownCustomer(NotFound):
     code = "unknown_customer"
 
     def __init__(self, given: object) -> None:
-        super().__init__(f"There is no customer {given}. Check the id; ids are never reused.", customer=str(given))
+        super().__init__(
+            f"There is no customer {given}. Check the id; ids are never reused.", customer=str(given)
+        )
 
 
 class CustomerErased(Refused):
@@ -149,11 +151,31 @@ class DuplicateCustomerError(Refused):
         )  # fmt: skip
 
 
+class KeyReused(InvalidInput):
+    code = "idempotency_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Idempotency-Key “{key[:60]}” came with another request; use a new key for a new request.",
+            key=key,
+        )
+
+
+class RequestInFlight(Refused):
+    code = "request_in_flight"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The request with Idempotency-Key “{key[:60]}” is still being worked on; ask again in a moment.",
+            key=key,
+        )
+
+
 class CacheUnavailable(TryAgain):
     code = "cache_unavailable"
 
     def __init__(self) -> None:
         super().__init__(
-            "The identity cache cannot be reached, so an identifier cannot change its owner without readers being"
-            " served the old one. Nothing was changed; try again."
+            "The identity cache cannot be reached, so an identifier cannot change its owner without readers"
+            " being served the old one. Nothing was changed; try again."
         )

@@ -190,8 +190,7 @@ class Resolution:
 class FieldChoice:
     """One field of a merge plan: the winning value, whose it is, and the rule that chose it.
 
-    `source` is the customer id the value comes from, or "typed". `rule` is one of picked, verified,
-    trusted, recent, longest, only, equal, empty.
+    `source` is the customer id the value comes from, or "typed". `rule` is one of survivorship.RULES.
     """
 
     field: str
@@ -216,7 +215,8 @@ class MergePlan:
     """Everything a merge will do, decided before anything is touched: the preview is the plan.
 
     `moves` lists every row that changes owner; `collapses` the identifiers that fold into an equal one.
-    `blockers` are sentences that forbid the merge; a plan with blockers is never carried out.
+    `blockers` are sentences that forbid the merge; a plan with blockers is never carried out. `warnings` are
+    sentences a person should read first, such as a hard conflict.
     """
 
     survivor: str
@@ -226,6 +226,7 @@ class MergePlan:
     collapses: tuple[RowMove, ...]
     versions: tuple[tuple[str, int], ...]
     blockers: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def rows_by_relation(self) -> dict[str, int]:
         """Relation name → number of rows that move."""

@@ -26,7 +26,9 @@ class Channel(models.Model):
         MARKETPLACE = "marketplace", "Marketplace"
         IMPORT = "import", "File import"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid7, editable=False
+    )
     code = models.SlugField(max_length=50, unique=True, help_text="Short name used by files and services.")
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.IMPORT)
@@ -35,10 +37,13 @@ class Channel(models.Model):
         help_text="Country of national phone numbers and dates from here, such as DE.",
     )  # fmt: skip
     trust = models.PositiveSmallIntegerField(
-        default=50, validators=[MaxValueValidator(100)], help_text="0 to 100; the higher, the sooner its values win."
+        default=50,
+        validators=[MaxValueValidator(100)],
+        help_text="0 to 100; the higher, the sooner its values win.",
     )
     free_of_duplicates = models.BooleanField(
-        default=False, help_text="This source never holds one person twice: two of its records are not compared."
+        default=False,
+        help_text="This source never holds one person twice: two of its records are not compared.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

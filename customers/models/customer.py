@@ -43,7 +43,9 @@ class Customer(models.Model):
         MERGED = "merged", "Merged"
         ERASED = "erased", "Erased"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid7, editable=False
+    )
     name = models.CharField(max_length=255, blank=True, default="")
     given_name = models.CharField(max_length=120, blank=True, default="")
     family_name = models.CharField(max_length=120, blank=True, default="")
@@ -85,7 +87,9 @@ class Customer(models.Model):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="customer_newest"),  # the admin's list
-            models.Index(fields=["status", "id"], name="customer_status_walk"),  # batch walks over the live ones
+            models.Index(
+                fields=["status", "id"], name="customer_status_walk"
+            ),  # batch walks over the live ones
             *(_searchable(field) for field in ("name", "email", "phone", "company")),
         ]
         triggers = [
@@ -95,10 +99,11 @@ class Customer(models.Model):
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("merged_into_id", "status"),
                 when=pgtrigger.After,
                 timing=pgtrigger.Deferred,
+                condition=pgtrigger.Condition("NEW.status <> 'active'"),
                 func="""
                     IF EXISTS (SELECT 1 FROM customers WHERE merged_into_id = NEW.id)
                        AND EXISTS (SELECT 1 FROM customers WHERE id = NEW.id AND status <> 'active') THEN
-                        RAISE EXCEPTION 'customer % still has absorbed customers and cannot be retired', NEW.id
+                        RAISE EXCEPTION 'customer % has absorbed customers and cannot be retired', NEW.id
                             USING ERRCODE = 'integrity_constraint_violation';
                     END IF;
                     IF NEW.merged_into_id IS NOT NULL AND EXISTS (

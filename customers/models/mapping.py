@@ -38,7 +38,9 @@ class Mapping(models.Model):
         ENDED = "ended", "Ended"
         COLLAPSED = "collapsed", "Collapsed"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid7, editable=False
+    )
     customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="mappings")
     channel = models.ForeignKey("customers.Channel", on_delete=models.PROTECT, related_name="mappings")
     identifier_type = models.CharField(max_length=50)
@@ -70,14 +72,17 @@ class Mapping(models.Model):
                 name="mapping_once_a_customer",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["active", "shared", "ended", "collapsed"]), name="mapping_status_known"
+                condition=Q(status__in=["active", "shared", "ended", "collapsed"]),
+                name="mapping_status_known",
             ),
             models.CheckConstraint(condition=~Q(normalised=""), name="p8_blank_is_no_identifier"),
             models.CheckConstraint(
-                condition=Q(confidence_score__gte=0, confidence_score__lte=1), name="mapping_confidence_0_to_1"
+                condition=Q(confidence_score__gte=0, confidence_score__lte=1),
+                name="mapping_confidence_0_to_1",
             ),
             models.CheckConstraint(
-                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="mapping_interval_forward"
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")),
+                name="mapping_interval_forward",
             ),
         ]
         indexes = [

@@ -12,7 +12,7 @@ from customers.ids import uuid7
 
 
 class Message(models.Model):
-    """One message; it ends linked, created, queued or refused, with a reason that can be read afterwards (P6)."""
+    """One message; it ends linked, created, queued or refused, and the reason can be read afterwards (P6)."""
 
     class Outcome(models.TextChoices):
         LINKED = "linked", "Linked to a known customer"
@@ -20,7 +20,9 @@ class Message(models.Model):
         QUEUED = "queued", "Waiting for a decision"
         REFUSED = "refused", "Refused"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid7, editable=False
+    )
     channel = models.ForeignKey("customers.Channel", on_delete=models.PROTECT, related_name="messages")
     customer = models.ForeignKey(
         "customers.Customer", null=True, blank=True, on_delete=models.PROTECT, related_name="messages"
@@ -29,7 +31,9 @@ class Message(models.Model):
         "customers.Mapping", null=True, blank=True, on_delete=models.PROTECT, related_name="messages",
         help_text="The identifier it came with; an unmerge sends the message back by it.",
     )  # fmt: skip
-    external_id = models.CharField(max_length=255, blank=True, default="", help_text="The channel's own message id.")
+    external_id = models.CharField(
+        max_length=255, blank=True, default="", help_text="The channel's own message id."
+    )
     sender = models.CharField(max_length=255, blank=True, default="")
     subject = models.CharField(max_length=255, blank=True, default="")
     content = models.TextField(blank=True, default="")
@@ -46,13 +50,17 @@ class Message(models.Model):
                 fields=["channel", "external_id"], condition=~Q(external_id=""), name="p6_message_taken_once"
             ),
             models.CheckConstraint(
-                condition=Q(outcome__in=["linked", "created", "queued", "refused"]), name="p6_message_outcome_known"
+                condition=Q(outcome__in=["linked", "created", "queued", "refused"]),
+                name="p6_message_outcome_known",
             ),
             models.CheckConstraint(
-                condition=Q(outcome="refused") | Q(customer__isnull=False), name="p6_accepted_message_has_customer"
+                condition=Q(outcome="refused") | Q(customer__isnull=False),
+                name="p6_accepted_message_has_customer",
             ),
         ]
-        indexes = [models.Index(fields=["customer", "-received_at"], name="message_timeline")]  # customer page
+        indexes = [
+            models.Index(fields=["customer", "-received_at"], name="message_timeline")
+        ]  # customer page
 
     def __str__(self) -> str:
         return self.subject or self.content[:60] or f"Message {self.pk}"

@@ -18,7 +18,9 @@ class Ticket(models.Model):
         OPEN = "open", "Open"
         CLOSED = "closed", "Closed"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid7, editable=False
+    )
     customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="tickets")
     channel = models.ForeignKey("customers.Channel", on_delete=models.PROTECT, related_name="tickets")
     mapping = models.ForeignKey(

@@ -35,7 +35,9 @@ def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         found = list(permission.objects.filter(codename__in=codenames))
         missing = set(codenames) - {entry.codename for entry in found}
         if missing:
-            raise LookupError(f"Role {name} names permissions that do not exist: {', '.join(sorted(missing))}.")
+            raise LookupError(
+                f"Role {name} names permissions that do not exist: {', '.join(sorted(missing))}."
+            )
         group.objects.get_or_create(name=name)[0].permissions.set(found)
 
 

@@ -22,12 +22,20 @@ class AuditEntry(models.Model):
         SERVICE = "service", "Service"
         MACHINE = "machine", "Identity Desk"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(
+        primary_key=True, default=uuid7, editable=False
+    )
     sequence = models.BigIntegerField(unique=True)
     customer = models.ForeignKey(
-        "customers.Customer", null=True, on_delete=models.PROTECT, related_name="audit_entries"
+        "customers.Customer",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="audit_entries",
+        db_index=False,  # audit_of_customer begins with it
     )
-    channel = models.ForeignKey("customers.Channel", null=True, on_delete=models.PROTECT, related_name="+")
+    channel = models.ForeignKey(
+        "customers.Channel", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     identifier_type = models.CharField(max_length=50, blank=True, default="")
     identifier_value = models.TextField(blank=True, default="")
     action = models.CharField(max_length=50)

@@ -54,8 +54,12 @@ class Conflict(models.Model):
     channel = models.ForeignKey("customers.Channel", null=True, on_delete=models.PROTECT, related_name="+")
     identifier_type = models.CharField(max_length=50, blank=True, default="")
     identifier_value = models.CharField(max_length=255, blank=True, default="")
-    message = models.ForeignKey("customers.Message", null=True, on_delete=models.PROTECT, related_name="conflicts")
-    run = models.ForeignKey("resolution.MatchRun", null=True, on_delete=models.PROTECT, related_name="conflicts")
+    message = models.ForeignKey(
+        "customers.Message", null=True, on_delete=models.PROTECT, related_name="conflicts"
+    )
+    run = models.ForeignKey(
+        "resolution.MatchRun", null=True, on_delete=models.PROTECT, related_name="conflicts"
+    )
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="claimed_conflicts"
     )
@@ -63,7 +67,9 @@ class Conflict(models.Model):
     parked_until = models.DateTimeField(null=True)
     due_at = models.DateTimeField()
     comment = models.CharField(max_length=500, blank=True, default="")
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     decided_at = models.DateTimeField(null=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -112,7 +118,9 @@ class ConflictMember(models.Model):
         CLAIMANT = "claimant", "Claimant"
 
     conflict = models.ForeignKey(Conflict, on_delete=models.CASCADE, related_name="members")
-    customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="conflict_members")
+    customer = models.ForeignKey(
+        "customers.Customer", on_delete=models.PROTECT, related_name="conflict_members"
+    )
     role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
 
     class Meta:

@@ -32,9 +32,13 @@ class ImportRun(models.Model):
         db_table = "import_runs"
         default_permissions = ("view",)
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=["running", "done", "failed"]), name="import_run_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "done", "failed"]), name="import_run_state_known"
+            ),
             models.UniqueConstraint(
-                fields=["channel", "file_hash"], condition=Q(state="running"), name="one_running_import_a_file"
+                fields=["channel", "file_hash"],
+                condition=Q(state="running"),
+                name="one_running_import_a_file",
             ),
         ]
 

@@ -25,7 +25,9 @@ class Judgement(models.Model):
     verdict = models.CharField(max_length=10, choices=Verdict)
     reason = models.CharField(max_length=500, blank=True, default="")
     fingerprint = models.CharField(max_length=64, help_text="Of the values compared.")
-    judged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    judged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     actor_name = models.CharField(max_length=150)
     conflict = models.ForeignKey(
         "resolution.Conflict", null=True, on_delete=models.PROTECT, related_name="judgements"
@@ -39,11 +41,14 @@ class Judgement(models.Model):
         default_permissions = ("view",)
         constraints = [
             models.UniqueConstraint(
-                fields=["left", "right"], condition=Q(superseded_at__isnull=True), name="p3_one_live_judgement_a_pair"
+                fields=["left", "right"],
+                condition=Q(superseded_at__isnull=True),
+                name="p3_one_live_judgement_a_pair",
             ),
             models.CheckConstraint(condition=Q(left__lt=F("right")), name="judgement_pair_is_ordered"),
             models.CheckConstraint(
-                condition=Q(verdict__in=["same", "different", "related", "unsure"]), name="judgement_verdict_known"
+                condition=Q(verdict__in=["same", "different", "related", "unsure"]),
+                name="judgement_verdict_known",
             ),
         ]
 

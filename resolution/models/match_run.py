@@ -33,7 +33,9 @@ class MatchRun(models.Model):
         default_permissions = ("view",)
         permissions = [("start_run", "Can start runs")]
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=["running", "done", "failed"]), name="match_run_state_known")
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "done", "failed"]), name="match_run_state_known"
+            )
         ]
 
     def __str__(self) -> str:

@@ -15,7 +15,9 @@ class Merge(models.Model):
 
     survivor = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="merges")
     method = models.CharField(max_length=10, choices=Method)
-    weight = models.FloatField(null=True, help_text="Match weight of the weakest edge that joined it, log2 odds.")
+    weight = models.FloatField(
+        null=True, help_text="Match weight of the weakest edge that joined it, log2 odds."
+    )
     plan = models.JSONField(help_text="Field → value, source customer and rule.")
     pre_image = models.JSONField(help_text="The survivor's fields before.")
     actor_kind = models.CharField(max_length=10)
@@ -59,7 +61,9 @@ class MergeMove(models.Model):
     """One row a merge touched and what it was before, so that undo gives back exactly that row."""
 
     merge = models.ForeignKey(Merge, on_delete=models.PROTECT, related_name="moves")
-    relation = models.CharField(max_length=60, help_text="The relation's name in the registry, such as messages.")
+    relation = models.CharField(
+        max_length=60, help_text="The relation's name in the registry, such as messages."
+    )
     row_id = models.UUIDField()
     owner_before = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="+")
     before = models.JSONField(default=dict, help_text="Column values that changed besides the owner.")

@@ -23,7 +23,9 @@ class MergeProposal(models.Model):
         "resolution.Conflict", null=True, on_delete=models.PROTECT, related_name="proposals"
     )
     survivor = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="+")
-    picks = models.JSONField(default=dict, help_text="Field → customer id whose value is taken, or {'typed': text}.")
+    picks = models.JSONField(
+        default=dict, help_text="Field → customer id whose value is taken, or {'typed': text}."
+    )
     plan_hash = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     comment = models.CharField(max_length=500, blank=True, default="")
@@ -55,7 +57,8 @@ class MergeProposal(models.Model):
                 name="p9_approved_names_approver_and_merge",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["pending", "approved", "rejected", "withdrawn"]), name="proposal_state_known"
+                condition=Q(state__in=["pending", "approved", "rejected", "withdrawn"]),
+                name="proposal_state_known",
             ),
             models.UniqueConstraint(
                 fields=["conflict"], condition=Q(state="pending"), name="one_pending_proposal_a_conflict"

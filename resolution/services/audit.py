@@ -52,6 +52,7 @@ ACTIONS = {
 }
 GENESIS = "0" * 64
 _CHAIN_LOCK = 0x1D_DE5C  # any number no other advisory lock uses
+_in_one_way = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 _COLUMNS = (
     "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action", "old_value",
     "resolver_id", "resolution_method", "confidence_score", "metadata", "actor_kind", "actor_name", "request_id",
@@ -128,7 +129,7 @@ def change(actor: Actor) -> Iterator[Trail]:
 def entry_hash(row: dict[str, Any]) -> str:
     """Return the SHA-256 (hex) of an audit row and its predecessor's hash; `row` is keyed by column."""
     covered = {name: _plain(row[name]) for name in _COLUMNS if name != "hash"}
-    return hashlib.sha256(json.dumps(covered, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(_in_one_way(covered).encode()).hexdigest()
 
 
 def find_break() -> tuple[int, str] | None:

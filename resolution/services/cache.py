@@ -19,6 +19,7 @@ import secrets
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -68,9 +69,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """The remembered owner."""
+    """The remembered owner, and how sure the link was when it was read; it may be surer by now."""
 
     customer_id: uuid.UUID
+    confidence: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +97,21 @@ def look_up(key: IdentifierKey) -> Hit | Miss:
         log.warning("cache_unreachable", doing="look_up", error=type(error).__name__)
         return Miss()
     if entry.startswith(_OWNER):
-        return Hit(uuid.UUID(entry.removeprefix(_OWNER)))
+        _, customer_id, confidence = entry.split()
+        return Hit(uuid.UUID(customer_id), Decimal(confidence))
     return Miss(lease=entry)
 
 
-def fill(key: IdentifierKey, customer_id: uuid.UUID, lease: str) -> bool:
-    """Remember an owner read from the database after `lease` was taken; False when the lease stands no more."""
+def fill(
+    key: IdentifierKey, customer_id: uuid.UUID, lease: str, confidence: Decimal = Decimal("1.00")
+) -> bool:
+    """Remember an owner read from the database after `lease` was taken; False when that stands no more."""
     client = _client()
     if client is None or not lease:
         return False
     try:
-        filled = client.eval(
-            _FILL, 1, _entry_name(key), lease, f"{_OWNER}{customer_id}", policy().cache_seconds
-        )
+        owner = f"{_OWNER}{customer_id} {confidence}"
+        filled = client.eval(_FILL, 1, _entry_name(key), lease, owner, policy().cache_seconds)
     except RedisError as error:
         log.warning("cache_unreachable", doing="fill", error=type(error).__name__)
         return False
@@ -134,7 +138,7 @@ def fence(keys: frozenset[IdentifierKey]) -> str:
     return token
 
 
-def release(keys: frozenset[IdentifierKey], token: str = "") -> None:
+def release(keys: frozenset[IdentifierKey], token: str) -> None:
     """Open the entries again after the commit, but not those another writer has fenced since.
 
     Without a cache to reach, the fence ends by itself after `fence_seconds`.

@@ -1,12 +1,445 @@
-"""Questions to a steward."""
+"""Questions to a steward: asked once, pointing at living customers, closed when they are none any more."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import combinations, islice
+from typing import Any
+
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+from psycopg.types.json import Jsonb
+
+from customers.models import Channel, Message
+from resolution.conf import policy
+from resolution.errors import IllegalTransition
+from resolution.matching.decide import band_of
+from resolution.models import Conflict, ConflictMember, MatchRun
+from resolution.selectors.judgements import Pair, Verdict, verdicts_on_pairs
+from resolution.selectors.match_model import live_policy
+from resolution.services import locks
+from resolution.services.audit import Trail
+from resolution.types import FieldEvidence, Identifier, PairScore
+
+State, Kind, Outcome, Role = Conflict.State, Conflict.Kind, Conflict.Outcome, ConflictMember.Role
+
+# From each state, the states a conflict may go to. A lapsed claim may be taken over: claimed → claimed.
+TRANSITIONS: dict[str, frozenset[str]] = {
+    State.OPEN: frozenset({State.CLAIMED, State.DONE}),
+    State.CLAIMED: frozenset({State.OPEN, State.CLAIMED, State.PARKED, State.DECIDED, State.DONE}),
+    State.PARKED: frozenset({State.OPEN, State.CLAIMED, State.DONE}),
+    State.DECIDED: frozenset({State.RETURNED, State.DONE}),
+    State.RETURNED: frozenset({State.OPEN, State.CLAIMED, State.DONE}),
+    State.DONE: frozenset(),
+}
+PRIORITY: dict[str, int] = {
+    Kind.VERIFIED_IDENTIFIER: 100,
+    Kind.CONTRADICTION: 90,
+    Kind.HIGH_CONFIDENCE_IDENTIFIER: 80,
+    Kind.SEVERAL_CANDIDATES: 70,
+    Kind.OVER_MERGE: 60,
+    Kind.LIKELY_DUPLICATE: 50,
+    Kind.LIMIT_REACHED: 40,
+    Kind.SHARED_VALUE: 40,
+}
+# Kinds that ask whether customers are one: a person's word on each pair answers them until the data changes.
+ASKS_OF_PAIRS = frozenset({Kind.LIKELY_DUPLICATE, Kind.SEVERAL_CANDIDATES, Kind.CONTRADICTION})
+ANSWERS = frozenset({"different", "related", "unsure"})
+
+MOST_EVIDENCE = 20
+_BATCH = 2_000
+_ROLE_RANK = {Role.OWNER: 0, Role.CLAIMANT: 1, Role.MEMBER: 2}
+
+_OPEN = """
+    INSERT INTO conflicts AS live (
+        kind, members_key, reason, band, weight, evidence, priority, channel_id, identifier_type,
+        identifier_value, message_id, run_id, due_at, state, outcome, comment, version, created_at, updated_at
+    )
+    SELECT asked.*, %(due_at)s, 'open', '', '', 1, %(now)s, %(now)s
+    FROM jsonb_to_recordset(%(questions)s) AS asked (
+        kind text, members_key text, reason text, band text, weight float8, evidence jsonb, priority smallint,
+        channel_id uuid, identifier_type text, identifier_value text, message_id uuid, run_id bigint
+    )
+    ON CONFLICT (kind, members_key) WHERE NOT state = 'done'
+    DO UPDATE SET reason = excluded.reason, band = excluded.band, weight = excluded.weight,
+        evidence = excluded.evidence, priority = greatest(live.priority, excluded.priority),
+        updated_at = excluded.updated_at
+    RETURNING id, kind, members_key, xmax = 0
+"""
+_TOUCHED = """
+    SELECT c.id, c.kind, c.channel_id, c.identifier_type, c.identifier_value, m.customer_id, m.role
+    FROM conflicts c
+    JOIN conflict_members m ON m.conflict_id = c.id
+    WHERE NOT c.state = 'done'
+      AND c.id IN (SELECT conflict_id FROM conflict_members WHERE customer_id = ANY(%s))
+    ORDER BY c.id, m.id
+    FOR UPDATE OF c
+"""
+_ASKED_ALREADY = "SELECT kind, members_key FROM conflicts WHERE NOT state = 'done' AND members_key = ANY(%s)"
+_RENAME = """
+    UPDATE conflicts c SET members_key = now_named.key, version = c.version + 1, updated_at = %s
+    FROM unnest(%s::bigint[], %s::text[]) AS now_named (id, key)
+    WHERE c.id = now_named.id
+"""
+_DROP_MEMBERS = "DELETE FROM conflict_members WHERE conflict_id = ANY(%s) AND customer_id = ANY(%s)"
+_PUT_MEMBERS = """
+    INSERT INTO conflict_members (conflict_id, customer_id, role)
+    SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::text[])
+    ON CONFLICT (conflict_id, customer_id) DO UPDATE SET role = excluded.role
+"""
 
 
-def name_members(ids: Iterable[uuid.UUID]) -> str:
-    """Return one name (64 hex digits) for a set of customers, whatever their order."""
-    return hashlib.sha256(" ".join(sorted({str(entry) for entry in ids})).encode()).hexdigest()
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to ask: its kind, the canonical customers with their roles, the reason a steward reads."""
+
+    kind: str
+    members: Mapping[uuid.UUID, str]
+    reason: str
+    scores: Sequence[PairScore] = ()
+    channel_id: uuid.UUID | None = None
+    identifier_type: str = ""
+    identifier_value: str = ""
+    message_id: uuid.UUID | None = None
+    run_id: int | None = None
+    priority: int | None = None
+
+    @property
+    def key(self) -> str:
+        return name_members(self.members, self.channel_id, self.identifier_type, self.identifier_value)
+
+    @property
+    def strongest(self) -> PairScore | None:
+        return max(self.scores, key=lambda score: score.weight, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of a set of questions: ids of new conflicts, ids of live ones whose evidence is new now,
+    and how many a person had answered before."""
+
+    new: tuple[int, ...]
+    refreshed: tuple[int, ...]
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retargeted:
+    """What a merge did to the questions it touched."""
+
+    closed: int
+    renamed: int
+
+
+def name_members(
+    ids: Iterable[uuid.UUID], channel_id: uuid.UUID | None = None, identifier_type: str = "", value: str = ""
+) -> str:
+    """Return one name (64 hex digits) for a set of customers and the identifier in question, if any."""
+    named = sorted({str(entry) for entry in ids})
+    if identifier_type:
+        named += [str(channel_id), identifier_type, value]
+    return hashlib.sha256("\0".join(named).encode()).hexdigest()
+
+
+def check_transition(conflict: Conflict, wanted: str) -> None:
+    """Raise IllegalTransition unless the conflict may go to the wanted state."""
+    if wanted not in TRANSITIONS[conflict.state]:
+        raise IllegalTransition(f"Conflict {conflict.pk}", conflict.state, wanted)
+
+
+def states_before(wanted: str) -> list[str]:
+    """Return the states a guarded update to `wanted` may start from."""
+    return [state for state, following in TRANSITIONS.items() if wanted in following]
+
+
+def open_conflict(
+    trail: Trail,
+    *,
+    kind: str,
+    members: Mapping[uuid.UUID, str],
+    reason: str,
+    scores: Sequence[PairScore] = (),
+    channel: Channel | None = None,
+    identifier: Identifier | None = None,
+    message: Message | None = None,
+    run: MatchRun | None = None,
+    priority: int | None = None,
+) -> Conflict:
+    """Ask a question and return its conflict; the live one, with this evidence, if it stands asked already.
+
+    `members` maps canonical customers to their roles (owner, claimant, member).
+    """
+    question = Question(
+        kind=kind,
+        members=members,
+        reason=reason,
+        scores=scores,
+        channel_id=channel.pk if channel else None,
+        identifier_type=identifier.type if identifier else "",
+        identifier_value=identifier.normalised if identifier else "",
+        message_id=message.pk if message else None,
+        run_id=run.pk if run else None,
+        priority=priority,
+    )
+    new, refreshed = _ask(trail, [question])
+    return Conflict.objects.get(pk=(new or refreshed)[0])
+
+
+def open_conflicts(trail: Trail, questions: Iterable[Question]) -> Opened:
+    """Ask thousands of questions, each once; those a person answered on the same data are not asked again."""
+    distinct = _distinct(questions)
+    unanswered = leave_out_answered(distinct)
+    new: list[int] = []
+    refreshed: list[int] = []
+    for batch in _batches(unanswered):
+        opened, renewed = _ask(trail, batch)
+        new += opened
+        refreshed += renewed
+    return Opened(tuple(new), tuple(refreshed), len(distinct) - len(unanswered))
+
+
+def leave_out_answered(questions: Sequence[Question]) -> list[Question]:
+    """Return the questions nobody has answered, or whose values have changed since they were."""
+    asked_of_pairs = [question for question in questions if question.kind in ASKS_OF_PAIRS]
+    ids = frozenset[uuid.UUID]().union(*(question.members for question in asked_of_pairs))
+    verdicts = verdicts_on_pairs(ids) if ids else {}
+    return [_reminded(entry, verdicts) for entry in questions if not _is_answered(entry, verdicts)]
+
+
+def retarget_conflicts(trail: Trail, survivors: Mapping[uuid.UUID, uuid.UUID]) -> Retargeted:
+    """Make live conflicts name survivors instead of the absorbed (`survivors` maps absorbed → survivor).
+
+    A conflict left with one member is answered by the merge; one that now asks what another asks is closed.
+    A constant number of statements. Runs inside the merge's transaction, customers locked.
+    """
+    absorbed = list(survivors)
+    kept, closed, doubled = _sort_out(_touched_questions(absorbed), survivors)
+    _close(trail, closed, outcome=Outcome.MERGED, reason="its customers were merged")
+    _close(trail, doubled, outcome=Outcome.CLOSED, reason="the same question stands asked elsewhere")
+    _rename(kept, absorbed)
+    return Retargeted(closed=len(closed) + len(doubled), renamed=len(kept))
+
+
+def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
+    """Close live conflicts whose question has gone, with the reason; return how many were."""
+    return _close(trail, conflict_ids, outcome=outcome, reason=reason)
+
+
+def close_pair_questions(
+    trail: Trail, pair: Pair, *, outcome: str, reason: str, but: int | None = None
+) -> int:
+    """Close the waiting questions whether exactly these two are one, `but` for the one being decided."""
+    waiting = Conflict.objects.filter(
+        kind__in=ASKS_OF_PAIRS,
+        members_key=name_members(pair),
+        state__in=[State.OPEN, State.PARKED, State.RETURNED],
+    )
+    ids = set(waiting.values_list("pk", flat=True)) - {but}
+    return _close(trail, ids, outcome=outcome, reason=reason)
+
+
+def evidence_of(scores: Iterable[PairScore]) -> list[dict[str, Any]]:
+    """Return pair scores as a conflict stores them, strongest first: the fields of PairScore, JSON-ready."""
+    ordered = sorted(scores, key=lambda score: score.weight, reverse=True)
+    return [
+        _columns_of(score, fields=[_columns_of(part) for part in score.fields])
+        for score in ordered[:MOST_EVIDENCE]
+    ]
+
+
+def _columns_of(value: PairScore | FieldEvidence, **replaced: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__} | replaced
+
+
+def scores_in(evidence: Iterable[Mapping[str, Any]]) -> tuple[PairScore, ...]:
+    """Return the pair scores that `evidence_of` stored."""
+    return tuple(
+        PairScore(**{**entry, "fields": tuple(FieldEvidence(**part) for part in entry["fields"])})
+        for entry in evidence
+    )
+
+
+def _ask(trail: Trail, questions: Sequence[Question]) -> tuple[list[int], list[int]]:
+    by_key = {(question.kind, question.key): question for question in questions}
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, _columns(questions))
+        answers = cursor.fetchall()
+    new = {id: by_key[kind, key] for id, kind, key, is_new in answers if is_new}
+    _add_members(new)
+    for conflict_id, question in new.items():
+        _record_opening(trail, conflict_id, question)
+    return list(new), [id for id, _, _, is_new in answers if not is_new]
+
+
+def _columns(questions: Sequence[Question]) -> dict[str, Any]:
+    now = timezone.now()
+    rows = Jsonb([_row(question) for question in questions])
+    return {"questions": rows, "now": now, "due_at": now + timedelta(days=policy().review_days)}
+
+
+def _row(question: Question) -> dict[str, Any]:
+    strongest = question.strongest
+    return {
+        "kind": question.kind,
+        "members_key": question.key,
+        "reason": question.reason[:500],
+        "band": band_of(live_policy(), strongest).value if strongest else "",
+        "weight": strongest.weight if strongest else None,
+        "evidence": evidence_of(question.scores),
+        "priority": PRIORITY[question.kind] if question.priority is None else question.priority,
+        "channel_id": _text(question.channel_id),
+        "identifier_type": question.identifier_type,
+        "identifier_value": question.identifier_value,
+        "message_id": _text(question.message_id),
+        "run_id": question.run_id,
+    }
+
+
+def _text(value: uuid.UUID | None) -> str | None:
+    return str(value) if value else None
+
+
+def _add_members(questions: Mapping[int, Question]) -> None:
+    rows = [(id, *entry) for id, question in questions.items() for entry in question.members.items()]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    with connection.cursor() as cursor:
+        cursor.execute(_PUT_MEMBERS, columns)
+
+
+def _record_opening(trail: Trail, conflict_id: int, question: Question) -> None:
+    members = [str(entry) for entry in question.members]
+    trail.record(
+        "conflict",
+        customer_id=next(iter(question.members)),
+        channel_id=question.channel_id,
+        identifier_type=question.identifier_type,
+        identifier_value=question.identifier_value,
+        method=question.kind,
+        conflict=conflict_id,
+        members=members,
+        reason=question.reason,
+    )
+    trail.tell("conflict.opened", conflict=conflict_id, conflict_kind=question.kind, members=members)
+
+
+def _distinct(questions: Iterable[Question]) -> list[Question]:
+    """Keep the strongest of the questions that ask the same."""
+    kept: dict[tuple[str, str], Question] = {}
+    for question in questions:
+        rival = kept.setdefault((question.kind, question.key), question)
+        if _weight(question) > _weight(rival):
+            kept[question.kind, question.key] = question
+    return list(kept.values())
+
+
+def _weight(question: Question) -> float:
+    return question.strongest.weight if question.strongest else float("-inf")
+
+
+def _is_answered(question: Question, verdicts: Mapping[Pair, Verdict]) -> bool:
+    if question.kind not in ASKS_OF_PAIRS:
+        return False
+    answers = [verdicts.get(pair) for pair in _pairs(question)]
+    return all(answer is not None and answer.fresh and answer.word in ANSWERS for answer in answers)
+
+
+def _reminded(question: Question, verdicts: Mapping[Pair, Verdict]) -> Question:
+    """Say in the reason that a pair was judged before on other data."""
+    stale = [
+        verdicts[pair].word for pair in _pairs(question) if pair in verdicts and not verdicts[pair].fresh
+    ]
+    if question.kind not in ASKS_OF_PAIRS or not stale:
+        return question
+    return replace(
+        question, reason=f"Judged {stale[0]} before, but the data changed since. {question.reason}"
+    )
+
+
+def _pairs(question: Question) -> Iterator[Pair]:
+    return map(frozenset, combinations(question.members, 2))
+
+
+def _touched_questions(absorbed: list[uuid.UUID]) -> dict[int, Question]:
+    """Lock the live conflicts about these customers, in id order, and return what they ask."""
+    found: dict[int, Question] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_TOUCHED, [absorbed])
+        for conflict_id, kind, channel_id, identifier_type, value, customer_id, role in cursor.fetchall():
+            question = found.setdefault(
+                conflict_id, Question(kind, {}, "", (), channel_id, identifier_type, value)
+            )
+            found[conflict_id] = replace(question, members={**question.members, customer_id: role})
+    return found
+
+
+def _sort_out(
+    touched: Mapping[int, Question], survivors: Mapping[uuid.UUID, uuid.UUID]
+) -> tuple[dict[int, Question], list[int], list[int]]:
+    """Part conflicts into those that go on with other members, those answered, and those asked twice."""
+    now_asking = {
+        id: replace(entry, members=_standing(entry.members, survivors)) for id, entry in touched.items()
+    }
+    closed = [id for id, entry in now_asking.items() if len(entry.members) < 2]
+    going_on = {id: entry for id, entry in now_asking.items() if len(entry.members) >= 2}
+    kept: dict[int, Question] = {}
+    doubled: list[int] = []
+    taken = _asked_already([entry.key for entry in going_on.values()])
+    for id, entry in going_on.items():
+        if (entry.kind, entry.key) in taken:
+            doubled.append(id)
+        else:
+            kept[id] = entry
+            taken.add((entry.kind, entry.key))
+    return kept, closed, doubled
+
+
+def _standing(
+    members: Mapping[uuid.UUID, str], survivors: Mapping[uuid.UUID, uuid.UUID]
+) -> dict[uuid.UUID, str]:
+    """Replace absorbed members by their survivors; where two roles meet, the weightier stays."""
+    standing: dict[uuid.UUID, str] = {}
+    for customer_id, role in sorted(members.items(), key=lambda entry: _ROLE_RANK[Role(entry[1])]):
+        standing.setdefault(survivors.get(customer_id, customer_id), role)
+    return standing
+
+
+def _asked_already(keys: list[str]) -> set[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ASKED_ALREADY, [keys])
+        return set(cursor.fetchall())
+
+
+def _rename(questions: Mapping[int, Question], absorbed: list[uuid.UUID]) -> None:
+    ids = list(questions)
+    with connection.cursor() as cursor:
+        cursor.execute(_RENAME, [timezone.now(), ids, [question.key for question in questions.values()]])
+        cursor.execute(_DROP_MEMBERS, [ids, absorbed])
+    _add_members(questions)
+
+
+def _close(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
+    live = Conflict.objects.filter(pk__in=conflict_ids, state__in=states_before(State.DONE))
+    closed = [row.pk for row in locks.lock_rows(live)]
+    Conflict.objects.filter(pk__in=closed).update(
+        state=State.DONE,
+        outcome=outcome,
+        leased_until=None,
+        parked_until=None,
+        decided_at=timezone.now(),
+        version=F("version") + 1,
+        updated_at=timezone.now(),
+    )
+    for conflict_id in closed:
+        trail.record("decide", method=outcome, conflict=conflict_id, reason=reason)
+    return len(closed)
+
+
+def _batches(questions: Iterable[Question]) -> Iterator[list[Question]]:
+    rest = iter(questions)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Model, QuerySet
 
 from customers.models import Customer
-from resolution.errors import UnknownCustomer
+from resolution.errors import NotFound, UnknownCustomer
+
+Row = TypeVar("Row", bound=Model)
+
+
+class Plan(Protocol):
+    """What somebody means to do, read without locks: whom it touches, and whether it still holds."""
+
+    def touched(self) -> Collection[uuid.UUID]: ...
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool: ...
+
+
+SomePlan = TypeVar("SomePlan", bound=Plan)
+
+
+class _Overtaken(Exception):
+    """Another change came between a plan and its locks."""
 
 
 def lock_customers(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
@@ -24,15 +44,81 @@ def lock_customers(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
     return found
 
 
+def lock_as_planned(make_plan: Callable[[], SomePlan]) -> tuple[SomePlan, dict[uuid.UUID, Customer]]:
+    """Lock the customers a plan touches; if it no longer holds by then, let go of them and plan again."""
+    while True:
+        plan = make_plan()
+        try:
+            with transaction.atomic():
+                locked = lock_customers(plan.touched())
+                if plan.holds(locked):
+                    return plan, locked
+                raise _Overtaken
+        except _Overtaken:
+            continue
+
+
+def lock_row(model: type[Row], key: int) -> Row:
+    """Lock one conflict, proposal or merge, after the customers it names. Raises NotFound."""
+    row = model._default_manager.select_for_update(of=("self",)).filter(pk=key).first()
+    if row is None:
+        noun = model._meta.verbose_name
+        raise NotFound(
+            f"There is no {noun} {key}. Check the number.", **{model._meta.model_name or "row": key}
+        )
+    return row
+
+
+def lock_rows(rows: QuerySet[Row]) -> list[Row]:
+    """Lock rows in key order, after the customers they name."""
+    return list(rows.select_for_update(of=("self",)).order_by("pk"))
+
+
+def lock_free_rows(rows: QuerySet[Row], limit: int) -> list[Row]:
+    """Lock up to `limit` rows in the order asked for, passing over those another change holds."""
+    return list(rows.select_for_update(skip_locked=True, of=("self",))[:limit])
+
+
 def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
     """Hold (type, normalised) identifiers until commit, whether or not a row exists for them yet.
 
-    Makes look-then-create of the same new person one act: whoever comes second finds the first one's customer.
+    Makes look-then-create of the same new person one act: the second one finds the first one's customer.
     """
     keys = sorted({_lock_number(kind, value) for kind, value in identifiers})
     with connection.cursor() as cursor:
         for key in keys:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+
+
+def try_lock_request(caller: str, key: str) -> bool:
+    """Hold one keyed request until commit; False at once when somebody else is at work on it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_number(f"request {caller}", key)])
+        return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def hold_work(name: str) -> Iterator[bool]:
+    """Keep a long piece of work to one session, over many transactions; yields False when another has it.
+
+    The lock goes with the session, so work that was killed does not keep its name.
+    """
+    number = _lock_number("work", name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
+        held = bool(cursor.fetchone()[0])
+    try:
+        yield held
+    finally:
+        if held:
+            _let_go(number)
+
+
+def _let_go(number: int) -> None:
+    if connection.connection is None or connection.connection.closed:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
 
 
 def _lock_number(kind: str, value: str) -> int:

@@ -1,0 +1,1 @@
+"""The only writes to the register. Identity rules live in `resolution.services`, which calls these."""

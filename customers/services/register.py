@@ -1,0 +1,82 @@
+"""Write customers, their identifiers and their messages, one row at a time.
+
+Callers hold the locks and keep the trail; merges move whole sets of rows in `customers.services.merging`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping as MappingOf
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
+
+from customers.models import Channel, Customer, Mapping, Message
+
+
+def create_customer(fields: MappingOf[str, Any]) -> Customer:
+    """Issue a new customer id; `fields` are profile columns with stored values."""
+    return Customer.objects.create(**fields)
+
+
+def update_customer(customer: Customer, changes: MappingOf[str, Any]) -> Customer:
+    """Set profile columns of a locked customer and count its version up."""
+    for name, value in changes.items():
+        setattr(customer, name, value)
+    customer.version += 1
+    customer.save(update_fields=[*changes, "version", "updated_at"])
+    return customer
+
+
+def attach_identifier(
+    *,
+    customer_id: uuid.UUID,
+    channel: Channel,
+    identifier_type: str,
+    value: str,
+    normalised: str,
+    confidence: Decimal,
+    verified: bool,
+) -> Mapping:
+    """Make a customer the owner of a value nobody owns; a link that shared it so far owns it from now on."""
+    place = {
+        "customer_id": customer_id, "channel": channel,
+        "identifier_type": identifier_type, "normalised": normalised,
+    }  # fmt: skip
+    facts = {
+        "status": Mapping.Status.ACTIVE, "channel_identifier": value, "confidence_score": confidence,
+        "verified": verified, "last_seen_at": timezone.now(), "updated_at": timezone.now(),
+    }  # fmt: skip
+    if Mapping.objects.filter(**place, status=Mapping.Status.SHARED).update(**facts):
+        return Mapping.objects.get(**place, status=Mapping.Status.ACTIVE)
+    return Mapping.objects.create(**place, **facts)
+
+
+def detach_identifier(mapping: Mapping) -> Mapping:
+    """End a link as of now; the row stays, since messages that came with it point there."""
+    mapping.status = Mapping.Status.ENDED
+    mapping.valid_to = timezone.now()
+    mapping.save(update_fields=["status", "valid_to", "updated_at"])
+    return mapping
+
+
+def confirm_identifier(mapping: Mapping, *, confidence: Decimal, verified: bool) -> bool:
+    """Note that a link was seen again, never weakening it; True when it became surer or verified."""
+    stronger = confidence > mapping.confidence_score or verified > mapping.verified
+    mapping.confidence_score = max(mapping.confidence_score, confidence)
+    mapping.verified = mapping.verified or verified
+    mapping.last_seen_at = timezone.now()
+    mapping.save(update_fields=["confidence_score", "verified", "last_seen_at", "updated_at"])
+    return stronger
+
+
+def store_message(message: Message) -> Message:
+    """Keep a new message with what became of it, and note when its customer was last heard of."""
+    message.save(force_insert=True)
+    if message.customer_id:
+        heard = Greatest(Coalesce(F("last_interaction_at"), message.received_at), message.received_at)
+        Customer.objects.filter(pk=message.customer_id).update(last_interaction_at=heard)
+    return message

@@ -1,0 +1,3 @@
+UPDATE customers
+SET status = 'active', merged_into_id = NULL, version = version + 1, updated_at = now()
+WHERE id = ANY (%(ids)s::uuid[])

@@ -1,0 +1,72 @@
+"""Customers worth comparing with a record, by one indexed query over their blocking keys."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+from django.db import connection
+
+from resolution.matching.blocking import MAX_BLOCK, blocking_keys
+from resolution.matching.kernel import score_pairs
+from resolution.selectors.match_model import live_model
+from resolution.selectors.profiles import load_profiles
+from resolution.types import PairScore, Profile
+
+LONGEST_KEY = 160
+_DIGEST_LENGTH = 32
+
+_CANDIDATES = """
+    SELECT wanted.key, found.customer_id
+    FROM unnest(%(keys)s::text[]) AS wanted (key)
+    CROSS JOIN LATERAL (
+        SELECT b.customer_id FROM blocking_keys b WHERE b.key = wanted.key LIMIT %(most)s
+    ) AS found
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Customers that share a key with a record; `skipped` counts the keys too common to compare by."""
+
+    ids: frozenset[uuid.UUID]
+    skipped: int = 0
+
+
+def stored_keys(profile: Profile) -> list[str]:
+    """Return a profile's blocking keys as the table holds them, each once; a long key ends in its digest."""
+    keys = (key for rule_keys in blocking_keys(profile).values() for key in rule_keys)
+    return list(dict.fromkeys(map(_fitting, keys)))
+
+
+def find_candidates(profile: Profile) -> Candidates:
+    """Find the customers that share a key with a profile, itself left out.
+
+    A key of more than MAX_BLOCK customers, this one counted, is skipped as in a batch run; finer keys of the
+    same rule still bring the likeliest together.
+    """
+    blocks: dict[str, set[uuid.UUID]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_CANDIDATES, {"keys": stored_keys(profile), "most": MAX_BLOCK + 1})
+        for key, customer_id in cursor.fetchall():
+            blocks.setdefault(key, set()).add(customer_id)
+    others = [{entry for entry in block if str(entry) != profile.key} for block in blocks.values()]
+    small = [block for block in others if len(block) < MAX_BLOCK]
+    return Candidates(frozenset().union(*small), skipped=len(others) - len(small))
+
+
+def score_candidates(profile: Profile, *, floor: float) -> list[PairScore]:
+    """Score a profile (left) against its candidates (right), best first, none below `floor`."""
+    others = load_profiles(find_candidates(profile).ids)
+    scores = score_pairs(live_model(), ((profile, other) for other in others.values()), floor=floor)
+    return sorted(
+        (score for score in scores if score.weight >= floor), key=lambda score: (-score.weight, score.right)
+    )
+
+
+def _fitting(key: str) -> str:
+    if len(key) <= LONGEST_KEY:
+        return key
+    digest = hashlib.blake2b(key.encode(), digest_size=_DIGEST_LENGTH // 2).hexdigest()
+    return key[: LONGEST_KEY - _DIGEST_LENGTH] + digest

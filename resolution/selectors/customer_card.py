@@ -1,0 +1,163 @@
+"""The customer page as data: golden values with their source, identifiers, what it was built from."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from customers.models import PROFILE_FIELDS, Customer
+from customers.models import Mapping as Link
+from resolution.models import Conflict, Judgement
+from resolution.selectors.customers import fetch_customers
+from resolution.selectors.history import AbsorbedRow
+from resolution.selectors.labels import field_label, type_label
+from resolution.selectors.merge_facts import load_facts, where_seen
+from resolution.selectors.queue import QueueRow, conflict_rows
+
+_LINK_ORDER = ("status", "identifier_type", "normalised", "pk")
+_MOST_CONFLICTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenField:
+    """One field's value; `source` names where it was seen, `verified` whether an identifier proves it."""
+
+    field: str
+    label: str
+    value: str
+    source: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CardIdentifier:
+    """One identifier of the customer, ended and folded ones included (see `status`)."""
+
+    mapping_id: str
+    type: str
+    type_label: str
+    value: str
+    normalised: str
+    channel: str
+    status: str
+    status_label: str
+    verified: bool
+    confidence: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CardVerdict:
+    """What a person said of this customer and another."""
+
+    judgement_id: int
+    other_id: str
+    other_name: str
+    verdict: str
+    verdict_label: str
+    reason: str
+    who: str
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerCard:
+    """One customer, whole. `canonical_id` differs from `id` when it was merged; the page then sends there."""
+
+    id: str
+    canonical_id: str
+    name: str
+    status: str
+    version: int
+    created_at: datetime
+    last_interaction_at: datetime | None
+    fields: tuple[GoldenField, ...]
+    attributes: dict[str, object]
+    identifiers: tuple[CardIdentifier, ...]
+    messages: int
+    tickets: int
+    source_records: int
+    absorbed: tuple[AbsorbedRow, ...]
+    conflicts: tuple[QueueRow, ...]
+    verdicts: tuple[CardVerdict, ...]
+
+
+def customer_card(customer_id: uuid.UUID, *, user_id: int | None = None) -> CustomerCard:
+    """Return one customer's page. A constant number of queries. Raises UnknownCustomer."""
+    customer = fetch_customers([customer_id])[customer_id]
+    links = list(Link.objects.filter(customer=customer).select_related("channel").order_by(*_LINK_ORDER))
+    return CustomerCard(
+        id=str(customer.pk),
+        canonical_id=str(customer.canonical_id),
+        name=customer.display_name,
+        status=customer.status,
+        version=customer.version,
+        created_at=customer.created_at,
+        last_interaction_at=customer.last_interaction_at,
+        fields=tuple(_golden_fields(customer)),
+        attributes=customer.attributes,
+        identifiers=tuple(_identifier(link) for link in links),
+        messages=customer.messages.count(),
+        tickets=customer.tickets.count(),
+        source_records=customer.source_records.count(),
+        absorbed=tuple(
+            AbsorbedRow(str(row.pk), row.display_name) for row in customer.absorbed.order_by("pk")
+        ),
+        conflicts=_live_conflicts(customer, user_id),
+        verdicts=tuple(_verdicts(customer)),
+    )
+
+
+def _golden_fields(customer: Customer) -> Iterator[GoldenField]:
+    facts = load_facts([customer], rows=False)[str(customer.pk)]
+    seen_on = where_seen([customer])
+    for name in PROFILE_FIELDS:
+        fact = facts.values[name]
+        yield GoldenField(name, field_label(name), fact.value, seen_on[facts.id, name], fact.verified)
+
+
+def _identifier(link: Link) -> CardIdentifier:
+    return CardIdentifier(
+        mapping_id=str(link.pk),
+        type=link.identifier_type,
+        type_label=type_label(link.identifier_type),
+        value=link.channel_identifier,
+        normalised=link.normalised,
+        channel=link.channel.name,
+        status=link.status,
+        status_label=link.get_status_display(),
+        verified=link.verified,
+        confidence=f"{link.confidence_score:.2f}",
+        first_seen_at=link.first_seen_at,
+        last_seen_at=link.last_seen_at,
+    )
+
+
+def _live_conflicts(customer: Customer, user_id: int | None) -> tuple[QueueRow, ...]:
+    live = Conflict.objects.filter(members__customer=customer).exclude(state=Conflict.State.DONE)
+    ids = live.order_by("-priority", "due_at", "pk").values_list("pk", flat=True)
+    return conflict_rows(list(ids[:_MOST_CONFLICTS]), user_id=user_id)
+
+
+def _verdicts(customer: Customer) -> Iterator[CardVerdict]:
+    """What people said of this customer, or of one absorbed into it, and another; newest first."""
+    group = list(Customer.objects.members_of(customer.pk).values_list("pk", flat=True))
+    spoken = Judgement.objects.filter(Q(left__in=group) | Q(right__in=group), superseded_at__isnull=True)
+    for row in spoken.select_related("left__merged_into", "right__merged_into").order_by("-pk"):
+        other = row.right if row.left_id in group else row.left
+        stands_for = other.merged_into or other
+        yield CardVerdict(
+            judgement_id=row.pk,
+            other_id=str(stands_for.pk),
+            other_name=stands_for.display_name,
+            verdict=row.verdict,
+            verdict_label=row.get_verdict_display(),
+            reason=row.reason,
+            who=row.actor_name,
+            when=row.created_at,
+        )

@@ -1,0 +1,209 @@
+"""A customer's past: one timeline out of messages, tickets and the trail, and the merges it was built by."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from customers.models import Customer, Message, Ticket
+from resolution.errors import LaterMergeStands, NotFound, UnknownCustomer
+from resolution.models import AuditEntry, Merge, MergeMember
+from resolution.selectors.labels import field_label, type_label
+from resolution.services.audit import ACTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One thing that happened. `kind` is message, ticket or an audit action; `row_id` the row behind it."""
+
+    at: datetime
+    kind: str
+    title: str
+    detail: str
+    who: str
+    channel: str
+    row_id: str
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbedRow:
+    """One customer a merge folded in."""
+
+    customer_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRow:
+    """One merge as the customer page shows it; `why_not` says in a sentence why it cannot be undone now."""
+
+    id: int
+    at: datetime
+    by: str
+    method: str
+    method_label: str
+    weight: float | None
+    survivor_id: str
+    survivor_name: str
+    absorbed: tuple[AbsorbedRow, ...]
+    rows_moved: int
+    undone_at: datetime | None
+    undone_by: str
+    undo_possible: bool
+    why_not: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Newest first. `older` is the moment to ask for next, None at the end."""
+
+    entries: tuple[TimelineEntry, ...]
+    merges: tuple[MergeRow, ...]
+    older: datetime | None
+
+
+def customer_history(customer_id: uuid.UUID, *, before: datetime | None = None, limit: int = 100) -> History:
+    """Return the timeline of a customer and of everyone absorbed into it. Raises UnknownCustomer.
+
+    A page may be longer than `limit`: what happened in one moment stays together.
+    """
+    group = list(Customer.objects.members_of(customer_id).values_list("pk", flat=True))
+    if customer_id not in group:
+        raise UnknownCustomer(customer_id)
+    entries = [
+        *_messages(group, before, limit),
+        *_tickets(group, before, limit),
+        *_trail(group, before, limit),
+    ]
+    entries.sort(key=lambda entry: (entry.at, entry.row_id), reverse=True)
+    page = _page(entries, limit)
+    older = page[-1].at if len(page) < len(entries) else None
+    return History(tuple(page), merge_rows(Merge.objects.filter(survivor__in=group)), older)
+
+
+def merge_row(merge_id: int) -> MergeRow:
+    """Return one merge. Raises NotFound."""
+    found = merge_rows(Merge.objects.filter(pk=merge_id))
+    if not found:
+        raise NotFound(f"There is no merge {merge_id}. Check the number.", merge=merge_id)
+    return found[0]
+
+
+def merge_rows(merges: QuerySet[Merge], limit: int = 200) -> tuple[MergeRow, ...]:
+    """Return merges newest first, in a constant number of queries."""
+    members = Prefetch("members", MergeMember.objects.select_related("customer").order_by("customer"))
+    moved = Count("moves", filter=~Q(moves__relation="redirects"))
+    rows = merges.select_related("survivor").prefetch_related(members).annotate(rows_moved=moved)
+    found = list(rows.order_by("-pk")[:limit])
+    absorbed_by = _absorbing({row.survivor_id for row in found})
+    return tuple(_merge_row(row, absorbed_by.get(row.survivor_id)) for row in found)
+
+
+def _absorbing(survivors: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Return, for survivors that were absorbed themselves, by which live merge."""
+    live = MergeMember.objects.filter(customer__in=survivors, live=True)
+    return dict(live.values_list("customer", "merge"))
+
+
+def _merge_row(merge: Any, absorbed_by: int | None) -> MergeRow:
+    why_not = _why_not(merge, absorbed_by)
+    return MergeRow(
+        id=merge.pk,
+        at=merge.created_at,
+        by=merge.actor_name,
+        method=merge.method,
+        method_label=merge.get_method_display(),
+        weight=merge.weight,
+        survivor_id=str(merge.survivor_id),
+        survivor_name=merge.survivor.display_name,
+        absorbed=tuple(
+            AbsorbedRow(str(row.customer_id), row.customer.display_name) for row in merge.members.all()
+        ),
+        rows_moved=merge.rows_moved,
+        undone_at=merge.undone_at,
+        undone_by=merge.undone_by,
+        undo_possible=not why_not,
+        why_not=why_not,
+    )
+
+
+def _why_not(merge: Merge, absorbed_by: int | None) -> str:
+    if merge.undone_at:
+        return f"Undone by {merge.undone_by} on {merge.undone_at:%d %B %Y}."
+    if absorbed_by:
+        return str(LaterMergeStands(merge.pk, absorbed_by))
+    return ""
+
+
+def _messages(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:
+    rows = Message.objects.filter(customer__in=group, **_until("received_at", before))
+    for row in rows.select_related("channel").order_by("-received_at", "-pk")[: limit + 1]:
+        yield TimelineEntry(
+            at=row.received_at,
+            kind="message",
+            title=row.subject or "Message",
+            detail=row.content[:200],
+            who=row.sender,
+            channel=row.channel.name,
+            row_id=str(row.pk),
+            customer_id=str(row.customer_id),
+        )
+
+
+def _tickets(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:
+    rows = Ticket.objects.filter(customer__in=group, **_until("opened_at", before))
+    for row in rows.select_related("channel").order_by("-opened_at", "-pk")[: limit + 1]:
+        yield TimelineEntry(
+            at=row.opened_at,
+            kind="ticket",
+            title=row.subject,
+            detail=row.get_status_display(),
+            who="",
+            channel=row.channel.name,
+            row_id=str(row.pk),
+            customer_id=str(row.customer_id),
+        )
+
+
+def _trail(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:
+    rows = AuditEntry.objects.filter(customer__in=group, **_until("created_at", before))
+    for row in rows.select_related("channel").order_by("-created_at", "-sequence")[: limit + 1]:
+        title = ACTIONS[row.action]
+        yield TimelineEntry(
+            at=row.created_at,
+            kind=row.action,
+            title=title[0].upper() + title[1:],
+            detail=_detail(row),
+            who=row.actor_name,
+            channel=row.channel.name if row.channel else "",
+            row_id=str(row.pk),
+            customer_id=str(row.customer_id),
+        )
+
+
+def _detail(row: AuditEntry) -> str:
+    """What an act was about: its identifier, its fields, the merge it belongs to, the reason given."""
+    facts = row.metadata
+    identifier = f"{type_label(row.identifier_type)} {row.identifier_value}" if row.identifier_type else ""
+    merge = f"merge {facts['merge']}" if "merge" in facts else ""
+    fields = ", ".join(field_label(name) for name in facts.get("fields") or ())
+    parts = (identifier, merge, fields, str(facts.get("reason") or ""))
+    return " · ".join(part for part in parts if part)
+
+
+def _until(column: str, before: datetime | None) -> dict[str, Any]:
+    return {f"{column}__lt": before} if before else {}
+
+
+def _page(entries: Sequence[TimelineEntry], limit: int) -> Sequence[TimelineEntry]:
+    if len(entries) <= limit:
+        return entries
+    last = entries[limit - 1].at
+    end = next((place for place, entry in enumerate(entries) if entry.at < last), len(entries))
+    return entries[:end]

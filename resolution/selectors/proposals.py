@@ -1,0 +1,136 @@
+"""The approval inbox as data: what was proposed, what it would do, and whether it still can."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Prefetch, QuerySet
+
+from customers.models import Customer
+from resolution.errors import NotFound
+from resolution.models import MergeProposal, ProposalMember
+from resolution.selectors.changes import changed_members, describe_change
+from resolution.selectors.history import AbsorbedRow
+from resolution.selectors.workbench import Workbench, side_by_side
+from resolution.services.merge_plan import plan_hash
+
+State = MergeProposal.State
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """One proposal in the inbox. `own` proposals may be withdrawn, not approved, by who looks."""
+
+    id: int
+    state: str
+    state_label: str
+    conflict_id: int | None
+    kind_label: str
+    members: tuple[AbsorbedRow, ...]
+    survivor_id: str
+    comment: str
+    answer: str
+    proposer: str
+    approver: str
+    merge_id: int | None
+    created_at: datetime
+    decided_at: datetime | None
+    version: int
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalCard:
+    """One proposal with its comparison. `stale` lists, a sentence each, what changed since it was made."""
+
+    row: ProposalRow
+    workbench: Workbench
+    stale: tuple[str, ...]
+    reach: tuple[str, ...]
+    may_decide: bool
+
+
+def inbox(*, user_id: int | None = None, state: str = "pending", limit: int = 100) -> tuple[ProposalRow, ...]:
+    """Return proposals of one state, oldest first (decided ones newest first)."""
+    order = "pk" if state == State.PENDING else "-pk"
+    found = _with_names(MergeProposal.objects.filter(state=state)).order_by(order)
+    return tuple(_row(proposal, user_id) for proposal in found[:limit])
+
+
+def proposal_card(proposal_id: int, *, user_id: int | None = None) -> ProposalCard:
+    """Return one proposal with before, after and reach. Raises NotFound."""
+    proposal = _with_names(MergeProposal.objects.filter(pk=proposal_id)).first()
+    if proposal is None:
+        raise NotFound(f"There is no proposal {proposal_id}. Check the number.", proposal=proposal_id)
+    row = _row(proposal, user_id)
+    members = {member.customer_id: member.customer for member in proposal.members.all()}
+    workbench = side_by_side(
+        member_ids=list(members), survivor_id=proposal.survivor_id, picks=proposal.picks, user_id=user_id
+    )
+    pending = proposal.state == State.PENDING
+    return ProposalCard(
+        row=row,
+        workbench=workbench,
+        stale=tuple(_stale(proposal, members, workbench)) if pending else (),
+        reach=tuple(_reach(workbench)),
+        may_decide=pending and not row.own,
+    )
+
+
+def _with_names(proposals: QuerySet[MergeProposal]) -> QuerySet[MergeProposal]:
+    members = ProposalMember.objects.select_related("customer").order_by("customer")
+    return proposals.select_related("proposer", "approver", "conflict").prefetch_related(
+        Prefetch("members", members)
+    )
+
+
+def _row(proposal: MergeProposal, user_id: int | None) -> ProposalRow:
+    return ProposalRow(
+        id=proposal.pk,
+        state=proposal.state,
+        state_label=proposal.get_state_display(),
+        conflict_id=proposal.conflict_id,
+        kind_label=proposal.conflict.get_kind_display() if proposal.conflict else "",
+        members=tuple(
+            AbsorbedRow(str(row.customer_id), row.customer.display_name) for row in proposal.members.all()
+        ),
+        survivor_id=str(proposal.survivor_id),
+        comment=proposal.comment,
+        answer=proposal.answer,
+        proposer=proposal.proposer.get_username(),
+        approver=proposal.approver.get_username() if proposal.approver else "",
+        merge_id=proposal.merge_id,
+        created_at=proposal.created_at,
+        decided_at=proposal.decided_at,
+        version=proposal.version,
+        own=proposal.proposer_id == user_id,
+    )
+
+
+def _stale(
+    proposal: MergeProposal, members: Mapping[uuid.UUID, Customer], workbench: Workbench
+) -> Iterator[str]:
+    """Say what makes approving fail now, a sentence each."""
+    seen = {member.customer_id: member.seen_version for member in proposal.members.all()}
+    changed = changed_members(members, seen)
+    for customer in changed:
+        yield describe_change(customer, seen[customer.pk], since=proposal.created_at)
+    yield from workbench.plan.blockers
+    if not changed and not workbench.plan.blockers and plan_hash(workbench.plan) != proposal.plan_hash:
+        yield "Newer sightings of a value change which one wins; the result is not what was proposed."
+
+
+def _reach(workbench: Workbench) -> Iterator[str]:
+    """Say how far the merge reaches, a sentence each."""
+    absorbed = len(workbench.plan.absorbed)
+    yield f"{absorbed} customer id{'s' if absorbed > 1 else ''} will answer with the survivor."
+    for moved in workbench.moved:
+        yield f"{moved.label}: {moved.number} move to the survivor."
+    if workbench.collapsing:
+        yield f"Identifiers: {workbench.collapsing} fold into an equal one."
+    typed = [row.label for row in workbench.fields if row.typed]
+    if typed:
+        yield f"Typed by hand: {', '.join(typed)}."

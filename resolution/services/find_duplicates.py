@@ -1,0 +1,335 @@
+"""Duplicates found and settled: what policy may settle is merged, what it may not is asked.
+
+`Settler.settle` does so for the customers of one import batch, `find_duplicates` for the whole register. Both walk
+`batch.pipeline`, and both act through `act_on`.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from itertools import combinations
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.utils import timezone
+
+from customers.models import Customer
+from resolution.batch.pipeline import (
+    Comparison,
+    Findings,
+    ProfileShelf,
+    candidates_of,
+    candidates_of_register,
+    count_bands,
+    count_large_blocks,
+    largest_blocks,
+    merges,
+)
+from resolution.errors import IdentityError, Refused
+from resolution.matching.kernel import score_pair
+from resolution.models import Conflict, ConflictMember, MatchRun
+from resolution.selectors.match_model import live_model, live_policy
+from resolution.services import audit, conflicts, locks, merge
+from resolution.services.audit import Trail
+from resolution.types import Actor, Group, PairScore, Profile
+
+KIND = "find_duplicates"
+_GROUPS_A_CHANGE = 1000
+_QUESTIONS_A_CHANGE = 2000
+_FACTS_IN_A_REASON = 3
+
+
+@dataclass(slots=True)
+class Settled:
+    """What came of comparing, in numbers.
+
+    `merged` counts customers that went into another, `queued` new questions, `waiting` ones that stood already,
+    `answered` ones a person had answered, `not_merged` groups another change had overtaken.
+    """
+
+    pairs: int = 0
+    skipped_blocks: int = 0
+    same_source: int = 0
+    merges: int = 0
+    merged: int = 0
+    not_merged: int = 0
+    queued: int = 0
+    waiting: int = 0
+    answered: int = 0
+    closed: int = 0
+
+    def add(self, other: Settled) -> None:
+        self.add_counts(other.counts())
+
+    def add_counts(self, counts: dict[str, int]) -> None:
+        for entry in fields(self):
+            setattr(self, entry.name, getattr(self, entry.name) + counts.get(entry.name, 0))
+
+    def counts(self) -> dict[str, int]:
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did: numbers, seconds a stage, the largest blocks (key, customers)."""
+
+    run_id: int | None
+    customers: int = 0
+    settled: Settled = field(default_factory=Settled)
+    timings: dict[str, float] = field(default_factory=dict)
+    blocks: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.timings.values())
+
+
+class Settler:
+    """Settles customers against the register and each other, inside the caller's change.
+
+    It keeps profiles from one batch to the next and drops those that the trail says have changed since.
+    """
+
+    def __init__(self) -> None:
+        self._shelf = ProfileShelf()
+        self._sequence = self._shelf.follow(0)
+
+    def settle(
+        self, trail: Trail, customer_ids: Collection[uuid.UUID], profiles: Mapping[uuid.UUID, Profile]
+    ) -> Settled:
+        """Compare these customers with their candidates, merge what holds together and ask the rest.
+
+        `profiles` are those of newcomers, which need no loading.
+        """
+        if not customer_ids:
+            return Settled()
+        self._sequence = self._shelf.follow(self._sequence)
+        self._shelf.put(profiles)
+        comparison = Comparison(self._shelf)
+        findings = comparison.compare(candidates_of(customer_ids, comparison.counts))
+        settled = _counted(findings)
+        settled.add(act_on(trail, findings.groups))
+        return settled
+
+
+def act_on(trail: Trail, groups: Sequence[Group], *, run: MatchRun | None = None) -> Settled:
+    """Merge the groups that hold together, ask the questions of all; a judged pair stays apart (P3)."""
+    done = merge.merge_in_bulk(trail, [group for group in groups if merges(group)], run=run)
+    settled = Settled(merges=len(done.merges), merged=done.absorbed, not_merged=len(done.refused))
+    settled.add(ask(trail, questions_of(groups, run=run)))
+    return settled
+
+
+def ask(trail: Trail, questions: Iterable[conflicts.Question]) -> Settled:
+    """Open conflicts for questions nobody has answered."""
+    opened = conflicts.open_conflicts(trail, _on_living_customers(list(questions)))
+    return Settled(queued=len(opened.new), waiting=len(opened.refreshed), answered=opened.answered)
+
+
+def questions_of(groups: Iterable[Group], *, run: MatchRun | None = None) -> list[conflicts.Question]:
+    """What is to be asked of these groups: each doubtful pair, and a group that may not merge as a whole."""
+    return [question for group in groups for question in _questions_of_group(group, run)]
+
+
+def find_duplicates(
+    *, actor: Actor, dry_run: bool = False, watch: Callable[[str, int, int], None] = lambda stage, done, total: None
+) -> RunSummary:
+    """Find and settle the duplicates of the whole register; a dry run only counts.
+
+    `watch` is told (stage, done, total), total 0 while unknown. Raises Refused while another run is at work.
+    """
+    with _only_run():
+        run = None if dry_run else _begin(actor)
+        walk = _Walk(run, watch)
+        with _closing(run):
+            findings = _compare_register(walk)
+            if run is None:
+                return _dry_summary(walk, findings)
+            return _settle_register(walk, run, findings, actor)
+
+
+class _Walk:
+    """Where a run stands: tells the watcher, keeps the run's row current, times the stages."""
+
+    def __init__(self, run: MatchRun | None, watch: Callable[[str, int, int], None]) -> None:
+        self.run = run
+        self.summary = RunSummary(run.pk if run else None, customers=Customer.objects.active().count())
+        self._watch = watch
+
+    @contextmanager
+    def stage(self, name: str, total: int = 0) -> Iterator[Callable[[int], None]]:
+        begun = time.monotonic()
+        self._note(name, 0, total)
+        yield lambda done: self._note(name, done, total)
+        self.summary.timings[name] = round(time.monotonic() - begun, 3)
+
+    def _note(self, stage: str, done: int, total: int) -> None:
+        self._watch(stage, done, total)
+        if self.run:
+            MatchRun.objects.filter(pk=self.run.pk).update(
+                stage=stage, done=done, total=total, counts=self.summary.settled.counts(), timings=self.summary.timings
+            )
+
+
+def _compare_register(walk: _Walk) -> Findings:
+    with walk.stage("comparing") as note, candidates_of_register() as pairs:
+        findings = Comparison().compare(pairs, watch=note)
+    walk.summary.blocks = largest_blocks()
+    walk.summary.settled.add(_counted(findings))
+    walk.summary.settled.skipped_blocks = count_large_blocks()
+    return findings
+
+
+def _settle_register(walk: _Walk, run: MatchRun, findings: Findings, actor: Actor) -> RunSummary:
+    settled, groups = walk.summary.settled, [group for group in findings.groups if merges(group)]
+    with walk.stage("merging", len(groups)) as note:
+        for done, batch in _batches(groups, _GROUPS_A_CHANGE):
+            with audit.change(actor) as trail:
+                result = merge.merge_in_bulk(trail, batch, run=run)
+            settled.add(Settled(merges=len(result.merges), merged=result.absorbed, not_merged=len(result.refused)))
+            note(done)
+    questions = questions_of(findings.groups, run=run)
+    with walk.stage("asking", len(questions)) as note:
+        for done, batch in _batches(questions, _QUESTIONS_A_CHANGE):
+            with audit.change(actor) as trail:
+                settled.add(ask(trail, batch))
+            note(done)
+    with walk.stage("closing"), audit.change(actor) as trail:
+        settled.closed += _close_gone_questions(trail, {question.key for question in questions})
+    _finish(walk, run, actor)
+    return walk.summary
+
+
+def _counted(findings: Findings) -> Settled:
+    counts = findings.counts
+    return Settled(pairs=counts.pairs, skipped_blocks=counts.skipped_blocks, same_source=counts.same_source)
+
+
+def _dry_summary(walk: _Walk, findings: Findings) -> RunSummary:
+    counts = count_bands(findings.groups)
+    questions = conflicts.leave_out_answered(questions_of(findings.groups))
+    walk.summary.settled.add(Settled(merges=counts["merges"], merged=counts["merged"], queued=len(questions)))
+    return walk.summary
+
+
+def _questions_of_group(group: Group, run: MatchRun | None) -> Iterator[conflicts.Question]:
+    if group.why and len(group.members) > 1 and group.edges:
+        yield _question(group.members, group.why, (*group.edges, *group.questions), run)
+        return
+    for score in group.questions:
+        yield _question((score.left, score.right), reason_of(score), (score,), run)
+
+
+def _question(
+    members: Sequence[str], reason: str, scores: Sequence[PairScore], run: MatchRun | None
+) -> conflicts.Question:
+    return conflicts.Question(
+        kind=Conflict.Kind.LIKELY_DUPLICATE,
+        members={uuid.UUID(key): ConflictMember.Role.MEMBER.value for key in sorted(members)},
+        reason=reason,
+        scores=scores,
+        run_id=run.pk if run else None,
+    )
+
+
+def reason_of(score: PairScore) -> str:
+    """Say in a sentence what speaks for one person and what against."""
+    if score.hard_conflict:
+        return f"Much agrees, but {score.hard_conflict}."
+    told = [entry for entry in score.fields if entry.detail and entry.field != "prior"]
+    speaking_for = sorted((entry for entry in told if entry.weight > 0), key=lambda entry: -entry.weight)
+    against = sorted((entry for entry in told if entry.weight < 0), key=lambda entry: entry.weight)
+    sentence = "; ".join(filter(None, (_in_words("For", speaking_for), _in_words("against", against))))
+    return f"{sentence}." if sentence else "Little is known of either."
+
+
+def _in_words(side: str, entries: Sequence[Any]) -> str:
+    named = [f"{entry.field.replace('_', ' ')} – {entry.detail}" for entry in entries[:_FACTS_IN_A_REASON]]
+    return f"{side}: {', '.join(named)}" if named else ""
+
+
+def _on_living_customers(questions: Sequence[conflicts.Question]) -> list[conflicts.Question]:
+    """Ask of the customers that ids stand for now; a question whose sides have become one has gone."""
+    ids = {key for question in questions for key in question.members}
+    rows = Customer.objects.filter(pk__in=ids).exclude(status=Customer.Status.ERASED)
+    standing = {row[0]: row[1] or row[0] for row in rows.values_list("pk", "merged_into_id")}
+    moved = [(question, _moved(question, standing)) for question in questions]
+    return [replace(question, members=members) for question, members in moved if len(members) > 1]
+
+
+def _moved(question: conflicts.Question, standing: dict[uuid.UUID, uuid.UUID]) -> dict[uuid.UUID, str]:
+    return {standing[key]: role for key, role in question.members.items() if key in standing}
+
+
+def _close_gone_questions(trail: Trail, asked: set[str]) -> int:
+    """Close waiting questions of likeness that this run did not ask and whose customers are no longer alike."""
+    waiting = Conflict.objects.filter(
+        kind=Conflict.Kind.LIKELY_DUPLICATE, state=Conflict.State.OPEN, message__isnull=True
+    ).prefetch_related("members")
+    unasked = [entry for entry in waiting if entry.members_key not in asked]
+    shelf = ProfileShelf()
+    profiles = shelf.take({member.customer_id for entry in unasked for member in entry.members.all()})
+    gone = [entry.pk for entry in unasked if not _still_alike(entry, profiles)]
+    return conflicts.close_conflicts(
+        trail, gone, outcome=Conflict.Outcome.CLOSED, reason="its customers no longer look alike"
+    )
+
+
+def _still_alike(conflict: Conflict, profiles: dict[uuid.UUID, Any]) -> bool:
+    known = [profiles[member.customer_id] for member in conflict.members.all() if member.customer_id in profiles]
+    return any(
+        score_pair(live_model(), one, other).weight >= live_policy().review for one, other in combinations(known, 2)
+    )
+
+
+@contextmanager
+def _only_run() -> Iterator[None]:
+    with locks.hold_work(KIND) as held:
+        if not held:
+            raise Refused("Duplicates are being looked for already; see Runs for how far it is, and start again later.")
+        yield
+
+
+def _begin(actor: Actor) -> MatchRun:
+    MatchRun.objects.filter(kind=KIND, state=MatchRun.State.RUNNING).update(
+        state=MatchRun.State.FAILED, error="It stopped without a word; the process was ended.", finished_at=timezone.now()
+    )
+    return MatchRun.objects.create(kind=KIND, model_version=live_model().version, actor_name=actor.name)
+
+
+@contextmanager
+def _closing(run: MatchRun | None) -> Iterator[None]:
+    """Say on the run why it ended when it ends badly."""
+    try:
+        yield
+    except (IdentityError, DatabaseError, ValueError, KeyError, KeyboardInterrupt) as error:
+        if run:
+            words = str(error).splitlines()[0] if str(error) else "It was interrupted."
+            MatchRun.objects.filter(pk=run.pk).update(
+                state=MatchRun.State.FAILED, error=words[:500], finished_at=timezone.now()
+            )
+        raise
+
+
+def _finish(walk: _Walk, run: MatchRun, actor: Actor) -> None:
+    counts = walk.summary.settled.counts() | {"customers": walk.summary.customers}
+    with audit.change(actor) as trail:
+        MatchRun.objects.filter(pk=run.pk).update(
+            state=MatchRun.State.DONE,
+            stage="done",
+            counts=counts,
+            timings=walk.summary.timings,
+            finished_at=timezone.now(),
+        )
+        trail.record("run", method=KIND, run=run.pk, model=run.model_version, counts=counts)
+
+
+def _batches(entries: Sequence[Any], size: int) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Cut a sequence; each piece comes with how many are done once it is."""
+    for start in range(0, len(entries), size):
+        piece = entries[start : start + size]
+        yield start + len(piece), piece

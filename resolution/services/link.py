@@ -1,0 +1,297 @@
+"""Who an identifier belongs to, and what happens when somebody else claims it.
+
+The rules of a claim on a value that another customer owns, first that fits:
+
+    the owner's link is verified                nothing moves, a person decides (perhaps fraud, perhaps error)
+    its confidence is `high_confidence` or more nothing moves, a person decides
+    it is weaker                                the value moves to the claimant at `high_confidence`
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from customers.models import Channel, Customer, Mapping
+from customers.selectors import find_owners
+from customers.services import register
+from resolution.conf import policy
+from resolution.errors import InvalidInput, NotFound, UnusableIdentifier
+from resolution.matching.identifiers import UnknownIdentifierType, normalise_identifier
+from resolution.matching.normalise.text import clean_text
+from resolution.models import Conflict, ConflictMember
+from resolution.selectors.channels import get_channel
+from resolution.selectors.customers import get_canonical
+from resolution.services import audit, conflicts, keys, locks
+from resolution.services.audit import Trail
+from resolution.services.cache import IdentifierKey
+from resolution.types import Actor, Identifier, LinkOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One identifier of one channel, and how sure the claimant's link to it is."""
+
+    channel: Channel
+    identifier: Identifier
+    confidence: Decimal = Decimal("1.00")
+    verified: bool = False
+
+    @property
+    def key(self) -> IdentifierKey:
+        return self.channel.pk, self.identifier.type, self.identifier.normalised
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlan:
+    """Whom a claim touches: the claimant and the present owner."""
+
+    claimant: uuid.UUID
+    key: IdentifierKey
+    owner: uuid.UUID | None
+
+    def touched(self) -> Collection[uuid.UUID]:
+        return {self.claimant, self.owner} if self.owner else {self.claimant}
+
+    def holds(self, locked: MappingOf[uuid.UUID, Customer]) -> bool:
+        return all(
+            row.status == Customer.Status.ACTIVE for row in locked.values()
+        ) and self.owner == owner_of(self.key)
+
+
+def link_customer_identifier(
+    *,
+    customer_id: uuid.UUID,
+    channel: Channel | str,
+    identifier_type: str,
+    value: str,
+    actor: Actor,
+    confidence: Decimal = Decimal("1.00"),
+    verified: bool = False,
+) -> LinkOutcome:
+    """Link an identifier to a customer by the rules of a claim; a merged id means its survivor.
+
+    Raises UnknownChannel, UnknownCustomer, CustomerErased, UnusableIdentifier, InvalidInput.
+    """
+    channel = get_channel(channel)
+    identifier = _usable(read_identifier(channel, identifier_type, value))
+    claim = Claim(channel, identifier, _checked(confidence), verified)
+    with audit.change(actor) as trail:
+        locks.lock_identifiers([(claim.identifier.type, claim.identifier.normalised)])
+        plan, locked = locks.lock_as_planned(lambda: _plan_claim(customer_id, claim))
+        outcome = claim_identifier(trail, locked[plan.claimant], claim)
+        keys.rebuild_keys(trail, changed_by(outcome))
+        return outcome
+
+
+def resolve_conflict(
+    *,
+    channel: Channel | str,
+    identifier_type: str,
+    identifier_value: str,
+    new_customer_id: uuid.UUID,
+    actor: Actor,
+) -> LinkOutcome:
+    """Settle a claim of a customer on an identifier that may belong to another, by the rules of a claim."""
+    return link_customer_identifier(
+        customer_id=new_customer_id,
+        channel=channel,
+        identifier_type=identifier_type,
+        value=identifier_value,
+        actor=actor,
+    )
+
+
+def unlink_customer_identifier(
+    *, customer_id: uuid.UUID, mapping_id: uuid.UUID, actor: Actor, reason: str = ""
+) -> Mapping:
+    """Take an identifier off a customer: the link ends now and stays readable.
+
+    Raises UnknownCustomer, CustomerErased, and NotFound when the customer has no such link today.
+    """
+    with audit.change(actor) as trail:
+        customer = get_canonical(customer_id)
+        locks.lock_customers([customer.pk])
+        mapping = Mapping.objects.current().filter(pk=mapping_id, customer=customer).first()
+        if mapping is None:
+            raise NotFound(
+                f"Customer {customer.pk} has no identifier {mapping_id} today. Load the customer again.",
+                customer=str(customer.pk),
+                mapping=str(mapping_id),
+            )
+        end_link(trail, mapping, reason=clean_text(reason)[:500])
+        keys.rebuild_keys(trail, [customer.pk])
+        return mapping
+
+
+def read_identifier(channel: Channel, identifier_type: str, value: str) -> Identifier:
+    """Return an identifier in canonical form, usable or not. Raises InvalidInput for an unknown type."""
+    try:
+        return normalise_identifier(identifier_type, value, region=channel.default_region)
+    except UnknownIdentifierType as error:
+        raise InvalidInput(str(error), type=str(identifier_type)[:40]) from error
+
+
+def owner_of(key: IdentifierKey) -> uuid.UUID | None:
+    owned = find_owners([key]).get(key)
+    return owned.customer_id if owned else None
+
+
+def claim_identifier(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
+    """Apply the rules of a claim; all three are locked, and keys are the caller's to rebuild."""
+    owned = find_owners([claim.key]).get(claim.key)
+    if owned is None:
+        return _link(trail, claimant, claim)
+    if owned.customer_id == claimant.pk:
+        return _confirm(trail, owned, claim)
+    if _shares_already(claimant, claim):
+        return LinkOutcome("unchanged", str(claimant.pk), existing_customer_id=str(owned.customer_id))
+    if owned.verified or owned.confidence_score >= policy().high_confidence:
+        return _ask(trail, owned, claimant, claim)
+    move_identifier(trail, owned, claimant, confidence=policy().high_confidence)
+    return LinkOutcome("updated", str(claimant.pk), existing_customer_id=str(owned.customer_id))
+
+
+def changed_by(outcome: LinkOutcome) -> set[uuid.UUID]:
+    """Return the customers whose identifiers a claim changed."""
+    changed = {
+        "linked": (outcome.customer_id,),
+        "updated": (outcome.customer_id, outcome.existing_customer_id),
+    }
+    return {uuid.UUID(entry) for entry in changed.get(outcome.action, ())}
+
+
+def move_identifier(
+    trail: Trail,
+    mapping: Mapping,
+    to_customer: Customer,
+    *,
+    confidence: Decimal | None = None,
+    verified: bool = False,
+    reason: str = "",
+) -> Mapping:
+    """Make a customer the owner of what another owns; return the new link. The old one ends.
+
+    Both customers are locked; blocking keys of both are the caller's to rebuild. `confidence` defaults to
+    that of the old link.
+    """
+    register.detach_identifier(mapping)
+    moved = register.attach_identifier(
+        customer_id=to_customer.pk,
+        channel=mapping.channel,
+        identifier_type=mapping.identifier_type,
+        value=mapping.channel_identifier,
+        normalised=mapping.normalised,
+        confidence=mapping.confidence_score if confidence is None else confidence,
+        verified=verified,
+    )
+    trail.reown(mapping.channel_id, mapping.identifier_type, mapping.normalised)
+    _record(trail, "move", moved, old_value=str(mapping.customer_id), reason=reason)
+    trail.tell(
+        "identifier.moved",
+        customer_id=moved.customer_id,
+        identifier_type=moved.identifier_type,
+        from_customer=str(mapping.customer_id),
+    )
+    return moved
+
+
+def end_link(trail: Trail, mapping: Mapping, *, reason: str = "") -> None:
+    """Take a link off as part of a larger change; its customer is locked."""
+    was_owner = mapping.status == Mapping.Status.ACTIVE
+    register.detach_identifier(mapping)
+    if was_owner:
+        trail.reown(mapping.channel_id, mapping.identifier_type, mapping.normalised)
+    _record(trail, "unlink", mapping, old_value=str(mapping.customer_id), reason=reason)
+    trail.tell(
+        "identifier.unlinked", customer_id=mapping.customer_id, identifier_type=mapping.identifier_type
+    )
+
+
+def _plan_claim(customer_id: uuid.UUID, claim: Claim) -> ClaimPlan:
+    return ClaimPlan(get_canonical(customer_id).pk, claim.key, owner_of(claim.key))
+
+
+def _usable(identifier: Identifier) -> Identifier:
+    if not identifier.usable:
+        raise UnusableIdentifier(identifier.type, identifier.value, identifier.unusable)
+    return identifier
+
+
+def _checked(confidence: Decimal) -> Decimal:
+    if not confidence.is_finite() or not 0 <= confidence <= 1:
+        raise InvalidInput(f"Confidence {confidence} was given; a number from 0 to 1 is wanted.")
+    return confidence.quantize(Decimal("0.01"))
+
+
+def _link(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
+    mapping = register.attach_identifier(
+        customer_id=claimant.pk,
+        channel=claim.channel,
+        identifier_type=claim.identifier.type,
+        value=claim.identifier.value,
+        normalised=claim.identifier.normalised,
+        confidence=claim.confidence,
+        verified=claim.verified,
+    )
+    _record(trail, "link", mapping, found_in=claim.identifier.found_in)
+    trail.tell("identifier.linked", customer_id=claimant.pk, identifier_type=mapping.identifier_type)
+    return LinkOutcome("linked", str(claimant.pk))
+
+
+def _confirm(trail: Trail, owned: Mapping, claim: Claim) -> LinkOutcome:
+    before = _strength(owned)
+    if register.confirm_identifier(owned, confidence=claim.confidence, verified=claim.verified):
+        _record(trail, "update", owned, old_value=before, strength=_strength(owned))
+    return LinkOutcome("unchanged", str(owned.customer_id), existing_customer_id=str(owned.customer_id))
+
+
+def _shares_already(claimant: Customer, claim: Claim) -> bool:
+    """A claim that says no more than what is known: this customer uses the value and another owns it."""
+    channel_id, identifier_type, normalised = claim.key
+    return Mapping.objects.filter(
+        customer=claimant,
+        channel=channel_id,
+        identifier_type=identifier_type,
+        normalised=normalised,
+        status=Mapping.Status.SHARED,
+        verified__gte=claim.verified,
+    ).exists()
+
+
+def _ask(trail: Trail, owned: Mapping, claimant: Customer, claim: Claim) -> LinkOutcome:
+    kind = Conflict.Kind.VERIFIED_IDENTIFIER if owned.verified else Conflict.Kind.HIGH_CONFIDENCE_IDENTIFIER
+    held = "is verified for" if owned.verified else f"belongs, with confidence {owned.confidence_score}, to"
+    conflict = conflicts.open_conflict(
+        trail,
+        kind=kind,
+        members={owned.customer_id: ConflictMember.Role.OWNER, claimant.pk: ConflictMember.Role.CLAIMANT},
+        reason=f"{claim.identifier.value} {held} one customer; {claim.channel} claims it for another.",
+        channel=claim.channel,
+        identifier=claim.identifier,
+    )
+    action = "conflict_verified" if owned.verified else "conflict_high_confidence"
+    return LinkOutcome(action, str(claimant.pk), str(owned.customer_id), conflict.pk)
+
+
+def _record(trail: Trail, action: str, mapping: Mapping, *, old_value: str = "", **metadata: Any) -> None:
+    trail.record(
+        action,
+        customer_id=mapping.customer_id,
+        channel_id=mapping.channel_id,
+        identifier_type=mapping.identifier_type,
+        identifier_value=mapping.normalised,
+        old_value=old_value,
+        confidence=mapping.confidence_score,
+        mapping=str(mapping.pk),
+        verified=mapping.verified,
+        **metadata,
+    )
+
+
+def _strength(mapping: Mapping) -> str:
+    return f"{mapping.confidence_score}{' verified' if mapping.verified else ''}"

@@ -1,0 +1,348 @@
+"""Merging: lock, check, plan, apply, record. One merge or thousands go the same way, `carry_out`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
+from typing import Any
+
+from customers.models import Customer
+from customers.services import merging
+from customers.services.statements import array_of, run_statement
+from resolution.errors import InvalidInput, MergeBlocked, StaleVersion
+from resolution.models import Conflict, MatchRun, Merge, MergeProposal
+from resolution.relations import MOVED
+from resolution.selectors.changes import changed_members, describe_change
+from resolution.selectors.customers import fetch_customers
+from resolution.selectors.merge_facts import field_limits, load_differences, load_facts
+from resolution.services import audit, conflicts, keys, locks, proposals
+from resolution.services.audit import Trail
+from resolution.services.merge_plan import (
+    COLLAPSED,
+    OWNING,
+    CustomerFacts,
+    Picks,
+    choose_survivor,
+    plan_merge,
+)
+from resolution.types import Actor, FieldChoice, Group, MergePlan
+
+SQL = Path(__file__).parent / "sql"
+MAPPINGS, REDIRECTS = "mappings", "redirects"
+_BULK = 1000  # groups whose facts are held in memory at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One merge about to be carried out: its plan, what the plan was made from, and what it goes by."""
+
+    plan: MergePlan
+    customers: Mapping[uuid.UUID, Customer]
+    facts: Mapping[str, CustomerFacts]
+    method: str = Merge.Method.MANUAL
+    weight: float | None = None
+    run: MatchRun | None = None
+    conflict_id: int | None = None
+    proposal: MergeProposal | None = None
+
+    def for_proposal(self, proposal: MergeProposal) -> Act:
+        """The same merge, as the answer to a proposal."""
+        return replace(self, proposal=proposal, conflict_id=proposal.conflict_id)
+
+    @property
+    def survivor(self) -> Customer:
+        return self.customers[uuid.UUID(self.plan.survivor)]
+
+    @property
+    def absorbed(self) -> list[Customer]:
+        return [self.customers[uuid.UUID(key)] for key in self.plan.absorbed]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedGroup:
+    """A group that was not merged, and why in sentences."""
+
+    group: Group
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of many groups: the merges made, customers absorbed by them, groups left alone."""
+
+    merges: tuple[int, ...]
+    absorbed: int
+    refused: tuple[RefusedGroup, ...]
+
+
+def preview_merge(
+    *, member_ids: Collection[uuid.UUID], survivor_id: uuid.UUID | None = None, picks: Picks | None = None
+) -> MergePlan:
+    """Return what merge_customers would do now, with every row and blocker. Raises UnknownCustomer."""
+    return draft_merge(fetch_customers(member_ids), survivor_id=survivor_id, picks=picks, rows=True).plan
+
+
+def merge_customers(
+    *,
+    member_ids: Collection[uuid.UUID],
+    survivor_id: uuid.UUID | None = None,
+    picks: Picks | None = None,
+    actor: Actor,
+    method: str = Merge.Method.MANUAL,
+    weight: float | None = None,
+    conflict: Conflict | None = None,
+    expected_versions: Mapping[uuid.UUID, int] | None = None,
+) -> Merge:
+    """Make several customers one and return the ledger's row.
+
+    `weight` is that of the weakest edge, log2 odds. `conflict` is the question this answers.
+    Raises UnknownCustomer, StaleVersion when `expected_versions` are not today's, MergeBlocked with reasons.
+    """
+    with audit.change(actor) as trail:
+        members = locks.lock_customers(set(member_ids))
+        refuse_stale(members, expected_versions or {})
+        act = draft_merge(members, survivor_id=survivor_id, picks=picks)
+        conflict_id = conflict.pk if conflict else None
+        return merge_locked(trail, replace(act, method=method, weight=weight, conflict_id=conflict_id))
+
+
+def unify_customer_profile(customer_ids: Sequence[uuid.UUID], actor: Actor) -> uuid.UUID:
+    """Make several customers one and return whose id lives on; one id is its own answer.
+
+    Raises InvalidInput for no id at all, else as merge_customers.
+    """
+    if not customer_ids:
+        raise InvalidInput("No customer was given; name at least one id.")
+    if len(set(customer_ids)) == 1:
+        return next(iter(fetch_customers(customer_ids).values())).canonical_id
+    return merge_customers(member_ids=customer_ids, actor=actor).survivor_id
+
+
+def choose_primary_customer(customer_ids: Collection[uuid.UUID]) -> uuid.UUID:
+    """Return whose id a merge would keep: most messages and tickets, most complete, known longest.
+
+    Raises InvalidInput for no id at all, UnknownCustomer.
+    """
+    if not customer_ids:
+        raise InvalidInput("No customer was given; name at least one id.")
+    facts = load_facts(fetch_customers(customer_ids).values(), rows=False)
+    return uuid.UUID(choose_survivor(list(facts.values())))
+
+
+def merge_in_bulk(trail: Trail, groups: Sequence[Group], *, run: MatchRun | None = None) -> BulkResult:
+    """Merge many groups by rule inside one change; a group with a blocker is left alone, not raised.
+
+    Raises UnknownCustomer when a member does not exist.
+    """
+    customers = locks.lock_customers({uuid.UUID(key) for group in groups for key in group.members})
+    taken: set[str] = set()
+    refused: list[RefusedGroup] = []
+    merges: list[int] = []
+    absorbed = 0
+    for start in range(0, len(groups), _BULK):
+        acts, left = _draft_groups(groups[start : start + _BULK], customers, taken, run)
+        merges += [merge.pk for merge in carry_out(trail, acts)]
+        absorbed += sum(len(act.plan.absorbed) for act in acts)
+        refused += left
+    return BulkResult(tuple(merges), absorbed, tuple(refused))
+
+
+def draft_merge(
+    members: Mapping[uuid.UUID, Customer],
+    *,
+    survivor_id: uuid.UUID | None = None,
+    picks: Picks | None = None,
+    rows: bool = False,
+) -> Act:
+    """Load the facts of these customers and plan their merge; `rows` lists every row that moves."""
+    facts = load_facts(members.values(), rows=rows)
+    plan = plan_merge(
+        members=list(facts.values()),
+        survivor_id=str(survivor_id) if survivor_id else None,
+        picks=picks,
+        limits=field_limits(),
+        different=load_differences(members),
+    )
+    return Act(plan, members, facts)
+
+
+def refuse_stale(
+    members: Mapping[uuid.UUID, Customer],
+    seen: Mapping[uuid.UUID, int],
+    *,
+    since: datetime | None = None,
+) -> None:
+    """Raise StaleVersion when a member is not at the version seen, saying what changed `since` then."""
+    changed = changed_members(members, seen)
+    if changed:
+        sentences = [describe_change(row, seen[row.pk], since=since) for row in changed]
+        raise StaleVersion(
+            " ".join(sentences) + " Look at the merge again.", changed=[str(row.pk) for row in changed]
+        )
+
+
+def merge_locked(trail: Trail, act: Act) -> Merge:
+    """Carry out one drafted merge whose members are locked. Raises MergeBlocked."""
+    if act.plan.blockers:
+        raise MergeBlocked(act.plan.blockers)
+    [merge] = carry_out(trail, [act])
+    return merge
+
+
+def carry_out(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
+    """Apply merges whose members are locked and whose plans have no blockers; few statements for any number.
+
+    The ledger is written before anything moves, from the rows as they are.
+    """
+    if not acts:
+        return []
+    merges = _open_ledger(trail, acts)
+    redirects = {row.pk: act.survivor.pk for act in acts for row in act.absorbed}
+    _note_moves(merges, acts)
+    _move_rows(acts, redirects)
+    merging.retire_customers(redirects)
+    merging.write_profiles({act.survivor.pk: _profile_after(act) for act in acts})
+    keys.rebuild_keys(trail, {*redirects, *redirects.values()})
+    conflicts.retarget_conflicts(trail, redirects)
+    proposals.withdraw_overtaken(trail, redirects, but=[act.proposal for act in acts if act.proposal])
+    for merge, act in zip(merges, acts, strict=True):
+        _record(trail, merge, act)
+    return merges
+
+
+def _draft_groups(
+    groups: Sequence[Group], customers: Mapping[uuid.UUID, Customer], taken: set[str], run: MatchRun | None
+) -> tuple[list[Act], list[RefusedGroup]]:
+    """Plan one batch; a customer takes part in one merge of the call at most, which `taken` remembers."""
+    ids = [uuid.UUID(key) for group in groups for key in group.members]
+    facts = load_facts((customers[key] for key in dict.fromkeys(ids)), rows=False)
+    different = load_differences(set(ids))
+    acts, refused = [], []
+    for group in groups:
+        plan = plan_merge(
+            members=[facts[key] for key in group.members],
+            limits=field_limits(),
+            different=[fact for fact in different if fact.left in group.members],
+        )
+        why = plan.blockers or _overlap(group, taken)
+        if why:
+            refused.append(RefusedGroup(group, why))
+            continue
+        taken.update(group.members)
+        weight = min((edge.weight for edge in group.edges), default=None)
+        acts.append(Act(plan, customers, facts, method=Merge.Method.AUTO, weight=weight, run=run))
+    return acts, refused
+
+
+def _overlap(group: Group, taken: set[str]) -> tuple[str, ...]:
+    twice = sorted(taken.intersection(group.members))
+    return tuple(f"Customer {key} takes part in another merge of the same run." for key in twice)
+
+
+def _open_ledger(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
+    merges = Merge.objects.bulk_create(
+        [
+            Merge(
+                actor_kind=trail.actor.kind,
+                actor_name=trail.actor.name,
+                survivor=act.survivor,
+                method=act.method,
+                weight=act.weight,
+                run=act.run,
+                plan=_stored_plan(act.plan),
+                pre_image=merging.snapshot(act.survivor),
+            )
+            for act in acts
+        ]
+    )
+    pairs = [(merge.pk, row.pk) for merge, act in zip(merges, acts, strict=True) for row in act.absorbed]
+    run_statement(
+        SQL / "ledger_members.sql",
+        {"merges": array_of(merge for merge, _ in pairs), "absorbed": array_of(key for _, key in pairs)},
+    )
+    return merges
+
+
+def _note_moves(merges: Sequence[Merge], acts: Sequence[Act]) -> None:
+    pairs = [(merge.pk, row.pk) for merge, act in zip(merges, acts, strict=True) for row in act.absorbed]
+    values = {"merges": array_of(merge for merge, _ in pairs), "absorbed": array_of(key for _, key in pairs)}
+    folding = [
+        (merge.pk, row.row_id) for merge, act in zip(merges, acts, strict=True) for row in act.plan.collapses
+    ]
+    folds = {
+        "folding_merges": array_of(merge for merge, _ in folding),
+        "folding": array_of(key for _, key in folding),
+    }
+    for relation in MOVED:
+        if relation.name == MAPPINGS:
+            run_statement(SQL / "ledger_mappings.sql", values | folds)
+        else:
+            run_statement(SQL / "ledger_rows.sql", values | {"relation": relation.name}, table=relation.table)
+    run_statement(SQL / "ledger_redirects.sql", values)
+
+
+def _move_rows(acts: Sequence[Act], redirects: Mapping[uuid.UUID, uuid.UUID]) -> None:
+    folded = [uuid.UUID(row.row_id) for act in acts for row in act.plan.collapses]
+    merging.set_mapping_status(dict.fromkeys(folded, COLLAPSED))
+    for relation in MOVED:
+        merging.move_records(relation.table, redirects, keep=folded if relation.name == MAPPINGS else ())
+
+
+def _profile_after(act: Act) -> dict[str, Any]:
+    written = {choice.field: _stored_value(choice) for choice in act.plan.fields}
+    return merging.snapshot(act.survivor) | written
+
+
+def _stored_plan(plan: MergePlan) -> dict[str, Any]:
+    """What the ledger keeps: every field with a value, as it was written, whose it was and by which rule."""
+    return {
+        choice.field: {"value": _stored_value(choice), "source": choice.source, "rule": choice.rule}
+        for choice in plan.fields
+        if choice.value or choice.before
+    }
+
+
+def _stored_value(choice: FieldChoice) -> Any:
+    """A choice's value as merging.snapshot writes that field."""
+    match choice.field:
+        case "attributes":
+            return json.loads(choice.value)
+        case "birth_date" | "last_interaction_at":
+            return choice.value or None
+        case _:
+            return choice.value
+
+
+def _record(trail: Trail, merge: Merge, act: Act) -> None:
+    facts: dict[str, Any] = {"merge": merge.pk, "survivor": act.plan.survivor}
+    sureness = _confidence(act.weight)
+    for row in act.absorbed:
+        trail.record(
+            "merge", customer_id=row.pk, old_value=row.status, method=act.method, confidence=sureness, **facts
+        )
+    changed = [choice.field for choice in act.plan.fields if choice.value != choice.before]
+    facts |= {"absorbed": list(act.plan.absorbed), "fields": changed, "conflict": act.conflict_id}
+    trail.record("merge", customer_id=act.survivor.pk, method=act.method, confidence=sureness, **facts)
+    trail.tell("customer.merged", customer_id=act.survivor.pk, **facts)
+    for key in act.plan.absorbed:
+        reown_all(trail, act.facts[key])
+
+
+def reown_all(trail: Trail, facts: CustomerFacts) -> None:
+    """Note that every identifier a customer owned gets another owner."""
+    for row in facts.identifiers:
+        if row.status == OWNING:
+            trail.reown(uuid.UUID(row.channel_id), row.type, row.normalised)
+
+
+def _confidence(weight: float | None) -> Decimal | None:
+    """The audit's two decimals; rounded down, so that certainty is never claimed."""
+    if weight is None:
+        return None
+    probability = 1 / (1 + 2 ** -min(max(weight, -60.0), 60.0))
+    return Decimal(probability).quantize(Decimal("0.01"), ROUND_DOWN)

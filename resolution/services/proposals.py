@@ -1,0 +1,59 @@
+"""What merges do to proposals that others have waiting."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+
+from django.db.models import F
+from django.utils import timezone
+
+from resolution.models import Conflict, MergeProposal
+from resolution.services import locks
+from resolution.services.audit import Trail
+
+
+def withdraw_overtaken(
+    trail: Trail, absorbed: Collection[uuid.UUID], *, but: Collection[MergeProposal] = ()
+) -> list[int]:
+    """Withdraw pending proposals that name a customer absorbed just now, `but` for those being carried out.
+
+    Their conflicts, where they still ask something, go back to the steward. Runs inside the merge's change.
+    """
+    pending = MergeProposal.objects.filter(
+        state=MergeProposal.State.PENDING, members__customer__in=absorbed
+    ).exclude(pk__in=[proposal.pk for proposal in but])
+    overtaken = locks.lock_rows(MergeProposal.objects.filter(pk__in=pending.values("pk")))
+    for proposal in overtaken:
+        withdraw_locked(trail, proposal, answer="Another merge took in one of its customers.")
+    return [proposal.pk for proposal in overtaken]
+
+
+def withdraw_locked(trail: Trail, proposal: MergeProposal, *, answer: str) -> None:
+    """Take back one pending, locked proposal and return its conflict to the steward."""
+    proposal.state = MergeProposal.State.WITHDRAWN
+    proposal.answer = answer[:500]
+    proposal.decided_at = timezone.now()
+    proposal.version += 1
+    proposal.save(update_fields=["state", "answer", "decided_at", "version"])
+    trail.record(
+        "withdraw",
+        customer_id=proposal.survivor_id,
+        proposal=proposal.pk,
+        conflict=proposal.conflict_id,
+        reason=answer,
+    )
+    return_conflict(proposal, comment=answer)
+
+
+def return_conflict(proposal: MergeProposal, *, comment: str) -> bool:
+    """Give a proposal's conflict back to its proposer, unless a merge has answered it meanwhile."""
+    given_back = Conflict.objects.filter(pk__in=[proposal.conflict_id], state=Conflict.State.DECIDED).update(
+        state=Conflict.State.RETURNED,
+        assignee=proposal.proposer_id,
+        comment=comment[:500],
+        decided_at=None,
+        version=F("version") + 1,
+        updated_at=timezone.now(),
+    )
+    return bool(given_back)

@@ -1,0 +1,359 @@
+"""The set-based writes of an import: new customers with their records, links and keys; changed records.
+
+All of it runs inside the change of one batch and leaves one audit row for every customer and every link.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from customers.ids import uuid7
+from customers.models import Channel, Customer, SourceRecord
+from customers.services import register
+from resolution.batch.prepare import Newcomer, Source, prepare_newcomer
+from resolution.batch.records import CUSTOMER_FIELDS, NOBODY, SOURCE_ID, Details, Record, details_of
+from resolution.batch.sql import read_sql
+from resolution.batch.table import Refusal
+from resolution.services import keys, locks
+from resolution.services.audit import Trail
+from resolution.types import Identifier, Profile
+
+# How sure a link from a file is; the source's own id is certain.
+FILE_CONFIDENCE = Decimal("0.90")
+CERTAIN = Decimal("1.00")
+METHOD = "import"
+_STAGED = (
+    "place", "id", "customer_id", "identifier_type", "channel_identifier", "normalised", "confidence_score", "verified",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of one batch's records.
+
+    `touched` are the customers to be compared now, `profiles` those of the new ones among them.
+    """
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    touched: set[uuid.UUID] = field(default_factory=set)
+    profiles: dict[uuid.UUID, Profile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """An identifier about to be linked."""
+
+    id: uuid.UUID
+    customer_id: uuid.UUID
+    identifier: Identifier
+    confidence: Decimal
+    verified: bool
+
+
+def prepare_staging() -> None:
+    """Make the session's own tables of an import, empty."""
+    with connection.cursor() as cursor:
+        cursor.execute(read_sql("staging"))
+        cursor.execute("TRUNCATE import_seen, staged_identifiers")
+
+
+def notice(records: Sequence[Record]) -> tuple[list[Record], list[Record], list[Refusal]]:
+    """Part the records first met in this file from repeats of a row, and from other rows under a used id.
+
+    A file that gives one id to two different rows would change the customer back and forth for ever.
+    """
+    known = dict(_fetch("SELECT source_key, fingerprint FROM import_seen WHERE source_key = ANY(%s)", _keys_of(records)))
+    fresh, repeats, refused, added = [], [], [], []
+    for record in records:
+        seen = known.get(record.key)
+        if seen is None:
+            known[record.key] = record.fingerprint
+            fresh.append(record)
+            added.append((record.key, record.fingerprint))
+        elif seen == record.fingerprint:
+            repeats.append(record)
+        else:
+            refused.append(Refusal(record.line, SOURCE_ID, _same_id(record), record.raw))
+    _copy("import_seen", ("source_key", "fingerprint"), added)
+    return fresh, repeats, refused
+
+
+def _same_id(record: Record) -> str:
+    return f"an earlier row of this file has the id {record.key[:80]} too, with other values"
+
+
+def records_not_known(channel: Channel, records: Sequence[Record]) -> list[Record]:
+    """The records whose key the register does not have yet."""
+    rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
+    known = set(rows.values_list("source_key", flat=True))
+    return [record for record in records if record.key not in known]
+
+
+def part_by_novelty(channel: Channel, records: Sequence[Record]) -> tuple[list[Record], list[Record], int]:
+    """Part records into new ones and changed ones, and count those the register has exactly so."""
+    rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
+    known = dict(rows.values_list("source_key", "fingerprint"))
+    new = [record for record in records if record.key not in known]
+    changed = [record for record in records if known.get(record.key, record.fingerprint) != record.fingerprint]
+    return new, changed, len(records) - len(new) - len(changed)
+
+
+def take_in(
+    trail: Trail, channel: Channel, records: Sequence[Record], prepared: Mapping[str, Newcomer], *, run_id: int
+) -> Taken:
+    """Store one batch: a customer for every new record, new values for changed ones.
+
+    `prepared` holds newcomers worked out ahead, by record key; who is missing there is worked out here.
+    """
+    fresh, repeats, refused = notice(records)
+    new, changed, unchanged = part_by_novelty(channel, fresh)
+    taken = Taken(unchanged=unchanged + len(repeats), refused=refused)
+    source = Source(channel.code, channel.default_region)
+    arrivals = [_Arrival(record, prepared.get(record.key) or prepare_newcomer(record, source)) for record in new]
+    taken.refused += [_nobody(entry.record) for entry in arrivals if not entry.details.describes_somebody]
+    _create_customers(trail, channel, [entry for entry in arrivals if entry.details.describes_somebody], run_id, taken)
+    _update_customers(trail, channel, changed, taken)
+    return taken
+
+
+def count_news(channel: Channel, records: Sequence[Record]) -> Taken:
+    """Count what take_in would do, writing nothing but the notice of which ids this file has used."""
+    fresh, repeats, refused = notice(records)
+    new, changed, unchanged = part_by_novelty(channel, fresh)
+    taken = Taken(updated=len(changed), unchanged=unchanged + len(repeats), refused=refused)
+    for record in new:
+        if details_of(record.data, channel.default_region).describes_somebody:
+            taken.created += 1
+        else:
+            taken.refused.append(_nobody(record))
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A new record and the customer it becomes."""
+
+    record: Record
+    newcomer: Newcomer
+
+    @property
+    def id(self) -> uuid.UUID:
+        return self.newcomer.customer_id
+
+    @property
+    def details(self) -> Details:
+        return self.newcomer.details
+
+
+def _nobody(record: Record) -> Refusal:
+    return Refusal(record.line, "", NOBODY, record.raw)
+
+
+def _create_customers(
+    trail: Trail, channel: Channel, arrivals: Sequence[_Arrival], run_id: int, taken: Taken
+) -> None:
+    """Make one customer a record, with its links and blocking keys."""
+    now = timezone.now()
+    _copy_customers(arrivals, now)
+    _copy_source_records(channel, arrivals, now)
+    for entry in arrivals:
+        _record_creation(trail, channel, entry, run_id)
+    link_identifiers(trail, channel, [link for entry in arrivals for link in _links_of(entry)], now)
+    keys.write_keys((key, entry.id) for entry in arrivals for key in entry.newcomer.keys)
+    taken.created = len(arrivals)
+    taken.profiles = {entry.id: entry.newcomer.profile for entry in arrivals}
+    taken.touched |= taken.profiles.keys()
+
+
+def _copy_customers(arrivals: Sequence[_Arrival], now: datetime) -> None:
+    columns = ("id", *CUSTOMER_FIELDS, "attributes", "status", "version", "created_at", "updated_at")
+    rows = (
+        (entry.id, *(_column(name, entry.details.fields[name]) for name in CUSTOMER_FIELDS), "{}", "active", 1, now, now)
+        for entry in arrivals
+    )
+    _copy("customers", columns, rows)
+
+
+def _copy_source_records(channel: Channel, arrivals: Sequence[_Arrival], now: datetime) -> None:
+    columns = ("id", "channel_id", "customer_id", "source_key", "fingerprint", "data", "created_at", "updated_at")
+    rows = (
+        (uuid7(), channel.pk, entry.id, record.key, record.fingerprint, json.dumps(record.data), now, now)
+        for entry in arrivals
+        for record in (entry.record,)
+    )
+    _copy("source_records", columns, rows)
+
+
+def _record_creation(trail: Trail, channel: Channel, entry: _Arrival, run_id: int) -> None:
+    trail.record(
+        "create",
+        customer_id=entry.id,
+        channel_id=channel.pk,
+        method=METHOD,
+        import_run=run_id,
+        line=entry.record.line,
+        source_key=entry.record.key,
+    )
+    trail.tell("customer.created", customer_id=entry.id, method=METHOD)
+
+
+def _links_of(entry: _Arrival) -> list[_Link]:
+    links = [_link(entry.id, identifier) for identifier in entry.details.usable]
+    if entry.record.own_id:
+        own = Identifier(SOURCE_ID, entry.record.key, entry.record.key)
+        links.insert(0, _Link(uuid7(), entry.id, own, CERTAIN, verified=True))
+    return links
+
+
+def _link(customer_id: uuid.UUID, identifier: Identifier) -> _Link:
+    return _Link(uuid7(), customer_id, identifier, FILE_CONFIDENCE, verified=False)
+
+
+def link_identifiers(trail: Trail, channel: Channel, links: Sequence[_Link], now: datetime) -> None:
+    """Link identifiers in their order: first come owns, whoever comes later shares."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE staged_identifiers")
+    _copy("staged_identifiers", _STAGED, (_staged(place, link) for place, link in enumerate(links)))
+    actions = dict(_fetch(read_sql("link_identifiers"), {"channel": channel.pk, "now": now}))
+    for link in links:
+        if action := actions.get(link.id):
+            _record_link(trail, channel, link, action)
+
+
+def _staged(place: int, link: _Link) -> tuple[Any, ...]:
+    entry = link.identifier
+    return (place, link.id, link.customer_id, entry.type, entry.value, entry.normalised, link.confidence, link.verified)
+
+
+def _record_link(trail: Trail, channel: Channel, link: _Link, action: str) -> None:
+    trail.record(
+        action,
+        customer_id=link.customer_id,
+        channel_id=channel.pk,
+        identifier_type=link.identifier.type,
+        identifier_value=link.identifier.normalised,
+        method=METHOD,
+        confidence=link.confidence,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A record the source has changed, what the register holds of it, and the customer it speaks for."""
+
+    record: Record
+    stored: SourceRecord
+    before: Details
+    after: Details
+
+
+def _update_customers(trail: Trail, channel: Channel, records: Sequence[Record], taken: Taken) -> None:
+    if not records:
+        return
+    stored = {
+        row.source_key: row
+        for row in SourceRecord.objects.select_for_update().filter(
+            channel=channel, source_key__in=_keys_of(records)
+        ).order_by("pk")
+    }  # fmt: skip
+    customers = locks.lock_customers({row.customer_id for row in stored.values()})
+    changes = [_change_of(channel, record, stored[record.key]) for record in records]
+    changed: set[uuid.UUID] = set()
+    for change in changes:
+        customer = customers[change.stored.customer_id]
+        if customer.status != Customer.Status.ACTIVE:
+            taken.refused.append(_gone(change, customer))
+            continue
+        _apply_change(trail, channel, customer, change)
+        taken.updated += 1
+        changed.add(customer.pk)
+    _link_new_identifiers(trail, channel, changes, changed)
+    keys.rebuild_keys(trail, changed)
+    taken.touched |= changed
+
+
+def _change_of(channel: Channel, record: Record, stored: SourceRecord) -> _Change:
+    region = channel.default_region
+    return _Change(record, stored, details_of(stored.data, region), details_of(record.data, region))
+
+
+def _gone(change: _Change, customer: Customer) -> Refusal:
+    record = change.record
+    return Refusal(record.line, "", f"its customer {customer.pk} is {customer.status}", record.raw)
+
+
+def _apply_change(trail: Trail, channel: Channel, customer: Customer, change: _Change) -> None:
+    """Give the customer the source's new values where it still holds the old ones; a blank takes nothing away."""
+    SourceRecord.objects.filter(pk=change.stored.pk).update(
+        data=change.record.data, fingerprint=change.record.fingerprint, updated_at=timezone.now()
+    )
+    news = {field: value for field, value in _news(change).items() if _shown(customer, field) == change.before.fields[field]}
+    old = {field: _shown(customer, field) for field in news}
+    if news:
+        columns = {field: _column(field, value) for field, value in news.items()}
+        register.update_customer(customer, columns)
+    trail.record(
+        "update",
+        customer_id=customer.pk,
+        channel_id=channel.pk,
+        method=METHOD,
+        source_key=change.record.key,
+        line=change.record.line,
+        old=old,
+        new=news,
+    )
+
+
+def _news(change: _Change) -> dict[str, str]:
+    before, after = change.before.fields, change.after.fields
+    return {field: after[field] for field in CUSTOMER_FIELDS if after[field] and after[field] != before[field]}
+
+
+def _link_new_identifiers(
+    trail: Trail, channel: Channel, changes: Iterable[_Change], customers: set[uuid.UUID]
+) -> None:
+    links = []
+    for change in changes:
+        known = {(entry.type, entry.normalised) for entry in change.before.usable}
+        new = [entry for entry in change.after.usable if (entry.type, entry.normalised) not in known]
+        if change.stored.customer_id in customers:
+            links += [_link(change.stored.customer_id, entry) for entry in new]
+    link_identifiers(trail, channel, links, timezone.now())
+
+
+def _shown(customer: Customer, field: str) -> str:
+    value = getattr(customer, field)
+    return "" if value is None else str(value)
+
+
+def _column(field: str, value: str) -> str | None:
+    """A day is a column of its own type, where nothing known is NULL."""
+    return value or None if field == "birth_date" else value
+
+
+def _keys_of(records: Iterable[Record]) -> list[str]:
+    return [record.key for record in records]
+
+
+def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _fetch(query: str, values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values if isinstance(values, dict) else [values])
+        return list(cursor.fetchall())

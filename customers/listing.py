@@ -38,7 +38,9 @@ class BigListAdmin(admin.ModelAdmin[Any]):
     list_max_show_all = 200
     show_facets = admin.ShowFacets.NEVER
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Head the list with what it lists; the admin would write "Select … to view"."""
         title = str(self.opts.verbose_name_plural)
         return super().changelist_view(

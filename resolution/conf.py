@@ -11,15 +11,19 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from resolution.matching import decide
+
+_BANDS = decide.Policy()  # what the shipped model was weighed for
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What Identity Desk may settle alone, and how long things may wait."""
 
-    auto_weight: float = 14.0
-    sample_weight: float = 11.0
-    review_weight: float = 0.0
-    margin: float = 4.0
+    auto_weight: float = _BANDS.auto
+    sample_weight: float = _BANDS.sample
+    review_weight: float = _BANDS.review
+    margin: float = _BANDS.margin
     high_confidence: Decimal = Decimal("0.80")
     lookup_confidence: Decimal = Decimal("0.80")
     cache_seconds: int = 3600

@@ -94,9 +94,7 @@ class ConflictFactory(DjangoModelFactory[Conflict]):
         model = Conflict
         skip_postgeneration_save = True
 
-    class Params:
-        members = factory.LazyFunction(lambda: [CustomerFactory(), CustomerFactory()])
-
+    members = factory.LazyFunction(lambda: [CustomerFactory(), CustomerFactory()])
     kind = Conflict.Kind.LIKELY_DUPLICATE
     reason = "Both look alike."
     members_key = factory.LazyAttribute(lambda conflict: name_members(row.pk for row in conflict.members))

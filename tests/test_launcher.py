@@ -145,13 +145,20 @@ def started(var: Path, port: int) -> Iterator[Start]:
 
 
 class TestRun:
-    def test_says_where_it_is_and_is_ready_there(self, var: Path, port: int) -> None:
+    def test_says_where_it_is_is_ready_there_and_ctrl_c_leaves_no_process(self, var: Path, port: int) -> None:
         with started(var, port) as start:
             start.wait_until_up()
             assert f"Identity Desk answers at http://127.0.0.1:{port}/" in start.said
             assert status_of(port, "/readyz") == 200
             assert status_of(port, "/admin/login/") == 200
-            assert listening_addresses(start.children()) == {"127.0.0.1"}
+            children = start.children()
+            assert len(children) == 4
+            assert listening_addresses(children) == {"127.0.0.1"}
+
+            assert start.send(signal.SIGINT) == 0
+        assert start.lines[-1] == "Stopped."
+        assert alive(children) == []
+        assert list(embedded.Servers(var).records.glob("*.json")) == []
 
     def test_a_second_start_keeps_the_data(self, var: Path, port: int) -> None:
         with started(var, port) as start:
@@ -161,20 +168,10 @@ class TestRun:
             start.wait_until_up()
             assert ask(var, "SELECT count(*) FROM auth_group WHERE name = 'kept'") == "1"
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_a_signal_leaves_no_process(self, number: signal.Signals, var: Path, port: int) -> None:
-        with started(var, port) as start:
-            children = start.wait_until_up().children()
-            assert len(children) == 4
-            assert start.send(number) == 0
-        assert start.lines[-1] == "Stopped."
-        assert alive(children) == []
-        assert list(embedded.Servers(var).records.glob("*.json")) == []
-
     def test_the_next_start_recovers_from_a_kill(self, var: Path, port: int) -> None:
         with started(var, port) as start:
             orphans = start.wait_until_up().children()
-            start.send(signal.SIGKILL)
+            assert start.send(signal.SIGKILL) == -signal.SIGKILL, start.said
         assert len(alive(orphans)) == 4
 
         with started(var, port) as start:
@@ -183,29 +180,20 @@ class TestRun:
             assert "Stopped the postgres that an earlier start had left running." in start.said
             assert status_of(port, "/readyz") == 200
 
-    def test_recovers_when_everything_was_killed_and_numbers_were_given_anew(
-        self, var: Path, port: int
-    ) -> None:
+    def test_a_part_that_dies_ends_the_rest_and_the_next_start_recovers(self, var: Path, port: int) -> None:
         with started(var, port) as start:
-            for child in start.wait_until_up().children():
-                for one in [*child.children(recursive=True), child]:
-                    with suppress(psutil.NoSuchProcess):
-                        one.kill()
-            start.wait()
-        (var / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{var}/postgres\n")
+            children = start.wait_until_up().children()
+            postgres = json.loads((embedded.Servers(var).records / "1-postgres.json").read_text())["pid"]
+            psutil.Process(postgres).kill()
+            assert start.wait() == 1
+        assert "The postgres ended by itself" in start.lines[-1]
+        assert alive(children) == []
 
+        # what its file names is by now a process of somebody else
+        (var / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{var}/postgres\n")
         with started(var, port) as start:
             start.wait_until_up()
             assert status_of(port, "/readyz") == 200
-
-    def test_a_part_that_ends_by_itself_ends_the_rest(self, var: Path, port: int) -> None:
-        with started(var, port) as start:
-            children = start.wait_until_up().children()
-            worker = json.loads((embedded.Servers(var).records / "4-worker.json").read_text())["pid"]
-            psutil.Process(worker).kill()
-            assert start.wait() == 1
-        assert "The worker ended by itself" in start.lines[-1]
-        assert alive(children) == []
 
 
 class TestRefusals:

@@ -198,5 +198,4 @@ def _smallest(group: Group) -> str:
 
 
 def _sentence(reasons: list[str]) -> str:
-    text = "; ".join(reasons)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"Held back: {'; '.join(reasons)}." if reasons else ""

@@ -28,7 +28,7 @@ from resolution.matching.comparisons.handle import compare_handles
 from resolution.matching.comparisons.name import TWO_NAMES, NameParts, are_two_names, compare_names
 from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.comparisons.phone import compare_phones
-from resolution.matching.model import FREQUENCY_FIELDS, Level, MatchModel
+from resolution.matching.model import Level, MatchModel
 from resolution.types import FieldEvidence, PairScore, Profile
 
 Compare = Callable[[Any, Any], Outcome | None]
@@ -52,6 +52,8 @@ SLACK = 1e-6
 SMALLEST_CORRECTION = 0.01
 # Profiles kept prepared within one run.
 MOST_READY = 1 << 20
+# Names whose weights are kept.
+MOST_NAMES = 1 << 16
 
 PRIOR_DETAIL = "two customers picked at random"
 HOUSEHOLD_DETAIL = "two people of one home or firm would agree on as much"
@@ -144,7 +146,8 @@ class _Scorer:
         self.model = model
         self.weights = {field: _level_weights(levels) for field, levels in model.comparisons.items()}
         self.common_given = model.frequencies["given_name"].values
-        self.name_weights: dict[str, dict[str, _Weights]] = {field: {} for field in FREQUENCY_FIELDS}
+        self.name_weights = lru_cache(MOST_NAMES)(self._weigh_by_frequency)
+        self.prior_row = FieldEvidence("prior", "start", PRIOR_DETAIL, model.prior)
         self.plans = [_plan(present, self.weights) for present in range(NAME_BIT << (len(SINGLE_FIELDS) + 1))]
 
     def score(self, left: _Ready, right: _Ready, floor: float) -> PairScore | None:
@@ -170,10 +173,15 @@ class _Scorer:
         for place, field, compare, weights, best_random, best_home in self.plans[present]:
             if at_random + best_random < floor or at_home + best_home < floor:
                 return None
-            found = _best_single(field, compare, weights, left.singles[place], right.singles[place])
-            if found is not None:
-                findings.append(found)
-                same, household = found[2]
+            lefts, rights = left.singles[place], right.singles[place]
+            if len(lefts) == len(rights) == 1:
+                best = (compare(lefts[0], rights[0]), lefts[0], rights[0])
+            else:
+                best = _best_single(compare, weights, lefts, rights)
+            outcome = best[0]
+            if outcome is not None:
+                same, household = weight = weights[outcome[0]]
+                findings.append((field, outcome, weight, best[1], best[2]))
                 at_random += same
                 at_home += same - household
         return findings
@@ -200,11 +208,8 @@ class _Scorer:
         """An exact name weighs by how common it is; of two spellings, the shorter counts."""
         if outcome.level != "exact":
             return field, outcome, self.weights[field][outcome.level], left, right
-        known = self.name_weights[field]
         value = left if left == right else min(left, right, key=lambda name: (len(name), name))
-        if value not in known:
-            known[value] = self._weigh_by_frequency(field, value)
-        return field, outcome, known[value], left, right
+        return field, outcome, self.name_weights(field, value), left, right
 
     def _weigh_by_frequency(self, field: str, value: str) -> _Weights:
         table, exact = self.model.frequencies[field], self.model.comparisons[field][0]
@@ -226,8 +231,7 @@ class _Scorer:
     def _explain(
         self, left: _Ready, right: _Ready, findings: list[_Finding], weight: float, correction: float
     ) -> PairScore:
-        rows = [FieldEvidence("prior", "start", PRIOR_DETAIL, self.model.prior)]
-        rows += [_evidence_of(finding) for finding in findings]
+        rows = [self.prior_row, *map(_evidence_of, findings)]
         if correction:
             rows.append(FieldEvidence("household", "possible", HOUSEHOLD_DETAIL, correction))
         conflict = _hard_conflict(left.profile, right.profile, self.model.exclusive_systems)
@@ -263,24 +267,18 @@ def _plan(present: int, weights: Mapping[str, Mapping[str, _Weights]]) -> list[_
 
 
 def _best_single(
-    field: str,
-    compare: Compare,
-    weights: Mapping[str, _Weights],
-    lefts: tuple[Any, ...],
-    rights: tuple[Any, ...],
-) -> _Finding | None:
-    """The pair of values that speaks loudest for one person; None when no pair speaks at all."""
-    if len(lefts) == len(rights) == 1:
-        left, right = lefts[0], rights[0]
-        outcome = compare(left, right)
-        return None if outcome is None else (field, outcome, weights[outcome[0]], left, right)
+    compare: Compare, weights: Mapping[str, _Weights], lefts: tuple[Any, ...], rights: tuple[Any, ...]
+) -> tuple[Outcome | None, Any, Any]:
+    """The pair of values that speaks loudest for one person; its outcome is None when no pair speaks."""
     found = [
-        (field, outcome, weights[outcome[0]], left, right)
+        (outcome, left, right)
         for left in lefts
         for right in rights
         if (outcome := compare(left, right)) is not None
     ]
-    return max(found, key=lambda item: (item[2].same, _either_order(item[3], item[4])), default=None)
+    if not found:
+        return None, None, None
+    return max(found, key=lambda item: (weights[item[0].level].same, _either_order(item[1], item[2])))
 
 
 def _either_order(left: Any, right: Any) -> tuple[Any, Any]:

@@ -40,12 +40,12 @@ _RECORDS = """
     ORDER BY id
 """
 _INTERACTIONS = """
-    SELECT customer_id, sum(number)::int
+    SELECT customer_id, count(*)::int
     FROM (
-        SELECT customer_id, count(*) AS number FROM messages WHERE customer_id = ANY(%(ids)s::uuid[]) GROUP BY 1
+        SELECT customer_id FROM messages WHERE customer_id = ANY(%(ids)s::uuid[])
         UNION ALL
-        SELECT customer_id, count(*) AS number FROM tickets WHERE customer_id = ANY(%(ids)s::uuid[]) GROUP BY 1
-    ) AS counted
+        SELECT customer_id FROM tickets WHERE customer_id = ANY(%(ids)s::uuid[])
+    ) AS interactions
     GROUP BY customer_id
 """
 

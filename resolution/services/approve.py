@@ -23,7 +23,8 @@ from resolution.models import Conflict, MergeProposal, ProposalMember
 from resolution.services import audit, locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import check_transition
-from resolution.services.merge import Act, carry_out, draft_merge, refuse_stale
+from resolution.services.ledger import Act
+from resolution.services.merge import carry_out, draft_merge, refuse_stale
 from resolution.services.merge_plan import Picks, plan_hash
 from resolution.services.proposals import return_conflict, withdraw_locked
 from resolution.services.queue import account_of, lock_claimed

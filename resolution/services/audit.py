@@ -4,8 +4,8 @@
         ...                                # lock, check, plan, apply
         trail.record("link", customer_id=…)
 
-`change` is a transaction. What was recorded is chained and written as its last act, so that the lock on the
-chain is held only from there to the commit and always taken last, which rules out deadlocks over it.
+`change` is a transaction. What was recorded is chained and written at its end, so that the lock on the chain
+is held only from there to the commit and always taken last, which rules out deadlocks over it.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ GENESIS = "0" * 64
 _CHAIN_LOCK = 0x1D_DE5C  # any number no other advisory lock uses
 _in_one_way = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 _COLUMNS = (
-    "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action", "old_value",
-    "resolver_id", "resolution_method", "confidence_score", "metadata", "actor_kind", "actor_name", "request_id",
-    "created_at", "previous_hash", "hash",
+    "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action",
+    "old_value", "resolver_id", "resolution_method", "confidence_score", "metadata", "actor_kind",
+    "actor_name", "request_id", "created_at", "previous_hash", "hash",
 )  # fmt: skip
 
 
@@ -118,12 +118,10 @@ def change(actor: Actor) -> Iterator[Trail]:
     with transaction.atomic():
         trail = Trail(actor)
         yield trail
-        if trail.reowned:
-            fenced = frozenset(trail.reowned)
-            token = cache.fence(fenced)
-            transaction.on_commit(lambda: cache.release(fenced, token))
         events.write(trail.events)
         _write(trail)
+        if trail.reowned:
+            _fence_until_commit(frozenset(trail.reowned))
 
 
 def entry_hash(row: dict[str, Any]) -> str:
@@ -147,6 +145,12 @@ def find_break() -> tuple[int, str] | None:
             return expected, f"entry {expected} was altered"
         expected, previous = expected + 1, row["hash"]
     return None
+
+
+def _fence_until_commit(reowned: frozenset[cache.IdentifierKey]) -> None:
+    """Last of all, so that a fence never has to outlast a wait for the chain."""
+    token = cache.fence(reowned)
+    transaction.on_commit(lambda: cache.release(reowned, token))
 
 
 def _write(trail: Trail) -> None:

@@ -71,15 +71,6 @@ _OPEN = """
         updated_at = excluded.updated_at
     RETURNING id, kind, members_key, xmax = 0
 """
-_TOUCHED = """
-    SELECT c.id, c.kind, c.channel_id, c.identifier_type, c.identifier_value, m.customer_id, m.role
-    FROM conflicts c
-    JOIN conflict_members m ON m.conflict_id = c.id
-    WHERE NOT c.state = 'done'
-      AND c.id IN (SELECT conflict_id FROM conflict_members WHERE customer_id = ANY(%s))
-    ORDER BY c.id, m.id
-    FOR UPDATE OF c
-"""
 _ASKED_ALREADY = "SELECT kind, members_key FROM conflicts WHERE NOT state = 'done' AND members_key = ANY(%s)"
 _RENAME = """
     UPDATE conflicts c SET members_key = now_named.key, version = c.version + 1, updated_at = %s
@@ -366,15 +357,18 @@ def _pairs(question: Question) -> Iterator[Pair]:
 
 def _touched_questions(absorbed: list[uuid.UUID]) -> dict[int, Question]:
     """Lock the live conflicts about these customers, in id order, and return what they ask."""
-    found: dict[int, Question] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_TOUCHED, [absorbed])
-        for conflict_id, kind, channel_id, identifier_type, value, customer_id, role in cursor.fetchall():
-            question = found.setdefault(
-                conflict_id, Question(kind, {}, "", (), channel_id, identifier_type, value)
-            )
-            found[conflict_id] = replace(question, members={**question.members, customer_id: role})
-    return found
+    about = ConflictMember.objects.filter(customer__in=absorbed).values("conflict")
+    live = Conflict.objects.exclude(state=State.DONE).filter(pk__in=about)
+    rows = locks.lock_rows(live.only("kind", "channel_id", "identifier_type", "identifier_value"))
+    members: dict[int, dict[uuid.UUID, str]] = {row.pk: {} for row in rows}
+    for member in ConflictMember.objects.filter(conflict__in=rows).order_by("pk"):
+        members[member.conflict_id][member.customer_id] = member.role
+    return {
+        row.pk: Question(
+            row.kind, members[row.pk], "", (), row.channel_id, row.identifier_type, row.identifier_value
+        )
+        for row in rows
+    }
 
 
 def _sort_out(
@@ -424,7 +418,7 @@ def _rename(questions: Mapping[int, Question], absorbed: list[uuid.UUID]) -> Non
 
 def _close(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
     live = Conflict.objects.filter(pk__in=conflict_ids, state__in=states_before(State.DONE))
-    closed = [row.pk for row in locks.lock_rows(live)]
+    closed = [row.pk for row in locks.lock_rows(live.only("pk"))]
     Conflict.objects.filter(pk__in=closed).update(
         state=State.DONE,
         outcome=outcome,

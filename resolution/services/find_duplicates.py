@@ -20,18 +20,19 @@ from django.utils import timezone
 from customers.models import Customer
 from resolution.batch.pipeline import (
     Comparison,
+    Counts,
     Findings,
     ProfileShelf,
     candidates_of,
     candidates_of_register,
-    count_bands,
+    count_outcomes,
     count_large_blocks,
     largest_blocks,
     merges,
 )
 from resolution.errors import IdentityError, Refused
 from resolution.matching.kernel import score_pair
-from resolution.models import Conflict, ConflictMember, MatchRun
+from resolution.models import Conflict, ConflictMember, MatchRun, Merge
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.services import audit, conflicts, locks, merge
 from resolution.services.audit import Trail
@@ -39,6 +40,7 @@ from resolution.types import Actor, Group, PairScore, Profile
 
 KIND = "find_duplicates"
 _GROUPS_A_CHANGE = 1000
+_MOST_ROUNDS = 5
 _QUESTIONS_A_CHANGE = 2000
 _FACTS_IN_A_REASON = 3
 
@@ -96,7 +98,6 @@ class Settler:
 
     def __init__(self) -> None:
         self._shelf = ProfileShelf()
-        self._sequence = self._shelf.follow(0)
 
     def settle(
         self, trail: Trail, customer_ids: Collection[uuid.UUID], profiles: Mapping[uuid.UUID, Profile]
@@ -107,21 +108,49 @@ class Settler:
         """
         if not customer_ids:
             return Settled()
-        self._sequence = self._shelf.follow(self._sequence)
+        self._shelf.follow()
         self._shelf.put(profiles)
-        comparison = Comparison(self._shelf)
+        comparison, settled = Comparison(self._shelf), Settled()
         findings = comparison.compare(candidates_of(customer_ids, comparison.counts))
-        settled = _counted(findings)
-        settled.add(act_on(trail, findings.groups))
+        questions = merge_until_still(comparison, findings, lambda groups: _merge(trail, groups, settled))
+        settled.add(_counted(comparison.counts))
+        settled.add(ask(trail, questions))
         return settled
 
 
-def act_on(trail: Trail, groups: Sequence[Group], *, run: MatchRun | None = None) -> Settled:
-    """Merge the groups that hold together, ask the questions of all; a judged pair stays apart (P3)."""
-    done = merge.merge_in_bulk(trail, [group for group in groups if merges(group)], run=run)
-    settled = Settled(merges=len(done.merges), merged=done.absorbed, not_merged=len(done.refused))
-    settled.add(ask(trail, questions_of(groups, run=run)))
-    return settled
+def merge_until_still(
+    comparison: Comparison,
+    findings: Findings,
+    merge_groups: Callable[[Sequence[Group]], set[uuid.UUID]],
+    *,
+    run: MatchRun | None = None,
+) -> list[conflicts.Question]:
+    """Merge the groups that hold together, compare again whoever has grown, and return what is left to ask.
+
+    A merged customer knows more than its parts did, so it may be found to be one with others. `merge_groups`
+    returns the survivors.
+    """
+    questions = questions_of(findings.groups, run=run)
+    for _ in range(_MOST_ROUNDS):
+        holding = [group for group in findings.groups if merges(group)]
+        survivors = merge_groups(holding)
+        if not survivors:
+            break
+        grown = {uuid.UUID(key) for group in holding for key in group.members}
+        comparison.shelf.drop(grown)
+        findings = comparison.compare(candidates_of(survivors, comparison.counts))
+        questions = [entry for entry in questions if grown.isdisjoint(entry.members)]
+        questions += questions_of(findings.groups, run=run)
+    return questions
+
+
+def _merge(
+    trail: Trail, groups: Sequence[Group], settled: Settled, *, run: MatchRun | None = None
+) -> set[uuid.UUID]:
+    """Merge groups within a change, count them in `settled` and return the survivors."""
+    done = merge.merge_in_bulk(trail, groups, run=run)
+    settled.add(Settled(merges=len(done.merges), merged=done.absorbed, not_merged=len(done.refused)))
+    return set(Merge.objects.filter(pk__in=done.merges).values_list("survivor", flat=True))
 
 
 def ask(trail: Trail, questions: Iterable[conflicts.Question]) -> Settled:
@@ -146,10 +175,7 @@ def find_duplicates(
         run = None if dry_run else _begin(actor)
         walk = _Walk(run, watch)
         with _closing(run):
-            findings = _compare_register(walk)
-            if run is None:
-                return _dry_summary(walk, findings)
-            return _settle_register(walk, run, findings, actor)
+            return _foresee(walk) if run is None else _settle_register(walk, run, actor)
 
 
 class _Walk:
@@ -175,24 +201,21 @@ class _Walk:
             )
 
 
-def _compare_register(walk: _Walk) -> Findings:
+def _compare_register(walk: _Walk, comparison: Comparison) -> Findings:
     with walk.stage("comparing") as note, candidates_of_register() as pairs:
-        findings = Comparison().compare(pairs, watch=note)
+        findings = comparison.compare(pairs, watch=note)
     walk.summary.blocks = largest_blocks()
-    walk.summary.settled.add(_counted(findings))
-    walk.summary.settled.skipped_blocks = count_large_blocks()
     return findings
 
 
-def _settle_register(walk: _Walk, run: MatchRun, findings: Findings, actor: Actor) -> RunSummary:
-    settled, groups = walk.summary.settled, [group for group in findings.groups if merges(group)]
-    with walk.stage("merging", len(groups)) as note:
-        for done, batch in _batches(groups, _GROUPS_A_CHANGE):
-            with audit.change(actor) as trail:
-                result = merge.merge_in_bulk(trail, batch, run=run)
-            settled.add(Settled(merges=len(result.merges), merged=result.absorbed, not_merged=len(result.refused)))
-            note(done)
-    questions = questions_of(findings.groups, run=run)
+def _settle_register(walk: _Walk, run: MatchRun, actor: Actor) -> RunSummary:
+    comparison, settled = Comparison(), walk.summary.settled
+    findings = _compare_register(walk, comparison)
+    with walk.stage("merging", sum(map(merges, findings.groups))) as note:
+        merge_groups = _merging_in_changes(actor, run, settled, note)
+        questions = merge_until_still(comparison, findings, merge_groups, run=run)
+    settled.add(_counted(comparison.counts))
+    settled.skipped_blocks = count_large_blocks()
     with walk.stage("asking", len(questions)) as note:
         for done, batch in _batches(questions, _QUESTIONS_A_CHANGE):
             with audit.change(actor) as trail:
@@ -204,15 +227,35 @@ def _settle_register(walk: _Walk, run: MatchRun, findings: Findings, actor: Acto
     return walk.summary
 
 
-def _counted(findings: Findings) -> Settled:
-    counts = findings.counts
+def _merging_in_changes(
+    actor: Actor, run: MatchRun, settled: Settled, note: Callable[[int], None]
+) -> Callable[[Sequence[Group]], set[uuid.UUID]]:
+    """A function that merges any number of groups, a thousand a change, so that a crash costs little."""
+
+    def merge_groups(groups: Sequence[Group]) -> set[uuid.UUID]:
+        survivors: set[uuid.UUID] = set()
+        for done, batch in _batches(groups, _GROUPS_A_CHANGE):
+            with audit.change(actor) as trail:
+                survivors |= _merge(trail, batch, settled, run=run)
+            note(done)
+        return survivors
+
+    return merge_groups
+
+
+def _counted(counts: Counts) -> Settled:
     return Settled(pairs=counts.pairs, skipped_blocks=counts.skipped_blocks, same_source=counts.same_source)
 
 
-def _dry_summary(walk: _Walk, findings: Findings) -> RunSummary:
-    counts = count_bands(findings.groups)
+def _foresee(walk: _Walk) -> RunSummary:
+    comparison = Comparison()
+    findings = _compare_register(walk, comparison)
+    counts = count_outcomes(findings.groups)
     questions = conflicts.leave_out_answered(questions_of(findings.groups))
-    walk.summary.settled.add(Settled(merges=counts["merges"], merged=counts["merged"], queued=len(questions)))
+    settled = walk.summary.settled
+    settled.add(_counted(comparison.counts))
+    settled.add(Settled(merges=counts["merges"], merged=counts["merged"], queued=len(questions)))
+    settled.skipped_blocks = count_large_blocks()
     return walk.summary
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connection
 
@@ -29,12 +29,16 @@ def rebuild_keys(trail: Trail | None, customer_ids: Collection[uuid.UUID]) -> in
 
 def insert_keys(profiles: dict[uuid.UUID, Profile]) -> int:
     """Write the keys of customers that have none yet; return how many."""
-    return write_keys((key, customer_id) for customer_id, profile in profiles.items() for key in stored_keys(profile))
+    return write_keys((customer_id, stored_keys(profile)) for customer_id, profile in profiles.items())
 
 
-def write_keys(rows: Iterable[tuple[str, uuid.UUID]]) -> int:
-    """Write (key, customer) rows as one block of COPY text; return how many."""
-    lines = [f"{key.translate(_ESCAPED)}\t{customer_id}\n" for key, customer_id in rows]
+def write_keys(keys_of: Iterable[tuple[uuid.UUID, Sequence[str]]]) -> int:
+    """Write (customer, its keys) as one block of COPY text; return how many keys."""
+    lines = [
+        f"{key.translate(_ESCAPED)}\t{customer}\n"
+        for customer, keys in ((str(customer_id), keys) for customer_id, keys in keys_of)
+        for key in keys
+    ]
     with (
         connection.cursor() as cursor,
         cursor.copy("COPY blocking_keys (key, customer_id) FROM STDIN") as copy,

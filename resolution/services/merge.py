@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
-from pathlib import Path
 from typing import Any
 
 from customers.models import Customer
 from customers.services import merging
-from customers.services.statements import array_of, run_statement
 from resolution.errors import InvalidInput, MergeBlocked, StaleVersion
-from resolution.models import Conflict, MatchRun, Merge, MergeProposal
+from resolution.models import Conflict, MatchRun, Merge
 from resolution.relations import MOVED
 from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.merge_facts import field_limits, load_differences, load_facts
 from resolution.services import audit, conflicts, keys, locks, proposals
 from resolution.services.audit import Trail
+from resolution.services.ledger import MAPPINGS, Act, stored_value, write_ledger
 from resolution.services.merge_plan import (
     COLLAPSED,
     OWNING,
@@ -30,37 +28,9 @@ from resolution.services.merge_plan import (
     choose_survivor,
     plan_merge,
 )
-from resolution.types import Actor, FieldChoice, Group, MergePlan
+from resolution.types import Actor, Group, MergePlan
 
-SQL = Path(__file__).parent / "sql"
-MAPPINGS, REDIRECTS = "mappings", "redirects"
 _BULK = 1000  # groups whose facts are held in memory at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One merge about to be carried out: its plan, what the plan was made from, and what it goes by."""
-
-    plan: MergePlan
-    customers: Mapping[uuid.UUID, Customer]
-    facts: Mapping[str, CustomerFacts]
-    method: str = Merge.Method.MANUAL
-    weight: float | None = None
-    run: MatchRun | None = None
-    conflict_id: int | None = None
-    proposal: MergeProposal | None = None
-
-    def for_proposal(self, proposal: MergeProposal) -> Act:
-        """The same merge, as the answer to a proposal."""
-        return replace(self, proposal=proposal, conflict_id=proposal.conflict_id)
-
-    @property
-    def survivor(self) -> Customer:
-        return self.customers[uuid.UUID(self.plan.survivor)]
-
-    @property
-    def absorbed(self) -> list[Customer]:
-        return [self.customers[uuid.UUID(key)] for key in self.plan.absorbed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +171,8 @@ def carry_out(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
     """
     if not acts:
         return []
-    merges = _open_ledger(trail, acts)
+    merges = write_ledger(trail, acts)
     redirects = {row.pk: act.survivor.pk for act in acts for row in act.absorbed}
-    _note_moves(merges, acts)
     _move_rows(acts, redirects)
     merging.retire_customers(redirects)
     merging.write_profiles({act.survivor.pk: _profile_after(act) for act in acts})
@@ -244,48 +213,6 @@ def _overlap(group: Group, taken: set[str]) -> tuple[str, ...]:
     return tuple(f"Customer {key} takes part in another merge of the same run." for key in twice)
 
 
-def _open_ledger(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
-    merges = Merge.objects.bulk_create(
-        [
-            Merge(
-                actor_kind=trail.actor.kind,
-                actor_name=trail.actor.name,
-                survivor=act.survivor,
-                method=act.method,
-                weight=act.weight,
-                run=act.run,
-                plan=_stored_plan(act.plan),
-                pre_image=merging.snapshot(act.survivor),
-            )
-            for act in acts
-        ]
-    )
-    pairs = [(merge.pk, row.pk) for merge, act in zip(merges, acts, strict=True) for row in act.absorbed]
-    run_statement(
-        SQL / "ledger_members.sql",
-        {"merges": array_of(merge for merge, _ in pairs), "absorbed": array_of(key for _, key in pairs)},
-    )
-    return merges
-
-
-def _note_moves(merges: Sequence[Merge], acts: Sequence[Act]) -> None:
-    pairs = [(merge.pk, row.pk) for merge, act in zip(merges, acts, strict=True) for row in act.absorbed]
-    values = {"merges": array_of(merge for merge, _ in pairs), "absorbed": array_of(key for _, key in pairs)}
-    folding = [
-        (merge.pk, row.row_id) for merge, act in zip(merges, acts, strict=True) for row in act.plan.collapses
-    ]
-    folds = {
-        "folding_merges": array_of(merge for merge, _ in folding),
-        "folding": array_of(key for _, key in folding),
-    }
-    for relation in MOVED:
-        if relation.name == MAPPINGS:
-            run_statement(SQL / "ledger_mappings.sql", values | folds)
-        else:
-            run_statement(SQL / "ledger_rows.sql", values | {"relation": relation.name}, table=relation.table)
-    run_statement(SQL / "ledger_redirects.sql", values)
-
-
 def _move_rows(acts: Sequence[Act], redirects: Mapping[uuid.UUID, uuid.UUID]) -> None:
     folded = [uuid.UUID(row.row_id) for act in acts for row in act.plan.collapses]
     merging.set_mapping_status(dict.fromkeys(folded, COLLAPSED))
@@ -294,28 +221,8 @@ def _move_rows(acts: Sequence[Act], redirects: Mapping[uuid.UUID, uuid.UUID]) ->
 
 
 def _profile_after(act: Act) -> dict[str, Any]:
-    written = {choice.field: _stored_value(choice) for choice in act.plan.fields}
+    written = {choice.field: stored_value(choice) for choice in act.plan.fields}
     return merging.snapshot(act.survivor) | written
-
-
-def _stored_plan(plan: MergePlan) -> dict[str, Any]:
-    """What the ledger keeps: every field with a value, as it was written, whose it was and by which rule."""
-    return {
-        choice.field: {"value": _stored_value(choice), "source": choice.source, "rule": choice.rule}
-        for choice in plan.fields
-        if choice.value or choice.before
-    }
-
-
-def _stored_value(choice: FieldChoice) -> Any:
-    """A choice's value as merging.snapshot writes that field."""
-    match choice.field:
-        case "attributes":
-            return json.loads(choice.value)
-        case "birth_date" | "last_interaction_at":
-            return choice.value or None
-        case _:
-            return choice.value
 
 
 def _record(trail: Trail, merge: Merge, act: Act) -> None:

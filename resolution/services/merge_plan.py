@@ -168,6 +168,8 @@ def _choices(members: Sequence[CustomerFacts], survivor: str, picks: Picks) -> I
 
 def _candidate(member: CustomerFacts, name: str) -> Candidate:
     fact = member.values[name]
+    if not fact.value:
+        return Candidate(member.id, "")
     together = next((parts for parts in PARTS if name in parts), (name,))
     fullness = sum(len(member.values[part].value) for part in together)
     return Candidate(member.id, fact.value, fact.verified, fact.trust, fact.seen_at, fullness)

@@ -171,7 +171,7 @@ def _create_customers(
     for entry in arrivals:
         _record_creation(trail, channel, entry, run_id)
     link_identifiers(trail, channel, [link for entry in arrivals for link in _links_of(entry)], now)
-    keys.write_keys((key, entry.id) for entry in arrivals for key in entry.newcomer.keys)
+    keys.write_keys((entry.id, entry.newcomer.keys) for entry in arrivals)
     taken.created = len(arrivals)
     taken.profiles = {entry.id: entry.newcomer.profile for entry in arrivals}
     taken.touched |= taken.profiles.keys()

@@ -16,7 +16,7 @@ from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
 from resolution.services import audit, conflicts, judge, keys, locks
 from resolution.services.audit import Trail
-from resolution.services.merge import MAPPINGS
+from resolution.services.ledger import MAPPINGS
 from resolution.services.merge_plan import OWNING
 from resolution.services.unmerge_plan import (
     Answers,

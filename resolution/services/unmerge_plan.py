@@ -23,7 +23,7 @@ from customers.services import merging
 from resolution.errors import InvalidInput
 from resolution.models import Merge, MergeMember, MergeMove
 from resolution.relations import MOVED, Relation
-from resolution.services.merge import MAPPINGS, REDIRECTS
+from resolution.services.ledger import MAPPINGS, REDIRECTS
 from resolution.services.merge_plan import COLLAPSED, CURRENT, OWNING
 
 RESTORED, INHERITED, KEPT = "restored", "inherited", "kept"

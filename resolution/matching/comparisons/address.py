@@ -14,6 +14,7 @@ LEVELS = ("house", "likely_house", "street", "postcode", "postcode_only", "town"
 SAME_HOUSE = Outcome("house", "same house")
 SIMILAR_HOUSE = Outcome("house", "same house, street spelled differently")
 HOUSE_SOMEWHERE = Outcome("likely_house", "same street and number, town not certain")
+OTHER_POSTCODE = Outcome("street", "same street and number, but another postcode")
 SAME_STREET = Outcome("street", "same street, other or no house number")
 SAME_POSTCODE = Outcome("postcode", "same postcode, other street")
 ONLY_POSTCODE = Outcome("postcode_only", "same postcode, no street to compare")
@@ -21,7 +22,7 @@ SAME_TOWN = Outcome("town", "same town, other street")
 ONLY_TOWN = Outcome("town_only", "same town, nothing finer to compare")
 DIFFERENT = Outcome("different", "different place")
 
-STREET_ALIKE = 84.0
+STREET_ALIKE, MISTYPED_STREET = 84.0, 92.0
 
 # (street, house, postcode, city, country), each canonical or empty.
 AddressParts = tuple[str, str, str, str, str]
@@ -36,28 +37,35 @@ def compare_addresses(left: AddressParts, right: AddressParts) -> Outcome | None
 
 
 def _compare_streets(left: AddressParts, right: AddressParts) -> Outcome:
-    place = _same_place(left, right)
-    if _streets_alike(left[0], right[0]):
-        if _houses_agree(left[1], right[1]):
-            return _same_door(left, right, place)
-        if place:
-            return SAME_STREET
+    if _streets_alike(left[0], right[0]) and not _towns_differ(left, right):
+        return _compare_doors(left, right)
     if left[2] and left[2] == right[2]:
         return SAME_POSTCODE
     return SAME_TOWN if _words_agree(left[3], right[3]) else DIFFERENT
 
 
-def _same_door(left: AddressParts, right: AddressParts, place: bool | None) -> Outcome:
+def _compare_doors(left: AddressParts, right: AddressParts) -> Outcome:
+    """Compare two addresses of one street name that may well be in one town."""
+    place = _same_place(left, right)
+    if not _houses_agree(left[1], right[1]):
+        return SAME_STREET if place else _compare_towns(left, right) or SAME_STREET
+    if place is None:
+        return HOUSE_SOMEWHERE
     if not place:
-        return HOUSE_SOMEWHERE if place is None else SAME_STREET
+        return OTHER_POSTCODE
     return SAME_HOUSE if left[0] == right[0] else SIMILAR_HOUSE
+
+
+def _towns_differ(left: AddressParts, right: AddressParts) -> bool:
+    """Whether town or country speak against one place and no postcode speaks for it."""
+    if left[4] and right[4] and left[4] != right[4]:
+        return True
+    return bool(left[3] and right[3]) and not _same_place(left, right)
 
 
 def _same_place(left: AddressParts, right: AddressParts) -> bool | None:
     """Whether postcode or town agree; None when neither is known on both sides."""
     postcodes, cities = left[2] and right[2], left[3] and right[3]
-    if left[4] and right[4] and left[4] != right[4]:
-        return False
     if not postcodes and not cities:
         return None
     same_code = bool(postcodes) and is_one_slip(left[2], right[2])
@@ -88,7 +96,10 @@ def _houses_agree(left: str, right: str) -> bool:
 
 @lru_cache(1 << 16)
 def _streets_alike(left: str, right: str) -> bool:
-    left, right = street_core(left), street_core(right)
-    if left == right or left.replace(" ", "") == right.replace(" ", ""):
+    core, other = street_core(left), street_core(right)
+    if core.replace(" ", "") == other.replace(" ", ""):
         return True
-    return fuzz.ratio(left, right, score_cutoff=STREET_ALIKE) > 0
+    # A mistyped "street" is not taken off, so one name comes out longer than the other.
+    if (core == left) != (other == right):
+        return fuzz.ratio(left, right, score_cutoff=MISTYPED_STREET) > 0
+    return fuzz.ratio(core, other, score_cutoff=STREET_ALIKE) > 0

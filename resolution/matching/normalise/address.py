@@ -82,6 +82,8 @@ STREET_WORDS = {other: word for word, others in _STREET_SPELLINGS.items() for ot
 # Words that only say "street": people write them or not, before the name or after it.
 STREET_KINDS = frozenset({"street", "strasse", "ulica", "rue", "calle", "via", "rua", "straat"})
 
+LONGEST_POSTCODE = 12
+
 _UNIT_WORDS = (
     "apt|apartment|appt|appartement|aptmnt|unit|flat|suite|ste|room|rm|lot|level|floor|wohnung|whg|etage|stock|"
     "escalera|piso|puerta|interno|scala|lokal|mieszkanie|kv|kvartira|office|box"
@@ -122,9 +124,9 @@ def _plain_house(house: str) -> str:
 @lru_cache(CACHED_VALUES)
 def normalise_city(text: str) -> str:
     """Fold a city to words; a district after a comma or in brackets is left out."""
-    folded = re.split(r"[,(/]", fold_text(text[:LONGEST_VALUE]))[0]
-    city = " ".join(letter_words(folded))
-    return "" if junk.is_filler(city) else city
+    folded = fold_text(text[:LONGEST_VALUE])
+    city = " ".join(letter_words(re.split(r"[,(/]", folded)[0]))
+    return "" if junk.is_filler(folded) or junk.is_filler(city) else city
 
 
 @lru_cache(CACHED_VALUES)
@@ -133,7 +135,11 @@ def normalise_postcode(text: str) -> str:
     code = "".join(plain_words(text[:40]))
     if re.fullmatch(r"\d{5}-\d{4}", fold_text(text[:40])):
         code = code[:5]
-    return "" if len(code) < 3 or len(set(code)) == 1 or junk.is_filler(code) else code
+    return code if 3 <= len(code) <= LONGEST_POSTCODE and not _is_filler_code(code) else ""
+
+
+def _is_filler_code(code: str) -> bool:
+    return len(set(code)) == 1 or junk.is_filler(code)
 
 
 @lru_cache(CACHED_VALUES)

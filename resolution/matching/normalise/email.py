@@ -39,7 +39,7 @@ ROLE_LOCAL_PARTS = word_set("""
     contabilidad comptabilite accueil contatti amministrazione segreteria ufficio zakaz buh ventas
     compras direction management
     """)
-_FAMILY = re.compile(r"famil|famiglia|rodzin|semya|thecrew|household|haushalt|couple|andthe")
+_FAMILY = re.compile(r"famil|famiglia|rodzin|semya|household|haushalt")
 
 
 @lru_cache(CACHED_VALUES)

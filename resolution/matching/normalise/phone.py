@@ -38,10 +38,11 @@ def _digits(text: str) -> str:
 
 def _parse(text: str, digits: str, region: str) -> PhoneNumber | None:
     """Read a number: with its country, by the region's customs, or with the country but no plus."""
-    if digits.startswith("00"):
-        return _possible("+" + digits[2:], None) or _possible(text, region)
-    number = _possible(text, region)
-    if "+" in text or not digits.startswith(str(phonenumbers.country_code_for_region(region))):
+    international = _possible(f"+{digits[2:]}", None) if digits.startswith("00") else None
+    # The bare digits as well, so that what is canonical without a country stays so when read again.
+    number = international or _possible(text, region) or _possible(digits, region)
+    dialling_code = str(phonenumbers.country_code_for_region(region))
+    if international or "+" in text or not digits.startswith(dialling_code):
         return number
     return _with_country_but_no_plus(number, digits)
 

@@ -1,0 +1,53 @@
+"""manage.py find_duplicates: the whole register compared with itself, merged and asked."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from resolution.errors import IdentityError
+from resolution.management.console import command_actor, peak_memory_mib, progress, show_table
+from resolution.services.find_duplicates import RunSummary, find_duplicates
+
+
+class Command(BaseCommand):
+    help = (
+        "Look for duplicates over the whole register: merge what policy may settle, ask the rest. "
+        "A second run finds nothing new; what a person judged different stays apart."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="count what would happen, write nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with progress() as note:
+                summary = find_duplicates(actor=command_actor(), dry_run=options["dry_run"], watch=note)
+        except IdentityError as error:
+            raise CommandError(str(error)) from error
+        _show(summary, dry_run=options["dry_run"])
+
+
+def _show(summary: RunSummary, *, dry_run: bool) -> None:
+    settled = summary.settled
+    show_table(
+        "Would happen" if dry_run else "Done",
+        ("what", "number"),
+        [
+            ("customers", summary.customers),
+            ("pairs compared", settled.pairs),
+            ("linked at once", settled.merged),
+            ("new in the queue", settled.queued),
+            ("in the queue already", settled.waiting),
+            ("answered by a person before", settled.answered),
+            ("questions that have gone", settled.closed),
+            ("changed meanwhile, left alone", settled.not_merged),
+            ("blocks too large, refined", settled.skipped_blocks),
+            ("pairs of one clean source, not compared", settled.same_source),
+            *((f"seconds {stage}", seconds) for stage, seconds in summary.timings.items()),
+            ("peak memory, MiB", peak_memory_mib()),
+        ],
+    )
+    show_table("Largest blocks", ("key", "customers"), summary.blocks)

@@ -1,0 +1,109 @@
+"""A customer's past."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from customers.models import Customer
+from resolution.errors import NotFound, UnknownCustomer
+from resolution.models import Merge
+from resolution.selectors.history import customer_history, merge_row
+from resolution.services.merge import merge_customers
+from resolution.services.unmerge import undo_merge
+from resolution.types import Actor
+from tests.factories import CustomerFactory, MessageFactory, TicketFactory
+
+pytestmark = pytest.mark.django_db
+ACTOR = Actor(kind="user", name="lea")
+
+
+def merge(*customers: Customer) -> Merge:
+    ids = [row.pk for row in customers]
+    return merge_customers(member_ids=ids, survivor_id=customers[0].pk, actor=ACTOR)
+
+
+class TestCustomerHistory:
+    def test_joins_messages_tickets_and_the_trail_newest_first(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        old = datetime(2024, 1, 1, tzinfo=UTC)
+        MessageFactory(customer=anna, subject="Where is it?", received_at=old)
+        TicketFactory(customer=anna, subject="Lost parcel", opened_at=old + timedelta(days=1))
+        merge(anna, ann)
+        kinds = [entry.kind for entry in customer_history(anna.pk).entries]
+        assert kinds == ["merge", "merge", "ticket", "message"]
+
+    def test_tells_what_a_change_was_about(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory(email="ann@x.org")
+        made = merge(anna, ann)
+        details = {entry.detail for entry in customer_history(anna.pk).entries}
+        assert f"merge {made.pk} · E-mail" in details
+
+    def test_pages_cover_everything_once(self) -> None:
+        anna = CustomerFactory()
+        for day in range(7):
+            MessageFactory(customer=anna, received_at=timezone.now() - timedelta(days=day))
+        seen, before = [], None
+        while True:
+            page = customer_history(anna.pk, before=before, limit=3)
+            seen += [entry.row_id for entry in page.entries]
+            before = page.older
+            if before is None:
+                break
+        assert len(seen) == len(set(seen)) == 7
+
+    def test_an_unknown_customer_is_named(self) -> None:
+        stranger = uuid.uuid4()
+        with pytest.raises(UnknownCustomer, match=str(stranger)):
+            customer_history(stranger)
+
+    def test_takes_as_many_queries_for_six_merges_as_for_one(self) -> None:
+        anna = CustomerFactory()
+
+        def queries() -> int:
+            with CaptureQueriesContext(connection) as seen:
+                customer_history(anna.pk)
+            return len(seen)
+
+        merge(anna, CustomerFactory())
+        few = queries()
+        for _ in range(5):
+            merge(anna, CustomerFactory())
+        assert queries() == few
+
+
+class TestMergeRow:
+    def test_says_what_was_merged_by_whom(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory(name="Ann")
+        MessageFactory.create_batch(2, customer=ann)
+        row = merge_row(merge(anna, ann).pk)
+        assert (row.survivor_id, row.by, row.rows_moved, row.undo_possible) == (str(anna.pk), "lea", 2, True)
+        assert [entry.name for entry in row.absorbed] == ["Ann"]
+
+    def test_an_undone_one_cannot_be_undone(self) -> None:
+        made = merge(CustomerFactory(), CustomerFactory())
+        undo_merge(merge_id=made.pk, actor=ACTOR)
+        row = merge_row(made.pk)
+        assert (row.undo_possible, row.undone_by) == (False, "lea")
+        assert row.why_not.startswith("Undone by lea")
+
+    def test_one_under_a_later_merge_says_which_to_undo_first(self) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        inner, outer = merge(ann, eve), merge(anna, ann)
+        row = merge_row(inner.pk)
+        assert not row.undo_possible
+        assert f"Undo merge {outer.pk} first" in row.why_not
+
+    def test_inner_merges_are_part_of_the_outer_survivors_history(self) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        inner, outer = merge(ann, eve), merge(anna, ann)
+        assert [row.id for row in customer_history(anna.pk).merges] == [outer.pk, inner.pk]
+
+    def test_an_unknown_merge_is_named(self) -> None:
+        with pytest.raises(NotFound, match="no merge 41"):
+            merge_row(41)

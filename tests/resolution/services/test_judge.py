@@ -1,0 +1,165 @@
+"""Verdicts: one live word a pair, superseded and never edited, and what they forbid."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from customers.models import Customer
+from resolution.errors import CustomerErased, InvalidInput, Refused, UnknownCustomer
+from resolution.models import AuditEntry, Conflict, Judgement, OutboxEvent
+from resolution.selectors.judgements import different_pairs, fingerprint_of, verdicts_on_pairs
+from resolution.selectors.profiles import load_profiles
+from resolution.services.judge import judge_pair
+from resolution.types import Actor
+from tests.concurrency import all_at_once
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
+
+pytestmark = pytest.mark.django_db
+
+
+def say(left: Customer, right: Customer, verdict: str, **options: object) -> Judgement:
+    options.setdefault("actor", Actor(kind="user", name="ada"))
+    return judge_pair(left_id=left.pk, right_id=right.pk, verdict=verdict, reason="seen", **options)  # type: ignore[arg-type]
+
+
+def absorb(customer: Customer, into: Customer) -> None:
+    Customer.objects.filter(pk=customer.pk).update(status="merged", merged_into=into)
+
+
+class TestJudgePair:
+    def test_orders_the_pair_and_says_who_judged(self) -> None:
+        anna, ann, person = CustomerFactory(), CustomerFactory(), steward()
+        judgement = say(ann, anna, "related", actor=actor_for(person))
+        assert (judgement.left_id, judgement.right_id) == tuple(sorted((anna.pk, ann.pk)))
+        assert (judgement.judged_by, judgement.actor_name, judgement.reason) == (
+            person,
+            person.username,
+            "seen",
+        )
+
+    def test_is_audited_and_told(self) -> None:
+        judgement = say(CustomerFactory(), CustomerFactory(), "different")
+        entry = AuditEntry.objects.get(action="judge")
+        assert (entry.resolution_method, entry.metadata["judgement"]) == ("different", judgement.pk)
+        assert OutboxEvent.objects.get().payload["verdict"] == "different"
+
+    def test_a_later_word_supersedes_and_keeps_the_earlier(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        first, second = say(anna, ann, "different"), say(ann, anna, "same")
+        first.refresh_from_db()
+        assert (first.verdict, first.superseded_by) == ("different", second)
+        assert first.superseded_at is not None
+        assert Judgement.objects.filter(superseded_at__isnull=True).get() == second
+
+    def test_closes_the_waiting_question_about_the_two(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        conflict = ConflictFactory(members=[anna, ann])
+        say(anna, ann, "different")
+        conflict.refresh_from_db()
+        assert (conflict.state, conflict.outcome) == ("done", "different")
+
+    def test_leaves_the_conflict_it_was_said_in_to_the_decision(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        conflict = ConflictFactory(members=[anna, ann])
+        say(anna, ann, "different", conflict=conflict)
+        assert Conflict.objects.get().state == "open"
+
+    def test_leaves_the_question_when_the_word_is_unsure(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        ConflictFactory(members=[anna, ann])
+        say(anna, ann, "unsure")
+        assert Conflict.objects.get().state == "open"
+
+
+class TestRefusals:
+    def test_a_customer_with_itself(self) -> None:
+        anna = CustomerFactory()
+        with pytest.raises(InvalidInput, match="given twice"):
+            say(anna, anna, "different")
+
+    def test_an_unknown_verdict_is_named_with_those_there_are(self) -> None:
+        with pytest.raises(InvalidInput, match="“maybe” is no verdict; use one of: same, different"):
+            say(CustomerFactory(), CustomerFactory(), "maybe")
+
+    def test_an_unknown_customer(self) -> None:
+        with pytest.raises(UnknownCustomer):
+            say(CustomerFactory(), Customer(id=uuid.uuid4()), "same")
+
+    def test_an_erased_customer(self) -> None:
+        with pytest.raises(CustomerErased):
+            say(CustomerFactory(), CustomerFactory(status="erased"), "same")
+
+    @pytest.mark.parametrize("siblings", [False, True])
+    def test_p3_different_of_two_that_are_merged_into_one(self, siblings: bool) -> None:
+        anna, ann, annie = CustomerFactory.create_batch(3)
+        absorb(ann, anna)
+        absorb(annie, anna)
+        with pytest.raises(Refused, match="Undo their merge before judging them different"):
+            say(ann, annie if siblings else anna, "different")
+        assert not Judgement.objects.exists()
+
+
+class TestDifferentPairs:
+    def test_p3_speaks_for_those_who_absorbed_the_judged(self) -> None:
+        anna, ann, bob, bobby = CustomerFactory.create_batch(4)
+        say(ann, bobby, "different")
+        absorb(ann, anna)
+        absorb(bobby, bob)
+        assert different_pairs([anna.pk, bob.pk]) == {frozenset({anna.pk, bob.pk})}
+
+    def test_knows_nothing_of_pairs_that_reach_outside(self) -> None:
+        anna, bob, carl = CustomerFactory.create_batch(3)
+        say(anna, bob, "different")
+        assert different_pairs([anna.pk, carl.pk]) == set()
+
+    @pytest.mark.parametrize("later", ["same", "related", "unsure"])
+    def test_forgets_what_was_superseded(self, later: str) -> None:
+        anna, bob = CustomerFactory(), CustomerFactory()
+        say(anna, bob, "different")
+        say(anna, bob, later)
+        assert different_pairs([anna.pk, bob.pk]) == set()
+
+    def test_asks_the_database_once(self) -> None:
+        people = CustomerFactory.create_batch(6)
+        for other in people[1:]:
+            say(people[0], other, "different")
+        with CaptureQueriesContext(connection) as queries:
+            assert len(different_pairs([row.pk for row in people])) == 5
+        assert len(queries) == 1
+
+
+class TestFingerprint:
+    def test_is_fresh_until_what_was_compared_changes(self) -> None:
+        anna, ann = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Ann Smith")
+        say(anna, ann, "different")
+        pair = frozenset({anna.pk, ann.pk})
+        assert verdicts_on_pairs(pair)[pair].fresh
+        MappingFactory(customer=anna)
+        assert not verdicts_on_pairs(pair)[pair].fresh
+
+    def test_is_the_same_whichever_profile_comes_first(self) -> None:
+        anna, ann = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Bob Jones")
+        profiles = load_profiles({anna.pk, ann.pk})
+        assert fingerprint_of(profiles[anna.pk], profiles[ann.pk]) == fingerprint_of(
+            profiles[ann.pk], profiles[anna.pk]
+        )
+
+    def test_tells_other_values_apart(self) -> None:
+        anna, ann, bob = (CustomerFactory(name=name) for name in ("Anna Smith", "Ann Smith", "Bob Jones"))
+        profiles = load_profiles({anna.pk, ann.pk, bob.pk})
+        assert fingerprint_of(profiles[anna.pk], profiles[ann.pk]) != fingerprint_of(
+            profiles[anna.pk], profiles[bob.pk]
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConcurrentVerdicts:
+    def test_many_words_at_once_leave_one_that_lives(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        all_at_once([lambda word=word: say(anna, ann, word) for word in ("same", "different") * 5])  # type: ignore[misc]
+        assert Judgement.objects.count() == 10
+        assert Judgement.objects.filter(superseded_at__isnull=True).count() == 1

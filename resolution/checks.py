@@ -43,7 +43,9 @@ def check_model_artefact(app_configs: Sequence[AppConfig] | None, **kwargs: Any)
 
 
 @register()
-def check_relations_are_registered(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_relations_are_registered(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """E003: every foreign key to customers is known to merge and unmerge."""
     return [
         Error(

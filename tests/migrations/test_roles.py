@@ -36,7 +36,9 @@ class TestRoles:
         assert permissions_of("lead") == set(roles.ROLES["lead"])
         assert Group.objects.filter(name="lead").count() == 1
 
-    def test_a_role_that_names_an_unknown_permission_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_role_that_names_an_unknown_permission_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         Permission.objects.filter(codename="undo_merge").delete()
         monkeypatch.setattr(roles, "_create_permissions_now", lambda apps, label: None)
         with connection.schema_editor() as editor, pytest.raises(LookupError, match="undo_merge"):

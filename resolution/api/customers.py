@@ -1,0 +1,185 @@
+"""Customers: who an id stands for, what is known of them, and their past."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from customers.models import PROFILE_FIELDS, Customer
+from resolution.api.authentication import actor_of
+from resolution.api.etags import etag_of, is_held, version_seen
+from resolution.api.pagination import PAGE_LIMIT
+from resolution.api.permissions import LINK, READ
+from resolution.api.schema import IF_MATCH, IF_NONE_MATCH
+from resolution.api.serializers import Body, Text, read
+from resolution.api.views import DeskListView, DeskView
+from resolution.selectors.customers import get_canonical
+from resolution.selectors.history import customer_history
+from resolution.services.profiles import update_profile
+
+
+class CustomerAnswer(serializers.ModelSerializer[Customer]):
+    """A customer; `canonical_id` is the live customer its id stands for, its own unless merged."""
+
+    canonical_id = serializers.UUIDField()
+
+    class Meta:
+        model = Customer
+        fields = (
+            "id", "canonical_id", "status", "version", *PROFILE_FIELDS, "attributes",
+            "last_interaction_at", "created_at", "updated_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class CanonicalCustomerAnswer(CustomerAnswer):
+    """The live customer an id stands for; `requested_id` differs from `id` when that one was merged."""
+
+    requested_id = serializers.SerializerMethodField()
+
+    class Meta(CustomerAnswer.Meta):
+        fields = ("requested_id", *CustomerAnswer.Meta.fields)
+
+    def get_requested_id(self, customer: Customer) -> uuid.UUID:
+        return self.context["requested_id"]
+
+
+class CustomerFilter(filters.FilterSet):
+    status = filters.ChoiceFilter(choices=Customer.Status.choices)
+    name = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
+    email = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
+    phone = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=50)
+    company = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
+    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Customer
+        fields: ClassVar[list[str]] = []
+
+
+class ProfileBody(Body):
+    """The fields to change; those left out stay."""
+
+    birth_date = serializers.DateField(required=False, allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        texts = {
+            name: Text(required=False, allow_blank=True, max_length=_longest(name))
+            for name in PROFILE_FIELDS
+            if name != "birth_date"
+        }
+        return {**texts, **super().get_fields()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(
+                f"Give at least one field to change: {', '.join(PROFILE_FIELDS)}."
+            )
+        return attrs
+
+
+def _longest(name: str) -> int | None:
+    field: Any = Customer._meta.get_field(name)
+    return field.max_length
+
+
+class TimelineEntryAnswer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    kind = serializers.CharField(help_text="message, ticket or an audit action.")
+    title = serializers.CharField()
+    detail = serializers.CharField()
+    who = serializers.CharField()
+    channel = serializers.CharField()
+    row_id = serializers.CharField()
+    customer_id = serializers.CharField(help_text="Whose it was when it happened.")
+
+
+class HistoryAnswer(serializers.Serializer[Any]):
+    """What happened to a customer and to those merged into it, newest first."""
+
+    entries = TimelineEntryAnswer(many=True)
+    older = serializers.DateTimeField(
+        allow_null=True, help_text="Pass as `before` for what lies further back."
+    )
+
+
+class HistoryQuery(Body):
+    before = serializers.DateTimeField(required=False)
+    limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=PAGE_LIMIT)
+
+
+class CustomerListView(DeskListView):
+    """List customers, newest first."""
+
+    access: ClassVar = {"GET": READ}
+    queryset = Customer.objects.all()
+    serializer_class = CustomerAnswer
+    filterset_class = CustomerFilter
+
+
+class CustomerView(DeskView):
+    """One customer."""
+
+    access: ClassVar = {"GET": READ, "PATCH": LINK}
+
+    @extend_schema(
+        parameters=[IF_NONE_MATCH],
+        responses={200: CanonicalCustomerAnswer, 304: None},
+        operation_id="customer_get",
+    )
+    def get(self, request: Request, customer_id: uuid.UUID) -> Response:
+        """Return the live customer an id stands for, whichever of its ids was asked for."""
+        return _shown(request, get_canonical(customer_id), requested_id=customer_id)
+
+    @extend_schema(
+        parameters=[IF_MATCH],
+        request=ProfileBody,
+        responses=CanonicalCustomerAnswer,
+        operation_id="customer_update",
+    )
+    def patch(self, request: Request, customer_id: uuid.UUID) -> Response:
+        """Change profile fields of the customer as you saw it."""
+        customer = update_profile(
+            customer_id=customer_id,
+            version=version_seen(request),
+            changes=read(ProfileBody, request.data),
+            actor=actor_of(request),
+        )
+        return _shown(request, customer, requested_id=customer_id)
+
+
+class CustomerHistoryView(DeskView):
+    """One customer's past."""
+
+    access: ClassVar = {"GET": READ}
+    query = HistoryQuery
+
+    @extend_schema(parameters=[HistoryQuery], responses=HistoryAnswer, operation_id="customer_history")
+    def get(self, request: Request, customer_id: uuid.UUID) -> Response:
+        """Return the timeline of a customer: messages, tickets and every change of identity."""
+        asked = read(HistoryQuery, request.query_params.dict())
+        history = customer_history(
+            get_canonical(customer_id).pk, before=asked.get("before"), limit=asked["limit"]
+        )
+        return Response(HistoryAnswer(history).data)
+
+
+def _shown(request: Request, customer: Customer, *, requested_id: uuid.UUID) -> Response:
+    body = CanonicalCustomerAnswer(customer, context={"requested_id": requested_id}).data
+    tag = etag_of(customer.version, body)
+    headers = {
+        "ETag": tag,
+        "Content-Location": reverse("api:customer", args=[customer.pk]),
+        "Cache-Control": "private, no-cache",
+    }
+    if request.method == "GET" and is_held(request, tag):
+        return Response(status=304, headers=headers)
+    return Response(body, headers=headers)

@@ -1,0 +1,202 @@
+"""Merge proposals: one person wants a merge, a second one allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import serializers
+from rest_framework.generics import RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from customers.models import PROFILE_FIELDS
+from resolution.api.authentication import actor_of
+from resolution.api.idempotency import once
+from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
+from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
+from resolution.api.views import DeskListView, DeskView
+from resolution.models import MergeProposal, ProposalMember
+from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
+
+MOST_MEMBERS = 100
+QUERYSET = MergeProposal.objects.select_related("proposer", "approver").prefetch_related("members")
+
+
+class ProposalMemberAnswer(serializers.ModelSerializer[ProposalMember]):
+    customer_id = serializers.UUIDField()
+
+    class Meta:
+        model = ProposalMember
+        fields = ("customer_id", "seen_version")
+
+
+class PickBody(Body):
+    """Where a field's value comes from: one of the customers, or typed."""
+
+    customer_id = Id(required=False)
+    typed = Text(required=False, allow_blank=True, max_length=VALUE_LENGTH)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Give either customer_id or typed.")
+        return attrs
+
+
+class PicksBody(Body):
+    """Field → pick; fields left out are chosen by rule."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {name: PickBody(required=False) for name in PROFILE_FIELDS}
+
+
+class MemberBody(Body):
+    customer_id = Id()
+    version = Whole(
+        required=False, max_value=2**31 - 1, help_text="As you read it; without it as it stands now."
+    )
+
+
+class ProposalBody(Body):
+    members = MemberBody(many=True, min_length=2, max_length=MOST_MEMBERS)
+    survivor_id = Id(required=False, help_text="Whose id lives on; chosen by rule when left out.")
+    picks = PicksBody(required=False)
+    conflict_id = Whole(required=False, help_text="The conflict this answers; you must have claimed it.")
+    comment = Comment()
+
+
+class CommentBody(Body):
+    comment = Comment()
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class PicksAnswer(serializers.JSONField):
+    pass
+
+
+class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
+    """A proposed merge; `merge_id` names the merge once it is approved."""
+
+    survivor_id = serializers.UUIDField()
+    members = ProposalMemberAnswer(many=True)
+    picks = PicksAnswer()
+    conflict_id = serializers.IntegerField(allow_null=True)
+    merge_id = serializers.IntegerField(allow_null=True)
+    proposer = serializers.SlugRelatedField[MergeProposal](slug_field="username", read_only=True)
+    approver = serializers.SlugRelatedField[MergeProposal](
+        slug_field="username", read_only=True, allow_null=True
+    )
+
+    class Meta:
+        model = MergeProposal
+        fields = (
+            "id", "state", "survivor_id", "members", "picks", "conflict_id", "comment", "answer", "proposer",
+            "approver", "merge_id", "version", "created_at", "decided_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class ProposalFilter(filters.FilterSet):
+    state = filters.ChoiceFilter(choices=MergeProposal.State.choices)
+    proposer = filters.CharFilter(field_name="proposer__username", max_length=150)
+    customer = filters.UUIDFilter(field_name="members__customer_id")
+
+    class Meta:
+        model = MergeProposal
+        fields: ClassVar[list[str]] = []
+
+
+class ProposalListView(DeskListView):
+    """Proposals of merges."""
+
+    access: ClassVar = {"GET": SEE_PROPOSALS, "POST": PROPOSE}
+    queryset = QUERYSET
+    serializer_class = ProposalAnswer
+    filterset_class = ProposalFilter
+
+    @extend_schema(request=ProposalBody, responses={201: ProposalAnswer}, operation_id="proposals_create")
+    @once
+    def post(self, request: Request) -> Response:
+        """Propose to merge customers; nothing moves until a second person approves."""
+        body = read(ProposalBody, request.data)
+        proposal = propose_merge(
+            conflict_id=body.get("conflict_id"),
+            member_ids=[member["customer_id"] for member in body["members"]],
+            survivor_id=body.get("survivor_id"),
+            picks={name: _pick(pick) for name, pick in body.get("picks", {}).items()},
+            comment=body.get("comment", ""),
+            seen_versions=_seen_versions(body["members"]),
+            actor=actor_of(request),
+        )
+        headers = {"Location": reverse("api:proposal", args=[proposal.pk])}
+        return Response(ProposalAnswer(proposal).data, status=201, headers=headers)
+
+
+class ProposalView(DeskView, RetrieveAPIView):
+    """One proposal."""
+
+    access: ClassVar = {"GET": SEE_PROPOSALS}
+    queryset = QUERYSET
+    serializer_class = ProposalAnswer
+    lookup_url_kwarg = "proposal_id"
+    filter_backends: ClassVar[tuple[Any, ...]] = ()
+
+    @extend_schema(operation_id="proposals_get")
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Return one proposal."""
+        return super().get(*args, **kwargs)
+
+
+class ProposalDecisionView(DeskView):
+    """A word on a proposal; each subclass names the service that speaks it."""
+
+    decide: ClassVar[Callable[..., MergeProposal]]
+
+    @once
+    def post(self, request: Request, proposal_id: int) -> Response:
+        comment = read(CommentBody, request.data).get("comment", "")
+        proposal = type(self).decide(proposal_id=proposal_id, comment=comment, actor=actor_of(request))
+        return Response(ProposalAnswer(proposal).data)
+
+
+def _decision(operation: str) -> Any:
+    return extend_schema_view(
+        post=extend_schema(
+            operation_id=f"proposals_{operation}", request=CommentBody, responses={200: ProposalAnswer}
+        )
+    )
+
+
+@_decision("approve")
+class ApproveView(ProposalDecisionView):
+    """Carry out a proposed merge as its second person; the proposer is refused."""
+
+    access: ClassVar = {"POST": APPROVE}
+    decide = staticmethod(approve_proposal)
+
+
+@_decision("reject")
+class RejectView(ProposalDecisionView):
+    """Turn a proposal down as its second person; its conflict goes back to the steward."""
+
+    access: ClassVar = {"POST": APPROVE}
+    decide = staticmethod(reject_proposal)
+
+
+@_decision("withdraw")
+class WithdrawView(ProposalDecisionView):
+    """Take one's own proposal back."""
+
+    access: ClassVar = {"POST": PROPOSE}
+    decide = staticmethod(withdraw_proposal)
+
+
+def _pick(pick: dict[str, Any]) -> str | dict[str, str]:
+    return str(pick["customer_id"]) if "customer_id" in pick else {"typed": pick["typed"]}
+
+
+def _seen_versions(members: list[dict[str, Any]]) -> dict[Any, int]:
+    return {member["customer_id"]: member["version"] for member in members if "version" in member}

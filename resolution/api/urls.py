@@ -1,0 +1,82 @@
+"""Addresses under /api/v1/, without a slash at the end."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path, register_converter
+
+from resolution.api import (
+    audit,
+    channels,
+    conflicts,
+    customers,
+    explain,
+    identifiers,
+    judgements,
+    merges,
+    proposals,
+    resolve,
+    views,
+)
+
+
+class NumberConverter:
+    """A number that a bigint column can hold."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+register_converter(NumberConverter, "number")
+
+app_name = "api"
+urlpatterns = [
+    path("resolve", resolve.ResolveView.as_view(), name="resolve"),
+    path("duplicates/search", resolve.DuplicateSearchView.as_view(), name="duplicates-search"),
+    path("explain", explain.ExplainView.as_view(), name="explain"),
+    path("customers", customers.CustomerListView.as_view(), name="customers"),
+    path("customers/<uuid:customer_id>", customers.CustomerView.as_view(), name="customer"),
+    path(
+        "customers/<uuid:customer_id>/history",
+        customers.CustomerHistoryView.as_view(),
+        name="customer-history",
+    ),
+    path(
+        "customers/<uuid:customer_id>/identifiers",
+        identifiers.IdentifierListView.as_view(),
+        name="identifiers",
+    ),
+    path(
+        "customers/<uuid:customer_id>/identifiers/<uuid:mapping_id>",
+        identifiers.IdentifierView.as_view(),
+        name="identifier",
+    ),
+    path("conflicts", conflicts.ConflictListView.as_view(), name="conflicts"),
+    path("conflicts/<number:conflict_id>", conflicts.ConflictView.as_view(), name="conflict"),
+    path("judgements", judgements.JudgementView.as_view(), name="judgements"),
+    path("merges/proposals", proposals.ProposalListView.as_view(), name="proposals"),
+    path("merges/proposals/<number:proposal_id>", proposals.ProposalView.as_view(), name="proposal"),
+    path(
+        "merges/proposals/<number:proposal_id>/approve",
+        proposals.ApproveView.as_view(),
+        name="proposal-approve",
+    ),
+    path(
+        "merges/proposals/<number:proposal_id>/reject", proposals.RejectView.as_view(), name="proposal-reject"
+    ),
+    path(
+        "merges/proposals/<number:proposal_id>/withdraw",
+        proposals.WithdrawView.as_view(),
+        name="proposal-withdraw",
+    ),
+    path("merges", merges.MergeListView.as_view(), name="merges"),
+    path("merges/<number:merge_id>", merges.MergeView.as_view(), name="merge"),
+    path("merges/<number:merge_id>/undo", merges.UndoView.as_view(), name="merge-undo"),
+    path("audit", audit.AuditListView.as_view(), name="audit"),
+    path("channels", channels.ChannelListView.as_view(), name="channels"),
+    re_path(r"^(?P<rest>.*)$", views.NothingHere.as_view(), name="nothing-here"),
+]

@@ -1,0 +1,204 @@
+"""Customers over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from customers.models import Customer
+from resolution.models import AuditEntry
+from resolution.services.merge import merge_customers
+from resolution.types import Actor
+from tests.factories import CustomerFactory, MessageFactory
+from tests.resolution.api.answers import ids, problem
+
+pytestmark = pytest.mark.django_db
+CUSTOMERS = "/api/v1/customers"
+
+
+def _address(customer: Customer) -> str:
+    return f"{CUSTOMERS}/{customer.pk}"
+
+
+def _merged() -> tuple[Customer, Customer]:
+    """A survivor and the customer absorbed into it."""
+    survivor, absorbed = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Ann Smith")
+    merge_customers(
+        member_ids=[survivor.pk, absorbed.pk], survivor_id=survivor.pk, actor=Actor.machine("test")
+    )
+    survivor.refresh_from_db()
+    return survivor, absorbed
+
+
+class TestGetCustomer:
+    def test_returns_what_is_known(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna Smith", birth_date=date(1980, 2, 1), city="Köln")
+        body = service.get(_address(customer)).json()
+        assert (body["id"], body["requested_id"]) == (str(customer.pk), str(customer.pk))
+        assert (body["name"], body["birth_date"], body["city"]) == ("Anna Smith", "1980-02-01", "Köln")
+
+    def test_p2_a_merged_id_answers_with_the_survivor(self, service: APIClient) -> None:
+        survivor, absorbed = _merged()
+        response = service.get(_address(absorbed))
+        assert response.status_code == 200
+        body = response.json()
+        assert (body["id"], body["requested_id"]) == (str(survivor.pk), str(absorbed.pk))
+        assert response["Content-Location"] == _address(survivor)
+
+    def test_p2_in_one_look_up(self, service: APIClient) -> None:
+        _, absorbed = _merged()
+        with CaptureQueriesContext(connection) as queries:
+            service.get(_address(absorbed))
+        assert len([query for query in queries if 'FROM "customers"' in query["sql"]]) == 1
+
+    def test_an_erased_customer_is_gone(self, service: APIClient) -> None:
+        customer = CustomerFactory(status=Customer.Status.ERASED)
+        problem(service.get(_address(customer)), 410, "customer_erased")
+
+    def test_what_the_caller_holds_is_not_sent_again(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        tag = service.get(_address(customer))["ETag"]
+        response = service.get(_address(customer), HTTP_IF_NONE_MATCH=tag)
+        assert (response.status_code, response.content) == (304, b"")
+
+    def test_what_changed_is_sent_again(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        tag = service.get(_address(customer))["ETag"]
+        Customer.objects.filter(pk=customer.pk).update(city="Köln")
+        assert service.get(_address(customer), HTTP_IF_NONE_MATCH=tag).status_code == 200
+
+    def test_a_merge_changes_the_tag_of_the_absorbed_id(self, service: APIClient) -> None:
+        absorbed, survivor = CustomerFactory(name="Ann"), CustomerFactory(name="Anna")
+        tag = service.get(_address(absorbed))["ETag"]
+        merge_customers(
+            member_ids=[survivor.pk, absorbed.pk], survivor_id=survivor.pk, actor=Actor.machine("test")
+        )
+        assert service.get(_address(absorbed), HTTP_IF_NONE_MATCH=tag).status_code == 200
+
+
+class TestPatchCustomer:
+    def test_changes_the_fields_named_and_leaves_a_trail(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna", city="Köln")
+        response = _patch(service, customer, {"name": "Anna Smith", "birth_date": "1980-02-01"})
+        assert response.status_code == 200, response.content
+        customer.refresh_from_db()
+        assert (customer.name, customer.birth_date, customer.city) == ("Anna Smith", date(1980, 2, 1), "Köln")
+        assert AuditEntry.objects.get(customer=customer, action="update").actor_kind == "service"
+
+    def test_the_answer_carries_the_new_tag(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        tag = _patch(service, customer, {"name": "Ann"})["ETag"]
+        assert tag == service.get(_address(customer))["ETag"]
+
+    def test_null_takes_the_birth_date_away(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna", birth_date=date(1980, 2, 1))
+        assert _patch(service, customer, {"birth_date": None}).json()["birth_date"] is None
+
+    def test_without_a_version_is_refused(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        problem(service.patch(_address(customer), {"name": "Ann"}), 428, "version_required")
+
+    def test_an_older_version_is_refused_and_changes_nothing(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        tag = service.get(_address(customer))["ETag"]
+        _patch(service, customer, {"name": "Ann"})
+        response = service.patch(_address(customer), {"name": "Hans"}, HTTP_IF_MATCH=tag)
+        problem(response, 412, "stale_version")
+        customer.refresh_from_db()
+        assert customer.name == "Ann"
+
+    @pytest.mark.parametrize("tag", ["*", "1", '"1"', '"1-xyz"', 'W/"1-0123456789abcdef"', '"', "x" * 9000])
+    def test_a_tag_it_never_gave_is_refused(self, tag: str, service: APIClient) -> None:
+        response = service.patch(_address(CustomerFactory()), {"name": "Ann"}, HTTP_IF_MATCH=tag)
+        problem(response, 400, "malformed_request")
+
+    def test_a_merged_customer_is_refused_with_its_survivor_named(self, service: APIClient) -> None:
+        survivor, absorbed = _merged()
+        body = problem(_patch(service, absorbed, {"name": "X"}), 409, "refused")
+        assert body["facts"]["merged_into"] == str(survivor.pk)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{}, {"nmae": "x"}, {"name": 5}, {"name": None}, {"name": "x" * 256}, {"birth_date": "31.12.1980"}],
+    )
+    def test_what_cannot_be_stored_is_refused(self, changes: dict[str, Any], service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        problem(_patch(service, customer, changes), 400, "malformed_request")
+        customer.refresh_from_db()
+        assert customer.version == 1
+
+
+class TestListCustomers:
+    def test_finds_by_part_of_a_name_in_any_case(self, service: APIClient) -> None:
+        anna, _ = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Hans Maier")
+        assert ids(service.get(CUSTOMERS, {"name": "SMIT"})) == [str(anna.pk)]
+
+    def test_tells_active_from_merged(self, service: APIClient) -> None:
+        survivor, absorbed = _merged()
+        assert ids(service.get(CUSTOMERS, {"status": "active"})) == [str(survivor.pk)]
+        [row] = service.get(CUSTOMERS, {"status": "merged"}).json()["results"]
+        assert (row["id"], row["canonical_id"]) == (str(absorbed.pk), str(survivor.pk))
+
+    def test_finds_by_time(self, service: APIClient) -> None:
+        customer = CustomerFactory()
+        assert ids(service.get(CUSTOMERS, {"created_after": "2000-01-01T00:00:00Z"})) == [str(customer.pk)]
+        assert ids(service.get(CUSTOMERS, {"created_before": "2000-01-01T00:00:00Z"})) == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("status", "dead"),
+            ("created_after", "yesterday"),
+            ("name", "a\0b"),
+            ("name", "ab"),
+            ("email", "x" * 300),
+        ],
+    )
+    def test_a_filter_it_cannot_read_is_refused_by_name(
+        self, name: str, value: str, service: APIClient
+    ) -> None:
+        body = problem(service.get(CUSTOMERS, {name: value}), 400, "malformed_request")
+        assert list(body["facts"]["fields"]) == [name]
+
+
+class TestHistory:
+    def test_tells_what_happened_newest_first(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        MessageFactory(customer=customer, subject="Where is my parcel?")
+        _patch(service, customer, {"city": "Köln"})
+        entries = service.get(f"{_address(customer)}/history").json()["entries"]
+        assert [entry["kind"] for entry in entries] == ["update", "message"]
+        assert "Where is my parcel?" in entries[1]["title"]
+
+    def test_a_merged_id_tells_of_its_survivor(self, service: APIClient) -> None:
+        survivor, absorbed = _merged()
+        histories = [service.get(f"{_address(row)}/history").json() for row in (survivor, absorbed)]
+        assert histories[0] == histories[1]
+        assert histories[0]["entries"]
+
+    def test_goes_on_where_the_page_before_ended(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        MessageFactory.create_batch(3, customer=customer)
+        first = service.get(f"{_address(customer)}/history", {"limit": 2}).json()
+        rest = service.get(f"{_address(customer)}/history", {"limit": 2, "before": first["older"]}).json()
+        told = [entry["row_id"] for page in (first, rest) for entry in page["entries"]]
+        assert len(set(told)) == len(told) == 3
+        assert rest["older"] is None
+
+    @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"before": "now"}, {"after": "x"}])
+    def test_a_query_it_cannot_read_is_refused(self, query: dict[str, str], service: APIClient) -> None:
+        problem(service.get(f"{_address(CustomerFactory())}/history", query), 400, "malformed_request")
+
+    def test_of_nobody_is_refused(self, service: APIClient) -> None:
+        problem(service.get(f"{CUSTOMERS}/{uuid.uuid4()}/history"), 404, "unknown_customer")
+
+
+def _patch(client: APIClient, customer: Customer, changes: dict[str, Any]) -> Any:
+    tag = client.get(_address(customer))["ETag"]
+    return client.patch(_address(customer), changes, HTTP_IF_MATCH=tag)

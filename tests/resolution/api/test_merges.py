@@ -1,0 +1,138 @@
+"""Merges over HTTP, and taking them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from customers.models import Customer, Message
+from resolution.models import Judgement, Merge
+from resolution.services.merge import merge_customers
+from resolution.types import Actor
+from tests.factories import CustomerFactory, MappingFactory, MessageFactory
+from tests.resolution.api.answers import ids, problem
+
+pytestmark = pytest.mark.django_db
+MERGES = "/api/v1/merges"
+
+
+@pytest.fixture
+def merge(db: None) -> Merge:
+    """Anna, into whom Ann with one identifier and one message was merged."""
+    anna, ann = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Ann Smith")
+    mapping = MappingFactory(customer=ann)
+    MessageFactory(customer=ann, mapping=mapping)
+    return merge_customers(
+        member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=Actor.machine("test"), weight=9.5
+    )
+
+
+def _absorbed(merge: Merge) -> Customer:
+    return merge.members.get().customer
+
+
+def _state_of(customer: Customer) -> dict[str, Any]:
+    row = Customer.objects.filter(pk=customer.pk).values().get()
+    del row["version"], row["updated_at"]
+    return row
+
+
+class TestRead:
+    def test_one_merge(self, service: APIClient, merge: Merge) -> None:
+        body = service.get(f"{MERGES}/{merge.pk}").json()
+        assert (body["survivor_id"], body["absorbed"]) == (str(merge.survivor_id), [str(_absorbed(merge).pk)])
+        assert (body["weight"], body["undone_at"]) == (9.5, None)
+
+    def test_a_filter_it_cannot_read_is_refused(self, service: APIClient) -> None:
+        problem(service.get(MERGES, {"undone": "perhaps"}), 400, "malformed_request")
+
+    def test_an_unknown_one_is_refused(self, service: APIClient) -> None:
+        problem(service.get(f"{MERGES}/4711"), 404, "not_found")
+
+    def test_the_list_is_narrowed_by_each_filter(self, service: APIClient, merge: Merge) -> None:
+        for query in (
+            {"survivor": merge.survivor_id},
+            {"absorbed": _absorbed(merge).pk},
+            {"method": "manual"},
+            {"undone": "false"},
+            {"created_after": "2000-01-01T00:00:00Z"},
+        ):
+            assert ids(service.get(MERGES, query)) == [merge.pk]
+        for query in ({"survivor": _absorbed(merge).pk}, {"method": "auto"}, {"undone": "true"}):
+            assert ids(service.get(MERGES, query)) == []
+
+
+class TestUndo:
+    def test_is_shown_before_it_is_done(self, service: APIClient, merge: Merge) -> None:
+        body = service.get(f"{MERGES}/{merge.pk}/undo").json()
+        assert body["survivor"]["customer_id"] == str(merge.survivor_id)
+        [returning] = body["returning"]
+        assert returning["customer_id"] == str(_absorbed(merge).pk)
+        assert sum(row["number"] for row in returning["rows"]) == 2
+        assert (body["asks"], body["blockers"]) == ([], [])
+        assert Merge.objects.get().undone_at is None
+
+    def test_p4_gives_both_customers_back(self, service: APIClient, lead: APIClient) -> None:
+        anna, ann = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Ann", city="Bonn")
+        message = MessageFactory(customer=ann)
+        before = _state_of(anna), _state_of(ann)
+        merge = merge_customers(
+            member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=Actor.machine("test")
+        )
+        response = lead.post(f"{MERGES}/{merge.pk}/undo")
+        assert response.status_code == 200, response.content
+        assert response.json()["undone_at"]
+        assert (_state_of(anna), _state_of(ann)) == before
+        assert Message.objects.get(pk=message.pk).customer_id == ann.pk
+        assert service.get(f"/api/v1/customers/{ann.pk}").json()["id"] == str(ann.pk)
+
+    def test_judges_both_different_unless_told_otherwise(self, lead: APIClient, merge: Merge) -> None:
+        lead.post(f"{MERGES}/{merge.pk}/undo")
+        assert Judgement.objects.get().verdict == "different"
+
+    def test_may_leave_the_verdict_open(self, lead: APIClient, merge: Merge) -> None:
+        lead.post(f"{MERGES}/{merge.pk}/undo", {"judge_different": False})
+        assert not Judgement.objects.exists()
+
+    def test_what_arrived_since_has_to_be_assigned(
+        self, service: APIClient, lead: APIClient, merge: Merge
+    ) -> None:
+        message = MessageFactory(customer=merge.survivor)
+        [asked] = service.get(f"{MERGES}/{merge.pk}/undo").json()["asks"]
+        assert asked["row_id"] == str(message.pk)
+        problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 422, "invalid_input")
+        ann = _absorbed(merge)
+        response = lead.post(f"{MERGES}/{merge.pk}/undo", {"assign": {asked["row_id"]: str(ann.pk)}})
+        assert response.status_code == 200, response.content
+        message.refresh_from_db()
+        assert message.customer_id == ann.pk
+
+    def test_twice_is_refused(self, lead: APIClient, merge: Merge) -> None:
+        lead.post(f"{MERGES}/{merge.pk}/undo")
+        problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 409, "refused")
+
+    def test_under_a_later_merge_is_refused_with_its_number(self, lead: APIClient, merge: Merge) -> None:
+        other = CustomerFactory(name="Anna Smith")
+        later = merge_customers(
+            member_ids=[other.pk, merge.survivor_id], survivor_id=other.pk, actor=Actor.machine("test")
+        )
+        body = problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 409, "later_merge_stands")
+        assert body["facts"]["later"] == later.pk
+
+    def test_an_unknown_merge_is_refused(self, lead: APIClient) -> None:
+        problem(lead.get(f"{MERGES}/4711/undo"), 404, "not_found")
+        problem(lead.post(f"{MERGES}/4711/undo"), 404, "not_found")
+
+    def test_a_steward_may_not(self, steward: APIClient, merge: Merge) -> None:
+        problem(steward.post(f"{MERGES}/{merge.pk}/undo"), 403, "not_permitted")
+
+    @pytest.mark.parametrize(
+        "body", [{"judge_different": "no"}, {"assign": []}, {"assign": {"x": 5}}, {"asign": {}}]
+    )
+    def test_what_cannot_be_read_is_refused(
+        self, body: dict[str, Any], lead: APIClient, merge: Merge
+    ) -> None:
+        problem(lead.post(f"{MERGES}/{merge.pk}/undo", body), 400, "malformed_request")
+        assert Merge.objects.get().undone_at is None

@@ -1,0 +1,216 @@
+"""Merge proposals over HTTP: proposed by one, approved by another."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from customers.models import Customer
+from resolution.models import Merge, MergeProposal
+from resolution.services.merge import merge_customers
+from resolution.services.profiles import update_profile
+from resolution.services.queue import claim
+from resolution.types import Actor
+from tests import factories
+from tests.factories import ConflictFactory, CustomerFactory, actor_for
+from tests.resolution.api.answers import ids, problem
+from tests.resolution.api.conftest import MakeClient
+
+pytestmark = pytest.mark.django_db
+PROPOSALS = "/api/v1/merges/proposals"
+
+
+@pytest.fixture
+def pair(db: None) -> tuple[Customer, Customer]:
+    return CustomerFactory(name="Anna Smith", city="Köln"), CustomerFactory(name="Anna Smith", city="Bonn")
+
+
+def _members(*customers: Customer, **versions: int) -> list[dict[str, Any]]:
+    return [{"customer_id": str(customer.pk), **versions} for customer in customers]
+
+
+def _propose(client: APIClient, *customers: Customer, **body: Any) -> Any:
+    return client.post(PROPOSALS, {"members": _members(*customers, version=1), **body})
+
+
+def _proposed(client: APIClient, *customers: Customer) -> str:
+    response = _propose(client, *customers)
+    assert response.status_code == 201, response.content
+    return str(response["Location"])
+
+
+class TestPropose:
+    def test_waits_for_a_second_person(self, service: APIClient, pair: tuple[Customer, Customer]) -> None:
+        one, other = pair
+        picks = {"city": {"customer_id": str(other.pk)}, "company": {"typed": "Smith Ltd"}}
+        response = _propose(service, *pair, survivor_id=str(one.pk), picks=picks, comment="Same phone.")
+        body = response.json()
+        assert (body["state"], body["survivor_id"], body["merge_id"]) == ("pending", str(one.pk), None)
+        assert body["picks"] == {"city": str(other.pk), "company": {"typed": "Smith Ltd"}}
+        assert not Merge.objects.exists()
+
+    def test_can_be_read_where_the_answer_says(
+        self, service: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        address = _proposed(service, *pair)
+        body = service.get(address).json()
+        assert {member["customer_id"] for member in body["members"]} == {str(row.pk) for row in pair}
+
+    def test_answers_a_conflict_one_has_claimed(
+        self, client_for: MakeClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        person = factories.steward()
+        conflict = ConflictFactory(members=list(pair))
+        claim(conflict_id=conflict.pk, actor=actor_for(person))
+        assert _propose(client_for(person), *pair, conflict_id=conflict.pk).status_code == 201
+        conflict.refresh_from_db()
+        assert conflict.state == "decided"
+
+    def test_a_conflict_nobody_claimed_is_refused(
+        self, steward: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        conflict = ConflictFactory(members=list(pair))
+        problem(_propose(steward, *pair, conflict_id=conflict.pk), 409, "claim_lost")
+
+    def test_a_member_that_changed_since_is_refused(
+        self, service: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        update_profile(
+            customer_id=pair[0].pk, version=1, changes={"city": "Rom"}, actor=Actor.machine("test")
+        )
+        problem(_propose(service, *pair), 412, "stale_version")
+        assert not MergeProposal.objects.exists()
+
+    def test_a_customer_with_itself_is_refused(self, service: APIClient) -> None:
+        customer = CustomerFactory(name="Anna")
+        body = problem(_propose(service, customer, customer), 409, "merge_blocked")
+        assert "at least two different customers" in body["detail"]
+
+    def test_merged_customers_are_refused(self, service: APIClient, pair: tuple[Customer, Customer]) -> None:
+        merge_customers(member_ids=[row.pk for row in pair], actor=Actor.machine("test"))
+        response = service.post(PROPOSALS, {"members": _members(*pair)})
+        assert "already merged" in problem(response, 409, "merge_blocked")["detail"]
+
+    def test_p3_a_pair_judged_different_is_refused(
+        self, steward: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        verdict = {"left_id": str(pair[0].pk), "right_id": str(pair[1].pk), "verdict": "different"}
+        assert steward.post("/api/v1/judgements", verdict).status_code == 201
+        body = problem(_propose(steward, *pair), 409, "merge_blocked")
+        assert "not the same" in body["facts"]["blockers"][0]
+
+    def test_an_unknown_customer_is_refused(
+        self, service: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        unknown = Customer(pk=uuid.uuid4())
+        problem(service.post(PROPOSALS, {"members": _members(pair[0], unknown)}), 404, "unknown_customer")
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"members": []},
+            {"members": "both"},
+            {"members": [{"customer_id": "x"}, {"customer_id": "y"}]},
+            {"picks": {"shoe_size": {"typed": "40"}}},
+            {"picks": {"city": "Köln"}},
+            {"picks": {"city": {}}},
+            {"picks": {"city": {"typed": "x" * 10_000}}},
+            {"survivor_id": 5},
+            {"conflict_id": "5"},
+            {"conflict_id": 10**30},
+            {"comment": "x" * 501},
+            {"coment": "x"},
+        ],
+    )
+    def test_what_cannot_be_read_is_refused(
+        self, body: dict[str, Any], service: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        given = {"members": _members(*pair), **body} if body else {}
+        problem(service.post(PROPOSALS, given), 400, "malformed_request")
+        assert not MergeProposal.objects.exists()
+
+
+class TestDecide:
+    def test_the_second_person_approves_and_the_merge_is_done(
+        self, service: APIClient, lead: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        response = lead.post(f"{_proposed(service, *pair)}/approve", {"comment": "Clear."})
+        body = response.json()
+        assert (body["state"], body["merge_id"]) == ("approved", Merge.objects.get().pk)
+        [canonical] = {service.get(f"/api/v1/customers/{row.pk}").json()["id"] for row in pair}
+        assert canonical == body["survivor_id"]
+
+    def test_p9_the_proposers_key_cannot_approve(
+        self, client_for: MakeClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        person = factories.lead()
+        address = _proposed(client_for(person), *pair)
+        another_key = client_for(person, "approve")
+        problem(another_key.post(f"{address}/approve"), 403, "four_eyes")
+        problem(another_key.post(f"{address}/reject"), 403, "four_eyes")
+        assert not Merge.objects.exists()
+
+    def test_a_member_that_changed_since_is_refused_with_what_changed(
+        self, service: APIClient, lead: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        address = _proposed(service, *pair)
+        update_profile(
+            customer_id=pair[0].pk, version=1, changes={"city": "Rom"}, actor=Actor.machine("test")
+        )
+        body = problem(lead.post(f"{address}/approve"), 412, "stale_version")
+        assert body["facts"]["changed"] == [str(pair[0].pk)]
+        assert not Merge.objects.exists()
+
+    def test_a_proposal_is_rejected_and_nothing_moves(
+        self, service: APIClient, lead: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        body = lead.post(f"{_proposed(service, *pair)}/reject", {"comment": "Brothers."}).json()
+        assert (body["state"], body["answer"]) == ("rejected", "Brothers.")
+        assert not Merge.objects.exists()
+
+    def test_a_proposal_is_withdrawn_by_its_proposer_alone(
+        self, service: APIClient, lead: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        address = _proposed(service, *pair)
+        problem(lead.post(f"{address}/withdraw"), 403, "not_permitted")
+        assert service.post(f"{address}/withdraw").json()["state"] == "withdrawn"
+
+    def test_what_is_decided_is_not_decided_again(
+        self, service: APIClient, lead: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        address = _proposed(service, *pair)
+        lead.post(f"{address}/reject")
+        problem(lead.post(f"{address}/approve"), 409, "illegal_transition")
+
+    def test_p6_approving_twice_under_one_key_merges_once(
+        self, service: APIClient, lead: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        address = _proposed(service, *pair)
+        answers = [lead.post(f"{address}/approve", HTTP_IDEMPOTENCY_KEY="k1").json() for _ in range(2)]
+        assert answers[0] == answers[1]
+        assert Merge.objects.count() == 1
+
+    @pytest.mark.parametrize("word", ["approve", "reject", "withdraw"])
+    def test_an_unknown_proposal_is_refused(self, word: str, lead: APIClient) -> None:
+        problem(lead.post(f"{PROPOSALS}/4711/{word}"), 404, "not_found")
+
+    @pytest.mark.parametrize("word", ["approve", "reject", "withdraw"])
+    def test_a_comment_without_end_is_refused(self, word: str, lead: APIClient) -> None:
+        response = lead.post(f"{PROPOSALS}/1/{word}", {"comment": "x" * 501})
+        problem(response, 400, "malformed_request")
+
+
+class TestList:
+    def test_is_narrowed_by_state_person_and_customer(
+        self, service: APIClient, lead: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        proposal = int(_proposed(service, *pair).rpartition("/")[2])
+        proposer = MergeProposal.objects.get().proposer.username
+        for query in ({"state": "pending"}, {"proposer": proposer}, {"customer": pair[0].pk}):
+            assert ids(lead.get(PROPOSALS, query)) == [proposal]
+        assert ids(lead.get(PROPOSALS, {"state": "approved"})) == []
+        assert ids(lead.get(PROPOSALS, {"proposer": "nobody"})) == []

@@ -1,6 +1,6 @@
 """Make the shipped demo company: one file a channel, as its systems would export them, without the truth.
 
-    python benchmarks/make_demo.py
+    python -m benchmarks.make_demo
 
 Writes resolution/demo/*.parquet from 10,000 generated records; the same run gives the same files.
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from make_customers import make_customers
+
+from benchmarks.make_customers import make_customers
 
 FOLDER = Path(__file__).resolve().parent.parent / "resolution" / "demo"
 RECORDS, SEED = 10_000, 20_26
@@ -30,7 +31,7 @@ def main() -> None:
 
 
 def _export_of(table: pa.Table, channel: str) -> pa.Table:
-    """One system's own records, under its own ids; a loyalty card says whose it is, since all systems know it."""
+    """One system's own records, under its own ids; a loyalty card is known to all of them."""
     rows = table.filter(pc.equal(table["channel"], channel)).drop_columns(["customer_id", "channel"])
     cards = pc.binary_join_element_wise("loyalty", rows["external_id"], ":")
     rows = rows.set_column(rows.column_names.index("external_id"), "loyalty_card", cards)

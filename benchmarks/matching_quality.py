@@ -128,7 +128,7 @@ def report(labelled: Labelled) -> None:
     )
 
 
-def candidate_pairs(profiles: Mapping[str, Profile]) -> tuple[int, set[tuple[str, str]]]:
+def candidate_pairs(profiles: Mapping[str, Profile]) -> tuple[int, list[tuple[str, str]]]:
     """Count the keys, and pair the customers that share one of at most MAX_BLOCK customers."""
     blocks: dict[str, list[str]] = defaultdict(list)
     for key, profile in profiles.items():
@@ -136,7 +136,9 @@ def candidate_pairs(profiles: Mapping[str, Profile]) -> tuple[int, set[tuple[str
             for block in keys:
                 blocks[block].append(key)
     small = (sorted(members) for members in blocks.values() if 1 < len(members) <= MAX_BLOCK)
-    return sum(map(len, blocks.values())), {pair for members in small for pair in combinations(members, 2)}
+    return sum(map(len, blocks.values())), sorted(
+        {pair for members in small for pair in combinations(members, 2)}
+    )
 
 
 def report_bands(labelled: Labelled, policy: Policy, scores: list[PairScore]) -> None:

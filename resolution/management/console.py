@@ -9,12 +9,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from resolution.types import Actor
 
-console = Console(highlight=False, soft_wrap=True)
+WIDTH_OF_A_FILE = 150
+
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+# Progress goes beside what is said, so that the latter can be kept in a file.
+_aside = Console(highlight=False, soft_wrap=True, stderr=True)
 
 # Told (what is being done, how far, of how many; 0 while unknown).
 Note = Callable[[str, int, int], None]
@@ -40,15 +51,21 @@ def _shown(value: object) -> str:
 @contextmanager
 def progress() -> Iterator[Note]:
     """Give a function that shows progress: a bar in a terminal, else a line whenever a tenth more is done."""
-    if not console.is_terminal:
+    if not _aside.is_terminal:
         yield _lines()
         return
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console) as bar:
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_aside) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total or None)
+        yield lambda what, done, total: bar.update(
+            task, description=what, completed=done, total=total or None
+        )
 
 
 def _lines() -> Note:
@@ -58,7 +75,7 @@ def _lines() -> Note:
         tenth = 10 * done // total if total else 0
         if (what, tenth) not in said:
             said.add((what, tenth))
-            console.print(f"{what}: {done:,}" + (f" of {total:,}" if total else ""), markup=False)
+            _aside.print(f"{what}: {done:,}" + (f" of {total:,}" if total else ""), markup=False)
 
     return note
 

@@ -5,22 +5,30 @@ from __future__ import annotations
 from django.db import migrations
 
 CREATE = """
-CREATE FUNCTION p3_refuse_judged_different() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION p3_stands_for(customer uuid) RETURNS uuid LANGUAGE sql STABLE
+SET enable_seqscan = off AS $$
+    SELECT COALESCE(merged_into_id, id) FROM customers WHERE id = customer
+$$;
+
+-- Judgements first, then each side by its key, and never by a scan: a session keeps the plan it made while the
+-- tables were small.
+CREATE FUNCTION p3_refuse_judged_different() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
 DECLARE
-    together judgements%ROWTYPE;
+    judged record;
 BEGIN
-    SELECT j.* INTO together
-    FROM judgements j
-    JOIN customers l ON l.id = j.left_id
-    JOIN customers r ON r.id = j.right_id
-    WHERE j.verdict = 'different' AND j.superseded_at IS NULL
-      AND COALESCE(l.merged_into_id, l.id) = COALESCE(r.merged_into_id, r.id)
-      AND (j.left_id = NEW.id OR j.right_id = NEW.id)
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'customers % and % were judged different and cannot be one', together.left_id, together.right_id
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
+    FOR judged IN
+        SELECT left_id, right_id FROM judgements
+        WHERE left_id = NEW.id AND verdict = 'different' AND superseded_at IS NULL
+        UNION ALL
+        SELECT left_id, right_id FROM judgements
+        WHERE right_id = NEW.id AND verdict = 'different' AND superseded_at IS NULL
+    LOOP
+        IF p3_stands_for(judged.left_id) = p3_stands_for(judged.right_id) THEN
+            RAISE EXCEPTION 'customers % and % were judged different and cannot be one',
+                judged.left_id, judged.right_id USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+    END LOOP;
     RETURN NULL;
 END $$;
 
@@ -30,15 +38,12 @@ CREATE CONSTRAINT TRIGGER p3_merge_respects_judgements
     FOR EACH ROW WHEN (NEW.merged_into_id IS NOT NULL)
     EXECUTE FUNCTION p3_refuse_judged_different();
 
-CREATE FUNCTION p3_refuse_judging_one_customer() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION p3_refuse_judging_one_customer() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
 BEGIN
     IF EXISTS (
-        SELECT 1 FROM judgements j
-        JOIN customers l ON l.id = j.left_id
-        JOIN customers r ON r.id = j.right_id
-        WHERE j.id = NEW.id AND j.verdict = 'different' AND j.superseded_at IS NULL
-          AND COALESCE(l.merged_into_id, l.id) = COALESCE(r.merged_into_id, r.id)
-    ) THEN
+        SELECT FROM judgements WHERE id = NEW.id AND verdict = 'different' AND superseded_at IS NULL
+    ) AND p3_stands_for(NEW.left_id) = p3_stands_for(NEW.right_id) THEN
         RAISE EXCEPTION 'customers % and % are one; undo their merge before judging them different',
             NEW.left_id, NEW.right_id USING ERRCODE = 'integrity_constraint_violation';
     END IF;
@@ -57,6 +62,7 @@ DROP TRIGGER p3_judgement_respects_merges ON judgements;
 DROP FUNCTION p3_refuse_judging_one_customer();
 DROP TRIGGER p3_merge_respects_judgements ON customers;
 DROP FUNCTION p3_refuse_judged_different();
+DROP FUNCTION p3_stands_for(uuid);
 """
 
 

@@ -63,9 +63,12 @@ def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
 
 
 def newcomer_profile(
-    customer_id: uuid.UUID, columns: dict[str, Any], identifiers: Sequence[tuple[str, str]], channel: tuple[str, str]
+    customer_id: uuid.UUID,
+    columns: dict[str, Any],
+    identifiers: Sequence[tuple[str, str]],
+    channel: tuple[str, str],
 ) -> Profile:
-    """Return what load_profiles will give for a customer just made of one record, without asking the database.
+    """Return what load_profiles will give for a customer made of one record, without the database.
 
     `identifiers` are (type, normalised), `channel` is (code, default region).
     """

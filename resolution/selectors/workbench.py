@@ -32,6 +32,7 @@ from resolution.services.survivorship import RULES, TYPED
 from resolution.types import FieldChoice, FieldEvidence, MergePlan, PairScore
 
 MOST_COLUMNS = 50
+LEAST_ALIKE = 0.5  # of 1; below it single characters are not worth marking
 # The scored field that speaks for a profile field.
 SCORED_AS = {
     "given_name": "given_name", "family_name": "family_name", "email": "email", "phone": "phone",
@@ -238,10 +239,12 @@ def compare_texts(text: str, other: str) -> tuple[Segment, ...]:
     """Cut `text` into runs that `other` has too and runs it does not; together they are the text.
 
     Capital letters count as differences. A value without counterpart does not differ: there is nothing to
-    compare it with.
+    compare it with. Values with little in common differ as wholes: what they share by chance tells nothing.
     """
     if not text or not other:
         return (Segment(text, differs=False),) if text else ()
+    if Levenshtein.normalized_similarity(other, text) < LEAST_ALIKE:
+        return (Segment(text, differs=True),)
     pieces: list[Segment] = []
     for step in Levenshtein.opcodes(other, text):
         run = text[step.dest_start : step.dest_end]

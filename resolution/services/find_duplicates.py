@@ -1,7 +1,7 @@
 """Duplicates found and settled: what policy may settle is merged, what it may not is asked.
 
-`Settler.settle` does so for the customers of one import batch, `find_duplicates` for the whole register. Both walk
-`batch.pipeline`, and both act through `act_on`.
+`Settler.settle` does so for the customers of one import batch, `find_duplicates` for the whole register. Both
+walk `batch.pipeline`, and both act through `merge_until_still` and `ask`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from resolution.batch.pipeline import (
     ProfileShelf,
     candidates_of,
     candidates_of_register,
-    count_outcomes,
     count_large_blocks,
+    count_outcomes,
     largest_blocks,
     merges,
 )
@@ -49,8 +49,8 @@ _FACTS_IN_A_REASON = 3
 class Settled:
     """What came of comparing, in numbers.
 
-    `merged` counts customers that went into another, `queued` new questions, `waiting` ones that stood already,
-    `answered` ones a person had answered, `not_merged` groups another change had overtaken.
+    `merged` counts customers that went into another, `queued` new questions, `waiting` ones that stood
+    already, `answered` ones a person had answered, `not_merged` groups another change had overtaken.
     """
 
     pairs: int = 0
@@ -165,7 +165,10 @@ def questions_of(groups: Iterable[Group], *, run: MatchRun | None = None) -> lis
 
 
 def find_duplicates(
-    *, actor: Actor, dry_run: bool = False, watch: Callable[[str, int, int], None] = lambda stage, done, total: None
+    *,
+    actor: Actor,
+    dry_run: bool = False,
+    watch: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> RunSummary:
     """Find and settle the duplicates of the whole register; a dry run only counts.
 
@@ -197,7 +200,11 @@ class _Walk:
         self._watch(stage, done, total)
         if self.run:
             MatchRun.objects.filter(pk=self.run.pk).update(
-                stage=stage, done=done, total=total, counts=self.summary.settled.counts(), timings=self.summary.timings
+                stage=stage,
+                done=done,
+                total=total,
+                counts=self.summary.settled.counts(),
+                timings=self.summary.timings,
             )
 
 
@@ -283,16 +290,13 @@ def reason_of(score: PairScore) -> str:
     """Say in a sentence what speaks for one person and what against."""
     if score.hard_conflict:
         return f"Much agrees, but {score.hard_conflict}."
-    told = [entry for entry in score.fields if entry.detail and entry.field != "prior"]
-    speaking_for = sorted((entry for entry in told if entry.weight > 0), key=lambda entry: -entry.weight)
-    against = sorted((entry for entry in told if entry.weight < 0), key=lambda entry: entry.weight)
-    sentence = "; ".join(filter(None, (_in_words("For", speaking_for), _in_words("against", against))))
-    return f"{sentence}." if sentence else "Little is known of either."
-
-
-def _in_words(side: str, entries: Sequence[Any]) -> str:
-    named = [f"{entry.field.replace('_', ' ')} – {entry.detail}" for entry in entries[:_FACTS_IN_A_REASON]]
-    return f"{side}: {', '.join(named)}" if named else ""
+    told = sorted(
+        (entry for entry in score.fields if entry.field != "prior"), key=lambda entry: -abs(entry.weight)
+    )
+    agree = [entry.detail for entry in told if entry.weight > 0 and entry.detail][:_FACTS_IN_A_REASON]
+    speak_against = [entry.detail for entry in told if entry.weight < 0 and entry.detail][:_FACTS_IN_A_REASON]
+    sentence = "; but ".join(", ".join(side) for side in (agree, speak_against) if side)
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else "Little is known of either."
 
 
 def _on_living_customers(questions: Sequence[conflicts.Question]) -> list[conflicts.Question]:
@@ -309,7 +313,7 @@ def _moved(question: conflicts.Question, standing: dict[uuid.UUID, uuid.UUID]) -
 
 
 def _close_gone_questions(trail: Trail, asked: set[str]) -> int:
-    """Close waiting questions of likeness that this run did not ask and whose customers are no longer alike."""
+    """Close waiting questions that this run did not ask and whose customers are no longer alike."""
     waiting = Conflict.objects.filter(
         kind=Conflict.Kind.LIKELY_DUPLICATE, state=Conflict.State.OPEN, message__isnull=True
     ).prefetch_related("members")
@@ -323,9 +327,12 @@ def _close_gone_questions(trail: Trail, asked: set[str]) -> int:
 
 
 def _still_alike(conflict: Conflict, profiles: dict[uuid.UUID, Any]) -> bool:
-    known = [profiles[member.customer_id] for member in conflict.members.all() if member.customer_id in profiles]
+    known = [
+        profiles[member.customer_id] for member in conflict.members.all() if member.customer_id in profiles
+    ]
     return any(
-        score_pair(live_model(), one, other).weight >= live_policy().review for one, other in combinations(known, 2)
+        score_pair(live_model(), one, other).weight >= live_policy().review
+        for one, other in combinations(known, 2)
     )
 
 
@@ -333,13 +340,17 @@ def _still_alike(conflict: Conflict, profiles: dict[uuid.UUID, Any]) -> bool:
 def _only_run() -> Iterator[None]:
     with locks.hold_work(KIND) as held:
         if not held:
-            raise Refused("Duplicates are being looked for already; see Runs for how far it is, and start again later.")
+            raise Refused(
+                "Duplicates are being looked for already; see Runs for how far it is, and start again later."
+            )
         yield
 
 
 def _begin(actor: Actor) -> MatchRun:
     MatchRun.objects.filter(kind=KIND, state=MatchRun.State.RUNNING).update(
-        state=MatchRun.State.FAILED, error="It stopped without a word; the process was ended.", finished_at=timezone.now()
+        state=MatchRun.State.FAILED,
+        error="It stopped without a word; the process was ended.",
+        finished_at=timezone.now(),
     )
     return MatchRun.objects.create(kind=KIND, model_version=live_model().version, actor_name=actor.name)
 

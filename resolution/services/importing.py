@@ -1,7 +1,7 @@
-"""Files into the register: read, stage, resolve, batch by batch, so that a broken import goes on where it stopped.
+"""Files into the register: read, stage, resolve, batch by batch; a broken import goes on where it stopped.
 
-A batch is one transaction: its customers, links, keys, merges and questions, its audit rows, and the line up to
-which the file is in. Source records make it idempotent besides: the same file again changes nothing.
+A batch is one transaction: its customers, links, keys, merges and questions, its audit rows, and the line
+up to which the file is in. Source records make it idempotent besides: the same file again changes nothing.
 """
 
 from __future__ import annotations
@@ -179,17 +179,25 @@ class _Rows:
 def _one_at_a_time(channel: Channel) -> Iterator[None]:
     with locks.hold_work(f"import {channel.pk}") as held:
         if not held:
-            raise Refused(f"Another import into the channel {channel.code} is running; start this one when it is done.")
+            raise Refused(
+                f"Another import into the channel {channel.code} is running; start this one when it is done."
+            )
         yield
 
 
 def _find_or_begin(opened: Opened, actor: Actor) -> ImportRun:
     """Go on with the unfinished import of this very file, or begin one; others left running have died."""
     unfinished = ImportRun.objects.filter(channel=opened.channel, state=ImportRun.State.RUNNING)
-    broken = ImportRun.objects.filter(channel=opened.channel, file_hash=opened.facts.sha256).order_by("-pk").first()
+    broken = (
+        ImportRun.objects.filter(channel=opened.channel, file_hash=opened.facts.sha256)
+        .order_by("-pk")
+        .first()
+    )
     if broken and broken.state != ImportRun.State.DONE and _same_columns(broken, opened):
         _close_as_failed(unfinished.exclude(pk=broken.pk))
-        ImportRun.objects.filter(pk=broken.pk).update(state=ImportRun.State.RUNNING, error="", finished_at=None)
+        ImportRun.objects.filter(pk=broken.pk).update(
+            state=ImportRun.State.RUNNING, error="", finished_at=None
+        )
         return broken
     _close_as_failed(unfinished)
     return ImportRun.objects.create(
@@ -209,7 +217,9 @@ def _same_columns(run: ImportRun, opened: Opened) -> bool:
 
 def _close_as_failed(runs: Any) -> None:
     runs.update(
-        state=ImportRun.State.FAILED, error="It stopped without a word; the process was ended.", finished_at=timezone.now()
+        state=ImportRun.State.FAILED,
+        error="It stopped without a word; the process was ended.",
+        finished_at=timezone.now(),
     )
 
 
@@ -229,7 +239,9 @@ def _closing(run: ImportRun) -> Iterator[None]:
 class _Import:
     """One import at work: its file, its run and how far both are."""
 
-    def __init__(self, opened: Opened, run: ImportRun, actor: Actor, rejects: Path | None, resolve: bool) -> None:
+    def __init__(
+        self, opened: Opened, run: ImportRun, actor: Actor, rejects: Path | None, resolve: bool
+    ) -> None:
         self.opened, self.run, self.actor = opened, run, actor
         self.settler = Settler() if resolve else None
         kept = run.options.get("rejects_size", 0)
@@ -311,13 +323,18 @@ def _finish(run: ImportRun, summary: Summary, actor: Actor) -> None:
 
 
 def _rejects_path(opened: Opened, run: ImportRun) -> Path:
-    return Path(settings.VAR_DIR) / "rejects" / f"{run.pk}-{opened.channel.code}-{opened.facts.path.stem[:80]}.csv"
+    return (
+        Path(settings.VAR_DIR)
+        / "rejects"
+        / f"{run.pk}-{opened.channel.code}-{opened.facts.path.stem[:80]}.csv"
+    )
 
 
 def _refuse_changed_file(facts: FileFacts) -> None:
     if identity_of(facts.path) != facts.identity:
         raise InvalidInput(
-            f"{facts.path} changed while it was being read; import it again when it is finished.", path=str(facts.path)
+            f"{facts.path} changed while it was being read; import it again when it is finished.",
+            path=str(facts.path),
         )
 
 

@@ -32,7 +32,8 @@ FILE_CONFIDENCE = Decimal("0.90")
 CERTAIN = Decimal("1.00")
 METHOD = "import"
 _STAGED = (
-    "place", "id", "customer_id", "identifier_type", "channel_identifier", "normalised", "confidence_score", "verified",
+    "place", "id", "customer_id", "identifier_type", "channel_identifier", "normalised", "confidence_score",
+    "verified",
 )  # fmt: skip
 
 
@@ -74,7 +75,11 @@ def notice(records: Sequence[Record]) -> tuple[list[Record], list[Record], list[
 
     A file that gives one id to two different rows would change the customer back and forth for ever.
     """
-    known = dict(_fetch("SELECT source_key, fingerprint FROM import_seen WHERE source_key = ANY(%s)", _keys_of(records)))
+    known = dict(
+        _fetch(
+            "SELECT source_key, fingerprint FROM import_seen WHERE source_key = ANY(%s)", _keys_of(records)
+        )
+    )
     fresh, repeats, refused, added = [], [], [], []
     for record in records:
         seen = known.get(record.key)
@@ -106,12 +111,19 @@ def part_by_novelty(channel: Channel, records: Sequence[Record]) -> tuple[list[R
     rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
     known = dict(rows.values_list("source_key", "fingerprint"))
     new = [record for record in records if record.key not in known]
-    changed = [record for record in records if known.get(record.key, record.fingerprint) != record.fingerprint]
+    changed = [
+        record for record in records if known.get(record.key, record.fingerprint) != record.fingerprint
+    ]
     return new, changed, len(records) - len(new) - len(changed)
 
 
 def take_in(
-    trail: Trail, channel: Channel, records: Sequence[Record], prepared: Mapping[str, Newcomer], *, run_id: int
+    trail: Trail,
+    channel: Channel,
+    records: Sequence[Record],
+    prepared: Mapping[str, Newcomer],
+    *,
+    run_id: int,
 ) -> Taken:
     """Store one batch: a customer for every new record, new values for changed ones.
 
@@ -121,9 +133,13 @@ def take_in(
     new, changed, unchanged = part_by_novelty(channel, fresh)
     taken = Taken(unchanged=unchanged + len(repeats), refused=refused)
     source = Source(channel.code, channel.default_region)
-    arrivals = [_Arrival(record, prepared.get(record.key) or prepare_newcomer(record, source)) for record in new]
+    arrivals = [
+        _Arrival(record, prepared.get(record.key) or prepare_newcomer(record, source)) for record in new
+    ]
     taken.refused += [_nobody(entry.record) for entry in arrivals if not entry.details.describes_somebody]
-    _create_customers(trail, channel, [entry for entry in arrivals if entry.details.describes_somebody], run_id, taken)
+    _create_customers(
+        trail, channel, [entry for entry in arrivals if entry.details.describes_somebody], run_id, taken
+    )
     _update_customers(trail, channel, changed, taken)
     return taken
 
@@ -180,14 +196,31 @@ def _create_customers(
 def _copy_customers(arrivals: Sequence[_Arrival], now: datetime) -> None:
     columns = ("id", *CUSTOMER_FIELDS, "attributes", "status", "version", "created_at", "updated_at")
     rows = (
-        (entry.id, *(_column(name, entry.details.fields[name]) for name in CUSTOMER_FIELDS), "{}", "active", 1, now, now)
+        (
+            entry.id,
+            *(_column(name, entry.details.fields[name]) for name in CUSTOMER_FIELDS),
+            "{}",
+            "active",
+            1,
+            now,
+            now,
+        )
         for entry in arrivals
     )
     _copy("customers", columns, rows)
 
 
 def _copy_source_records(channel: Channel, arrivals: Sequence[_Arrival], now: datetime) -> None:
-    columns = ("id", "channel_id", "customer_id", "source_key", "fingerprint", "data", "created_at", "updated_at")
+    columns = (
+        "id",
+        "channel_id",
+        "customer_id",
+        "source_key",
+        "fingerprint",
+        "data",
+        "created_at",
+        "updated_at",
+    )
     rows = (
         (uuid7(), channel.pk, entry.id, record.key, record.fingerprint, json.dumps(record.data), now, now)
         for entry in arrivals
@@ -234,7 +267,16 @@ def link_identifiers(trail: Trail, channel: Channel, links: Sequence[_Link], now
 
 def _staged(place: int, link: _Link) -> tuple[Any, ...]:
     entry = link.identifier
-    return (place, link.id, link.customer_id, entry.type, entry.value, entry.normalised, link.confidence, link.verified)
+    return (
+        place,
+        link.id,
+        link.customer_id,
+        entry.type,
+        entry.value,
+        entry.normalised,
+        link.confidence,
+        link.verified,
+    )
 
 
 def _record_link(trail: Trail, channel: Channel, link: _Link, action: str) -> None:
@@ -295,11 +337,15 @@ def _gone(change: _Change, customer: Customer) -> Refusal:
 
 
 def _apply_change(trail: Trail, channel: Channel, customer: Customer, change: _Change) -> None:
-    """Give the customer the source's new values where it still holds the old ones; a blank takes nothing away."""
+    """Give the customer new values where it still holds the source's old ones; a blank takes nothing away."""
     SourceRecord.objects.filter(pk=change.stored.pk).update(
         data=change.record.data, fingerprint=change.record.fingerprint, updated_at=timezone.now()
     )
-    news = {field: value for field, value in _news(change).items() if _shown(customer, field) == change.before.fields[field]}
+    news = {
+        field: value
+        for field, value in _news(change).items()
+        if _shown(customer, field) == change.before.fields[field]
+    }
     old = {field: _shown(customer, field) for field in news}
     if news:
         columns = {field: _column(field, value) for field, value in news.items()}
@@ -318,7 +364,9 @@ def _apply_change(trail: Trail, channel: Channel, customer: Customer, change: _C
 
 def _news(change: _Change) -> dict[str, str]:
     before, after = change.before.fields, change.after.fields
-    return {field: after[field] for field in CUSTOMER_FIELDS if after[field] and after[field] != before[field]}
+    return {
+        field: after[field] for field in CUSTOMER_FIELDS if after[field] and after[field] != before[field]
+    }
 
 
 def _link_new_identifiers(
@@ -348,7 +396,10 @@ def _keys_of(records: Iterable[Record]) -> list[str]:
 
 
 def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+    ):
         for row in rows:
             copy.write_row(row)
 

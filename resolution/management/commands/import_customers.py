@@ -23,8 +23,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="CSV or Parquet; delimiter, encoding and header are found out")
-        parser.add_argument("--channel", default=DEFAULT_CHANNEL, help="code of the channel the file comes from")
+        parser.add_argument(
+            "file", type=Path, help="CSV or Parquet; delimiter, encoding and header are found out"
+        )
+        parser.add_argument(
+            "--channel", default=DEFAULT_CHANNEL, help="code of the channel the file comes from"
+        )
         parser.add_argument(
             "--map",
             dest="mapping",
@@ -39,7 +43,9 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
         parser.add_argument("--rejects", type=Path, help="where refused rows go (default: var/rejects/)")
         parser.add_argument("--batch", type=_batch_size, default=BATCH, help="rows a transaction")
-        parser.add_argument("--no-resolve", action="store_true", help="take the rows in without looking for duplicates")
+        parser.add_argument(
+            "--no-resolve", action="store_true", help="take the rows in without looking for duplicates"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -57,7 +63,9 @@ class Command(BaseCommand):
         )
         _show_columns(opened)
         with progress() as note:
-            summary = _run(opened, options, lambda so_far: note("rows", so_far.rows_read, opened.table.expected))
+            summary = _run(
+                opened, options, lambda so_far: note("rows", so_far.rows_read, opened.table.expected)
+            )
         _show_summary(summary, dry_run=options["dry_run"])
 
 
@@ -90,8 +98,8 @@ def _batch_size(text: str) -> int:
 def _show_columns(opened: Opened) -> None:
     kind = ", ".join(f"{name} {value!r}" for name, value in opened.table.described.items() if name != "kind")
     console.print(
-        f"{opened.facts.path}: {opened.facts.kind}, about {opened.table.expected:,} rows{kind and f' ({kind})'}, "
-        f"into channel {opened.channel.code}",
+        f"{opened.facts.path}: {opened.facts.kind}, about {opened.table.expected:,} rows"
+        f"{kind and f' ({kind})'}, into channel {opened.channel.code}",
         markup=False,
     )
     rows = [(use.column, use.field or "–", use.how, use.example) for use in opened.columns.uses]
@@ -114,7 +122,10 @@ def _show_summary(summary: Summary, *, dry_run: bool) -> None:
             ("in the queue", settled.queued),
             ("blocks too large, refined", settled.skipped_blocks),
         ]
-    lines += [("seconds", summary.seconds), ("rows a second", int(summary.rows_read / max(summary.seconds, 0.001)))]
+    lines += [
+        ("seconds", summary.seconds),
+        ("rows a second", int(summary.rows_read / max(summary.seconds, 0.001))),
+    ]
     lines += [("peak memory, MiB", peak_memory_mib())]
     if summary.resumed_at:
         console.print(f"Went on after row {summary.resumed_at:,} of an import that broke off.")

@@ -46,6 +46,9 @@ class TestCompareTexts:
         assert compare_texts("Anna", "") == (Segment("Anna", False),)
         assert compare_texts("", "Anna") == ()
 
+    def test_values_with_little_in_common_differ_as_wholes(self) -> None:
+        assert compare_texts("Marcia", "Benjamin") == (Segment("Marcia", True),)
+
     @pytest.mark.parametrize(("text", "other"), [("Köln", "Koeln"), ("a" * 300, "b"), ("山田", "山本太郎")])
     def test_the_segments_are_the_text(self, text: str, other: str) -> None:
         segments = compare_texts(text, other)

@@ -42,7 +42,7 @@ MACHINE = Actor.machine("duplicate finding")
 def merge(*customers: Customer, **options: object) -> Merge:
     ids = [row.pk for row in customers]
     survivor_id = options.pop("survivor_id", customers[0].pk)
-    return merge_customers(member_ids=ids, survivor_id=survivor_id, actor=ACTOR, **options)  # type: ignore[arg-type]
+    return merge_customers(member_ids=ids, survivor_id=survivor_id, actor=ACTOR, **options)
 
 
 def fresh(customer: Customer) -> Customer:

@@ -33,12 +33,12 @@ def facts(id: str, **fields: object) -> CustomerFacts:
         "name": values["name"].value or id, "status": "active", "merged_into": "", "version": 1,
         "created_at": MOMENT, "interactions": 0,
     }  # fmt: skip
-    return CustomerFacts(id=id, values=values, **(defaults | fields))  # type: ignore[arg-type]
+    return CustomerFacts(id=id, values=values, **(defaults | fields))
 
 
 def link(row_id: str, *, status: str = "active", value: str = "x@x.org", **more: object) -> IdentifierFact:
     known: dict[str, object] = {"verified": False, "confidence": 1.0}
-    return IdentifierFact(row_id, "web", "email", value, status, **(known | more))  # type: ignore[arg-type]
+    return IdentifierFact(row_id, "web", "email", value, status, **(known | more))
 
 
 def plan(
@@ -194,5 +194,5 @@ class TestPlanHash:
     def test_a_changed_member_changes_it(self, change: dict[str, object]) -> None:
         member = facts("b")
         if "values" in change:
-            change = {"values": {**member.values, **change["values"]}}  # type: ignore[dict-item]
-        assert plan_hash(plan(facts("a"), replace(member, **change))) != plan_hash(plan(facts("a"), member))  # type: ignore[arg-type]
+            change = {"values": {**member.values, **change["values"]}}
+        assert plan_hash(plan(facts("a"), replace(member, **change))) != plan_hash(plan(facts("a"), member))

@@ -103,7 +103,7 @@ class TestClaim:
         first = claim(conflict_id=ConflictFactory().pk, actor=actor_for(ann))
         again = claim(conflict_id=first.pk, actor=actor_for(ann))
         assert again.version == first.version
-        assert again.leased_until > first.leased_until  # type: ignore[operator]
+        assert again.leased_until > first.leased_until
 
     @pytest.mark.parametrize("state", ["parked", "returned", "open"])
     def test_takes_what_waits(self, ann: User, state: str) -> None:

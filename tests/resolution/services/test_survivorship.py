@@ -10,7 +10,7 @@ OLD, NEW = datetime(2020, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def one(customer: str, value: str, **facts: object) -> Candidate:
-    return Candidate(customer, value, **{"fullness": len(value), **facts})  # type: ignore[arg-type]
+    return Candidate(customer, value, **{"fullness": len(value), **facts})
 
 
 class TestChoose:

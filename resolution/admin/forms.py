@@ -1,0 +1,84 @@
+"""Forms that services save: the admin's fields and help texts, never a model's own `save`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+
+from customers.models import PROFILE_FIELDS, Channel, Customer
+from resolution.matching.identifiers import IDENTIFIER_TYPES
+from resolution.services.api_keys import SCOPES
+
+LONGEST_KEY_LIFE = 3650
+
+
+class CustomerForm(forms.ModelForm[Customer]):
+    """A customer's profile, with the version the page was opened at."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        model = Customer
+        fields = PROFILE_FIELDS
+        widgets = {"birth_date": forms.DateInput(attrs={"type": "date"})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("version", self.instance.version)
+        self.stored: list[tuple[str, object]] = []
+
+    def profile(self) -> dict[str, Any]:
+        """Every profile field as entered."""
+        return {name: self.cleaned_data[name] for name in PROFILE_FIELDS}
+
+    def changes(self) -> dict[str, Any]:
+        """The profile fields that differ from what the page was opened with."""
+        return {name: value for name, value in self.profile().items() if name in self.changed_data}
+
+    def caught_up(self) -> CustomerForm:
+        """Bring a refused form up to the row as it is: what was typed stays, `stored` says what differs."""
+        if str(self.data.get("version")) != str(self.initial["version"]):
+            self.data = {**dict(self.data.items()), "version": str(self.initial["version"])}
+            changed = (name for name in self.changed_data if name in PROFILE_FIELDS)
+            self.stored = [(str(self.fields[name].label), self.initial[name]) for name in changed]
+        return self
+
+
+class LinkForm(forms.Form):
+    """An identifier to link."""
+
+    channel = forms.ModelChoiceField(Channel.objects.order_by("name"), empty_label=None)
+    identifier_type = forms.ChoiceField(
+        label="Type", choices=[(code, kind.label) for code, kind in IDENTIFIER_TYPES.items()]
+    )
+    value = forms.CharField(max_length=255)
+    verified = forms.BooleanField(
+        required=False, label="Verified", help_text="You have proof that it is theirs."
+    )
+
+    def refusals(self) -> list[str]:
+        """What is wrong, a sentence each, with the field it is about."""
+        return [
+            f"{self.fields[name].label or name.capitalize()}: {error}"
+            for name, errors in self.errors.items()
+            for error in errors
+        ]
+
+
+class ApiKeyForm(forms.Form):
+    """A key for another program."""
+
+    name = forms.CharField(max_length=100, help_text="What uses it, such as “Help desk”.")
+    user = forms.ModelChoiceField(
+        get_user_model().objects.filter(is_active=True).order_by("username"),
+        label="Account", help_text="The account behind the key; four eyes compare it.",
+    )  # fmt: skip
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.IntegerField(
+        label="Valid for days", min_value=1, max_value=LONGEST_KEY_LIFE, initial=365,
+        help_text="After that it stops working by itself.",
+    )  # fmt: skip

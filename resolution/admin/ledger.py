@@ -1,0 +1,75 @@
+"""Read-only lists of what was decided and done: merges, judgements, runs, imports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from customers.listing import ReadOnlyAdmin, as_uuid
+from resolution.models import ImportRun, Judgement, MatchRun, Merge
+
+
+@admin.register(Merge)
+class MergeAdmin(ReadOnlyAdmin):
+    list_display = ("id", "survivor", "method", "weight", "actor_name", "created_at", "undone_at", "undo")
+    list_filter = ("method", "created_at", ("undone_at", admin.EmptyFieldListFilter))
+    list_select_related = ("survivor",)
+    search_fields = ("id__exact",)
+    search_help_text = "A merge's number, or the id of the survivor or of a customer it absorbed."
+    ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        customer_id = as_uuid(search_term)
+        if customer_id is None:
+            return super().get_search_results(request, queryset, search_term)
+        touched = models.Q(survivor=customer_id) | models.Q(members__customer=customer_id)
+        return queryset.filter(touched), True
+
+    @admin.display(description="Undo")
+    def undo(self, merge: Merge) -> SafeString | str:
+        if merge.undone_at:
+            return f"undone by {merge.undone_by}"
+        return format_html('<a href="{}">Undo…</a>', reverse("resolution:undo", args=[merge.pk]))
+
+
+@admin.register(Judgement)
+class JudgementAdmin(ReadOnlyAdmin):
+    list_display = ("left", "right", "verdict", "actor_name", "reason", "created_at", "superseded_at")
+    list_filter = ("verdict", "created_at", ("superseded_at", admin.EmptyFieldListFilter))
+    list_select_related = ("left", "right")
+    search_fields = ("id__exact",)
+    search_help_text = "The id of a customer who was judged."
+    ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        customer_id = as_uuid(search_term)
+        if customer_id is None:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(models.Q(left=customer_id) | models.Q(right=customer_id)), False
+
+
+@admin.register(MatchRun)
+class MatchRunAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id", "kind", "state", "stage", "done", "total", "actor_name", "started_at", "finished_at",
+    )  # fmt: skip
+    list_filter = ("state",)
+    ordering = ("-id",)
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(ReadOnlyAdmin):
+    list_display = ("file_name", "channel", "state", "rows_done", "rows_total", "actor_name", "started_at")
+    list_filter = ("state", "channel")
+    list_select_related = ("channel",)
+    ordering = ("-id",)

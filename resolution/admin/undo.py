@@ -1,0 +1,55 @@
+"""Undoing a merge: everything that will happen, what is asked, then one button."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from resolution.admin.frame import actor_of, screen, show, status_of
+from resolution.errors import IdentityError
+from resolution.selectors.history import merge_row
+from resolution.services.unmerge import plan_unmerge, undo_merge
+
+ASSIGN = "assign-"
+
+
+@screen("resolution.undo_merge", "Only leads and administrators undo merges; ask one of them.")
+def undo(request: HttpRequest, merge_id: int) -> HttpResponse:
+    """Preview taking a merge back, or do it; a refusal comes back with the form as it was filled in."""
+    if request.method != "POST":
+        return _preview(request, merge_id)
+    try:
+        undone = undo_merge(
+            merge_id=merge_id,
+            actor=actor_of(request),
+            judge_different="judge" in request.POST,
+            assign=_answers(request),
+        )
+    except IdentityError as error:
+        return _preview(request, merge_id, error)
+    messages.success(request, f"Merge {merge_id} is undone. Every customer has back what was theirs.")
+    return redirect("resolution:customer", undone.survivor_id)
+
+
+def _preview(request: HttpRequest, merge_id: int, error: IdentityError | None = None) -> HttpResponse:
+    return show(
+        request,
+        "undo.html",
+        title=f"Undo merge {merge_id}",
+        merge=merge_row(merge_id),
+        plan=plan_unmerge(merge_id),
+        answers=_answers(request),
+        judge=request.method != "POST" or "judge" in request.POST,
+        refusal=str(error) if error else "",
+        status=status_of(error) if error else 200,
+    )
+
+
+def _answers(request: HttpRequest) -> dict[str, str]:
+    """Row id → customer id, for the rows nothing else tells where to go."""
+    return {
+        name.removeprefix(ASSIGN): str(value)
+        for name, value in request.POST.items()
+        if name.startswith(ASSIGN) and value
+    }

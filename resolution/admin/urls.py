@@ -1,0 +1,50 @@
+"""Addresses of the screens, in front of the admin's own: a customer's page takes the admin's address."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from resolution.admin import (
+    api_keys,
+    approvals,
+    audit,
+    customer,
+    duplicates,
+    home,
+    queue,
+    runs,
+    undo,
+    workbench,
+)
+
+app_name = "resolution"
+
+CUSTOMER = "customers/customer/<uuid:customer_id>"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("queue/", queue.queue, name="queue"),
+    path("queue/claim-next/", queue.claim_next, name="claim-next"),
+    path("queue/<int:conflict_id>/", workbench.workbench, name="workbench"),
+    path("queue/<int:conflict_id>/claim/", queue.claim, name="claim"),
+    path("queue/<int:conflict_id>/renew/", queue.renew, name="renew"),
+    path("compare/", workbench.compare, name="compare"),
+    path("approvals/", approvals.approvals, name="approvals"),
+    path("approvals/<int:proposal_id>/", approvals.proposal, name="proposal"),
+    path("customers/customer/add/", customer.add_customer, name="add-customer"),
+    path(f"{CUSTOMER}/change/", customer.customer, name="customer"),
+    path(f"{CUSTOMER}/edit/", customer.edit_customer, name="edit-customer"),
+    path(f"{CUSTOMER}/duplicates/", duplicates.duplicates, name="duplicates"),
+    path(f"{CUSTOMER}/identifiers/", customer.link_identifier, name="link-identifier"),
+    path(
+        f"{CUSTOMER}/identifiers/<uuid:mapping_id>/unlink/",
+        customer.unlink_identifier,
+        name="unlink-identifier",
+    ),
+    path("merges/<int:merge_id>/undo/", undo.undo, name="undo"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/start/", runs.start_run, name="start-run"),
+    path("resolution/apikey/add/", api_keys.make_key, name="make-key"),
+    path("resolution/apikey/<int:key_id>/revoke/", api_keys.revoke_key, name="revoke-key"),
+    path("resolution/auditentry/check/", audit.check_trail, name="check-trail"),
+]

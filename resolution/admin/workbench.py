@@ -1,0 +1,177 @@
+"""The workbench: customers side by side, a pick a field, one button a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from resolution.admin.frame import actor_of, screen, show, status_of, user_of
+from resolution.admin.queue import WORKERS_ONLY
+from resolution.admin.workbench_form import WorkbenchForm
+from resolution.errors import IdentityError
+from resolution.selectors.queue import my_work
+from resolution.selectors.workbench import Workbench, side_by_side
+from resolution.services import approve, decide
+from resolution.services import queue as queue_service
+from resolution.types import Actor
+
+PARK_DAYS = 7
+SAID = {
+    "different": "Recorded as not the same",
+    "related": "Recorded as related, not the same",
+    "unsure": "Recorded as unsure",
+    "keep_owner": "The identifier stays with its owner",
+    "move_identifier": "The identifier moved to the claimant",
+}
+
+
+@screen("resolution.view_conflict", "Your role does not include the workbench; ask an administrator for it.")
+def workbench(request: HttpRequest, conflict_id: int) -> HttpResponse:
+    """Show a conflict side by side, or act on the button that was pressed."""
+    form = WorkbenchForm.read(request.POST)
+    if request.method != "POST" or form.action == "preview":
+        return _page(request, conflict_id, form)
+    return _act(request, conflict_id, form)
+
+
+@screen("customers.view_customer", "Your role does not include customers; ask an administrator for it.")
+def compare(request: HttpRequest) -> HttpResponse:
+    """Show any customers side by side, without a conflict; "propose" sends the merge to a second person."""
+    form = WorkbenchForm.read(request.POST if request.method == "POST" else request.GET)
+    if form.action != "propose":
+        return _comparison(request, form)
+    try:
+        proposal = approve.propose_merge(
+            member_ids=form.members, survivor_id=form.survivor, picks=form.picks, comment=form.reason,
+            seen_versions=form.versions, actor=actor_of(request),
+        )  # fmt: skip
+    except IdentityError as error:
+        return _comparison(request, form, error)
+    messages.success(request, _proposed(proposal.pk))
+    return redirect("resolution:proposal", proposal.pk)
+
+
+def _comparison(
+    request: HttpRequest, form: WorkbenchForm, error: IdentityError | None = None
+) -> HttpResponse:
+    bench = side_by_side(
+        member_ids=form.members, survivor_id=form.survivor, picks=form.picks, user_id=user_of(request).pk
+    )
+    return _show(request, bench, form, error)
+
+
+def _page(
+    request: HttpRequest, conflict_id: int, form: WorkbenchForm, error: IdentityError | None = None
+) -> HttpResponse:
+    bench = side_by_side(
+        conflict_id=conflict_id, member_ids=form.members, survivor_id=form.survivor, picks=form.picks,
+        user_id=user_of(request).pk,
+    )  # fmt: skip
+    return _show(request, bench, form, error)
+
+
+def _show(
+    request: HttpRequest, bench: Workbench, form: WorkbenchForm, error: IdentityError | None
+) -> HttpResponse:
+    conflict = bench.conflict
+    shown = {column.customer_id for column in bench.columns}
+    members = conflict.members if conflict else ()
+    held = _may_decide(request, bench)
+    return show(
+        request,
+        "workbench.html",
+        title=" · ".join(column.name for column in bench.columns),
+        status=status_of(error) if error else 200,
+        workbench=bench,
+        form=form,
+        refusal=str(error) if error else "",
+        left_out=[member for member in members if member.customer_id not in shown],
+        held=held,
+        editable=held or error is not None,
+        park_until=form.until or (timezone.now() + timedelta(days=PARK_DAYS)).date().isoformat(),
+    )
+
+
+def _may_decide(request: HttpRequest, bench: Workbench) -> bool:
+    user = user_of(request)
+    if bench.conflict is None:
+        return user.has_perm("resolution.propose_merge")
+    held = bench.conflict.mine and bench.conflict.state == "claimed"
+    return held and user.has_perm("resolution.work_conflicts")
+
+
+@screen("resolution.work_conflicts", WORKERS_ONLY)
+def _act(request: HttpRequest, conflict_id: int, form: WorkbenchForm) -> HttpResponse:
+    """Do what the button says and open the next conflict.
+
+    A refusal, and a lapsed claim taken up again, keep the form as it was filled in.
+    """
+    do = ACTIONS.get(form.action, _decide)
+    try:
+        if form.action == "claim":
+            queue_service.claim(conflict_id=conflict_id, actor=actor_of(request))
+            return _page(request, conflict_id, form)
+        sentence = do(conflict_id, form, actor_of(request))
+    except IdentityError as error:
+        return _page(request, conflict_id, form, error)
+    messages.success(request, sentence)
+    return _next(request)
+
+
+def _next(request: HttpRequest) -> HttpResponse:
+    claimed = my_work(user_of(request).pk).claimed
+    if claimed:
+        return redirect("resolution:workbench", claimed[0].id)
+    messages.info(request, "That was the last one you had claimed.")
+    return redirect("admin:index")
+
+
+def _decide(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
+    decide.decide_conflict(
+        conflict_id=conflict_id, decision=form.action, version=form.version, reason=form.reason, actor=actor
+    )
+    return _with_link(
+        f"{SAID[form.action]}.", reverse("resolution:workbench", args=[conflict_id]), "See it again"
+    )
+
+
+def _propose(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
+    conflict = decide.decide_conflict(
+        conflict_id=conflict_id, decision="same", version=form.version, reason=form.reason, actor=actor,
+        member_ids=form.members, survivor_id=form.survivor, picks=form.picks, seen_versions=form.versions,
+    )  # fmt: skip
+    return _proposed(conflict.proposals.get(state="pending").pk)
+
+
+def _park(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
+    queue_service.park(conflict_id=conflict_id, until=form.moment(), comment=form.reason, actor=actor)
+    return format_html("Parked until {}.", form.until)
+
+
+def _release(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
+    queue_service.release(conflict_id=conflict_id, actor=actor)
+    return SafeString("Given back to the queue.")
+
+
+def _proposed(proposal_id: int) -> SafeString:
+    url = reverse("resolution:proposal", args=[proposal_id])
+    return _with_link("Proposed; a second person decides.", url, "See or withdraw the proposal")
+
+
+def _with_link(sentence: str, url: str, label: str) -> SafeString:
+    return format_html('{} <a href="{}">{}</a>', sentence, url, label)
+
+
+ACTIONS: dict[str, Callable[[int, WorkbenchForm, Actor], SafeString]] = {
+    "same": _propose,
+    "park": _park,
+    "release": _release,
+}

@@ -1,0 +1,101 @@
+"""Parquet: batches of columns to rows of text."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resolution.batch.facts import FileFacts, unreadable
+from resolution.batch.table import Refusal, Row, Table, check_names
+from resolution.errors import InvalidInput
+
+_ROWS_A_READ = 5000
+
+
+def open_parquet(facts: FileFacts) -> Table:
+    """Give the table of a Parquet file; rows are read only when asked for, a few thousand at a time."""
+    with _opened(facts) as file:
+        names = check_names(file.schema_arrow.names)
+        expected = file.metadata.num_rows
+    return Table(names, lambda: _rows(facts), expected, {"kind": "parquet"})
+
+
+def _opened(facts: FileFacts) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(facts.path)
+    except pa.ArrowException as error:
+        raise _broken(facts, error) from error
+    except OSError as error:
+        raise unreadable(facts.path, error) from error
+
+
+def _broken(facts: FileFacts, error: Exception) -> InvalidInput:
+    words = str(error).splitlines()[0][:200]
+    return InvalidInput(
+        f"{facts.path} is a broken Parquet file ({words}); write it again.", path=str(facts.path)
+    )
+
+
+def _rows(facts: FileFacts) -> Iterator[Row | Refusal]:
+    number = 0
+    with _opened(facts) as file:
+        for batch in _batches(facts, file):
+            for values in zip(*(_texts(column) for column in batch.columns), strict=True):
+                number += 1
+                yield _checked(number, values)
+
+
+def _batches(facts: FileFacts, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from file.iter_batches(batch_size=_ROWS_A_READ)
+    except (pa.ArrowException, OSError) as error:
+        raise _broken(facts, error) from error
+
+
+def _checked(number: int, values: tuple[str | None, ...]) -> Row | Refusal:
+    if None in values:
+        shown = tuple(value or "" for value in values)
+        return Refusal(number, "", "bytes that are not UTF-8 text", shown)
+    return Row(number, tuple(value or "" for value in values))
+
+
+def _texts(column: pa.Array) -> list[str | None]:
+    try:
+        values = column.to_pylist()
+    except UnicodeDecodeError:
+        values = column.cast(pa.binary()).to_pylist()
+    return [value if type(value) is str else _as_text(value) for value in values]
+
+
+def _as_text(value: Any) -> str | None:
+    """Write a cell as a person would; None when bytes are no text."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case float() if math.isnan(value):
+            return ""
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        case datetime() | date():
+            return value.isoformat()
+        case bytes():
+            return _decoded(value)
+        case list() | dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return str(value)
+
+
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None

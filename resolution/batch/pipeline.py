@@ -1,0 +1,230 @@
+"""Candidates → profiles → scores → groups, for some customers or for the whole register; reads only.
+
+candidates   pairs that share a blocking key of at most MAX_BLOCK customers (SQL)
+profiles     what matching knows of each, kept for a bounded number of customers
+scores       the kernel's, from the review band upwards
+groups       customers that hold together, and the questions policy may not settle alone
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import combinations, islice
+from typing import Any
+
+from django.db import connection
+from django.db.models import Max
+
+from customers.models import SourceRecord
+from resolution.batch.sql import read_sql
+from resolution.matching.blocking import MAX_BLOCK
+from resolution.matching.clusters import group_customers
+from resolution.matching.kernel import score_pair, score_pairs
+from resolution.models import AuditEntry
+from resolution.selectors.judgements import different_pairs, verdicts_on_pairs
+from resolution.selectors.match_model import live_model, live_policy
+from resolution.selectors.profiles import load_profiles
+from resolution.types import Group, PairScore, Profile
+
+IdPair = tuple[uuid.UUID, uuid.UUID]
+
+# Profiles kept between chunks; one takes about 2 KB.
+PROFILES_KEPT = 60_000
+PAIRS_A_CHUNK = 20_000
+# A person who said one of these of a pair did not call it one customer.
+_NOT_ONE = frozenset({"different", "related", "unsure"})
+
+
+@dataclass(slots=True)
+class Counts:
+    """How much was compared: pairs, blocks skipped for their size, pairs left out as one clean source's."""
+
+    pairs: int = 0
+    skipped_blocks: int = 0
+    same_source: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a comparison came to, before anything is written."""
+
+    groups: list[Group]
+    counts: Counts
+
+
+class ProfileShelf:
+    """Profiles by id, loaded when first asked for; the least recently used make room."""
+
+    def __init__(self, most: int = PROFILES_KEPT) -> None:
+        self._most = most
+        self._kept: OrderedDict[uuid.UUID, Profile] = OrderedDict()
+        self._sequence: int = AuditEntry.objects.aggregate(last=Max("sequence"))["last"] or 0
+
+    def put(self, profiles: Mapping[uuid.UUID, Profile]) -> None:
+        """Add profiles that are known without loading."""
+        self._kept.update(profiles)
+
+    def follow(self) -> None:
+        """Drop the profiles of customers that the trail says have changed since this was last asked."""
+        with connection.cursor() as cursor:
+            cursor.execute(read_sql("changed_since"), {"sequence": self._sequence})
+            changed, last = cursor.fetchone()
+        self.drop(changed or ())
+        self._sequence = last or self._sequence
+
+    def drop(self, ids: Iterable[uuid.UUID]) -> None:
+        """Forget profiles that are no longer true."""
+        for key in ids:
+            self._kept.pop(key, None)
+
+    def take(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
+        """Return the profiles of those among `ids` that are active, at most two queries."""
+        missing = [key for key in ids if key not in self._kept]
+        found = load_profiles(missing) if missing else {}
+        for key in ids:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                found[key] = self._kept[key]
+        self._kept.update(found)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return found
+
+
+@dataclass(slots=True)
+class Comparison:
+    """One walk from candidates to groups; `shelf` may live longer than one walk."""
+
+    shelf: ProfileShelf = field(default_factory=ProfileShelf)
+    counts: Counts = field(default_factory=Counts)
+
+    def compare(
+        self, pairs: Iterable[IdPair], *, watch: Callable[[int], None] = lambda done: None
+    ) -> Findings:
+        """Score candidate pairs, each given once, and group what holds together."""
+        scores = list(self._score(pairs, watch))
+        apart = _kept_apart(scores)
+        groups = group_customers(scores, policy=live_policy(), score=self._score_one, different=apart)
+        return Findings(groups, self.counts)
+
+    def _score(self, pairs: Iterable[IdPair], watch: Callable[[int], None]) -> Iterator[PairScore]:
+        clean = _clean_channels()
+        for chunk in _chunks(pairs, PAIRS_A_CHUNK):
+            ids = {key for pair in chunk for key in pair}
+            profiles = self.shelf.take(ids)
+            sources = _clean_sources(ids) if clean else {}
+            wanted = [
+                pair
+                for pair in chunk
+                if not sources.get(pair[0], frozenset()) & sources.get(pair[1], frozenset())
+            ]
+            self.counts.pairs += len(wanted)
+            self.counts.same_source += len(chunk) - len(wanted)
+            known = ((profiles[a], profiles[b]) for a, b in wanted if a in profiles and b in profiles)
+            yield from score_pairs(live_model(), known, floor=live_policy().review)
+            watch(self.counts.pairs)
+
+    def _score_one(self, left: str, right: str) -> PairScore:
+        ids = (uuid.UUID(left), uuid.UUID(right))
+        profiles = self.shelf.take(ids)
+        return score_pair(live_model(), profiles[ids[0]], profiles[ids[1]])
+
+
+def candidates_of(ids: Collection[uuid.UUID], counts: Counts) -> list[IdPair]:
+    """Pairs of candidates with at least one among `ids`, each once; notes the blocks that were too large."""
+    most = {"most": MAX_BLOCK + 1}
+    with connection.cursor() as cursor:
+        cursor.execute(read_sql("take_settling"), {"ids": list(ids)})
+        cursor.execute(read_sql("blocks_of_settling"), most)
+        cursor.execute("SELECT count(*) FROM settling_blocks WHERE cardinality(members) >= %(most)s", most)
+        counts.skipped_blocks += cursor.fetchone()[0]
+        cursor.execute(read_sql("pairs_of_settling"), most)
+        return cursor.fetchall()
+
+
+@contextmanager
+def candidates_of_register() -> Iterator[Iterator[IdPair]]:
+    """Pairs of candidates over the whole register, each once, by a server's cursor: memory stays flat."""
+    connection.ensure_connection()
+    with connection.connection.cursor(name="candidates", withhold=True) as cursor:
+        cursor.itersize = PAIRS_A_CHUNK
+        cursor.execute(read_sql("pairs_of_register"), {"most": MAX_BLOCK + 1})
+        yield iter(cursor)
+
+
+def largest_blocks(rows: int = 10) -> list[tuple[str, int]]:
+    """The keys most customers share and how many do, the largest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(read_sql("largest_blocks"), {"rows": rows})
+        return cursor.fetchall()
+
+
+def count_large_blocks() -> int:
+    """How many keys more than MAX_BLOCK customers share; their finer keys are compared by instead."""
+    with connection.cursor() as cursor:
+        cursor.execute(read_sql("large_blocks"), {"most": MAX_BLOCK + 1})
+        return cursor.fetchone()[0]
+
+
+def _kept_apart(scores: Sequence[PairScore]) -> frozenset[frozenset[str]]:
+    """Pairs that may not become one: a person said so, or one clean source has both."""
+    ids = {uuid.UUID(key) for score in scores for key in (score.left, score.right)}
+    judged = different_pairs(ids) | {
+        pair
+        for pair, verdict in verdicts_on_pairs(ids).items()
+        if verdict.word in _NOT_ONE and (verdict.fresh or verdict.word != "unsure")
+    }
+    texts = {frozenset(map(str, pair)) for pair in judged}
+    return frozenset(texts | _parted_by_source(scores, ids))
+
+
+def _parted_by_source(scores: Sequence[PairScore], ids: Collection[uuid.UUID]) -> set[frozenset[str]]:
+    """Two records of one clean source that a third one could bring together."""
+    sources = _clean_sources(ids) if _clean_channels() else {}
+    if not sources:
+        return set()
+    members: dict[str, set[str]] = {}
+    for score in scores:
+        joined = members.get(score.left, {score.left}) | members.get(score.right, {score.right})
+        members |= dict.fromkeys(joined, joined)
+    components = {id(entry): entry for entry in members.values()}.values()
+    return {
+        frozenset((one, other))
+        for component in components
+        for one, other in combinations(sorted(component), 2)
+        if sources.get(uuid.UUID(one), frozenset()) & sources.get(uuid.UUID(other), frozenset())
+    }
+
+
+def _clean_channels() -> bool:
+    return SourceRecord.objects.filter(channel__free_of_duplicates=True).exists()
+
+
+def _clean_sources(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, frozenset[Any]]:
+    """Customer → the channels free of duplicates in themselves that have a record of it."""
+    rows = SourceRecord.objects.filter(channel__free_of_duplicates=True, customer__in=ids)
+    found: dict[uuid.UUID, set[Any]] = {}
+    for customer_id, channel_id in rows.values_list("customer_id", "channel_id"):
+        found.setdefault(customer_id, set()).add(channel_id)
+    return {key: frozenset(value) for key, value in found.items()}
+
+
+def _chunks(pairs: Iterable[IdPair], size: int) -> Iterator[list[IdPair]]:
+    rest = iter(pairs)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def count_outcomes(groups: Iterable[Group]) -> Counter[str]:
+    """Count the groups that merge (`merges`) and the customers that takes away (`merged`)."""
+    holding = [group for group in groups if merges(group)]
+    return Counter(merges=len(holding), merged=sum(len(group.members) - 1 for group in holding))
+
+
+def merges(group: Group) -> bool:
+    """Tell whether a group holds together well enough to be merged without asking."""
+    return len(group.members) > 1 and bool(group.edges) and not group.why

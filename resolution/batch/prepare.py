@@ -1,0 +1,47 @@
+"""What a new customer of a record needs, worked out ahead of its batch: details, profile, blocking keys.
+
+It is half of an import's work and needs no database, so that a second process can do it (see `batch.helper`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from customers.ids import uuid7
+from resolution.batch.records import Details, Record, details_of
+from resolution.selectors.candidates import stored_keys
+from resolution.selectors.profiles import newcomer_profile
+from resolution.types import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The channel of a file, as far as preparing needs it."""
+
+    code: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A customer about to be made of a record, under the id it will have."""
+
+    customer_id: uuid.UUID
+    details: Details
+    profile: Profile
+    keys: tuple[str, ...]
+
+
+def prepare_newcomer(record: Record, source: Source) -> Newcomer:
+    """Work out what the customer of one new record will be."""
+    customer_id, details = uuid7(), details_of(record.data, source.region)
+    identifiers = [(entry.type, entry.normalised) for entry in details.usable]
+    profile = newcomer_profile(customer_id, details.fields, identifiers, (source.code, source.region))
+    return Newcomer(customer_id, details, profile, tuple(stored_keys(profile)))
+
+
+def prepare_newcomers(records: Sequence[Record], source: Source) -> dict[str, Newcomer]:
+    """Work out the customers of new records, by the records' keys."""
+    return {record.key: prepare_newcomer(record, source) for record in records}

@@ -1,0 +1,12 @@
+-- The blocks of the customers in `settling`, cut one above the limit so that a large one shows by its size.
+-- in: most (limit + 1).
+CREATE TEMP TABLE IF NOT EXISTS settling_blocks (members uuid[] NOT NULL);
+TRUNCATE settling_blocks;
+INSERT INTO settling_blocks
+SELECT block.members
+FROM (SELECT DISTINCT k.key FROM blocking_keys k JOIN settling s ON s.customer_id = k.customer_id) AS wanted
+CROSS JOIN LATERAL (
+    SELECT array_agg(found.customer_id) AS members
+    FROM (SELECT b.customer_id FROM blocking_keys b WHERE b.key = wanted.key LIMIT %(most)s) AS found
+) AS block
+WHERE cardinality(block.members) > 1

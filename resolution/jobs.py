@@ -1,0 +1,49 @@
+"""What the worker does: thin calls into services, with the actor who asked for them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+from resolution.errors import Refused
+from resolution.services import importing
+from resolution.services.find_duplicates import find_duplicates as find_and_settle
+from resolution.types import Actor
+
+
+@app.task(name="find_duplicates", queueing_lock="find_duplicates", lock="find_duplicates")
+def find_duplicates(*, actor: dict[str, Any]) -> dict[str, int]:
+    """Look for duplicates over the whole register; returns the counts."""
+    return find_and_settle(actor=Actor(**actor)).settled.counts()
+
+
+@app.task(name="import_file", lock="import_file")
+def import_file(
+    *, path: str, channel: str, mapping: list[list[str]], actor: dict[str, Any]
+) -> dict[str, int]:
+    """Take a file in that lies where the worker can read it; returns the counts."""
+    pairs = [(field, column) for field, column in mapping]
+    opened = importing.open_file(path=Path(path), channel=channel, mapping=pairs)
+    return importing.import_file(opened, actor=Actor(**actor)).counts()
+
+
+def start_find_duplicates(actor: Actor) -> int:
+    """Ask the worker for a run; returns the job's number. Raises Refused when one is waiting already."""
+    try:
+        return find_duplicates.defer(actor=asdict(actor))
+    except AlreadyEnqueued:
+        raise Refused("A search for duplicates is waiting for the worker already; see Runs.") from None
+
+
+def start_import(
+    *, path: Path, channel: str, actor: Actor, mapping: list[tuple[str, str]] | None = None
+) -> int:
+    """Ask the worker to import a file; returns the job's number. Refuses at once a file it could not read."""
+    importing.open_file(path=path, channel=channel, mapping=mapping or [])
+    return import_file.defer(
+        path=str(path), channel=channel, mapping=[list(pair) for pair in mapping or []], actor=asdict(actor)
+    )

@@ -1,0 +1,58 @@
+"""Every screen, light and dark: headings in order, names for controls, text that stands out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+
+from customers.models import Customer
+from resolution.models import Conflict
+from resolution.services import approve, queue
+from resolution.services.merge import merge_customers
+from tests.factories import CustomerFactory, actor_for
+from tests.journeys.conftest import Sit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AUDIT = (Path(__file__).parent / "audit.js").read_text()
+
+
+@pytest.fixture
+def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, lena: User) -> list[str]:
+    """Every screen a lead has, each with something on it."""
+    queue.claim(conflict_id=conflict.pk, actor=actor_for(lena))
+    couple = [CustomerFactory(name="Bea Lee").pk, CustomerFactory(name="Beatrice Lee").pk]
+    proposal = approve.propose_merge(member_ids=couple, comment="same person", actor=actor_for(sara))
+    twins = [CustomerFactory(name="Carl Roe", city="Hull").pk, CustomerFactory(name="Karl Roe").pk]
+    merge = merge_customers(member_ids=twins, actor=actor_for(lena))
+    page = f"/admin/customers/customer/{pair[0].pk}"
+    return [
+        "/admin/",
+        "/admin/queue/",
+        f"/admin/queue/{conflict.pk}/",
+        "/admin/approvals/",
+        f"/admin/approvals/{proposal.pk}/",
+        f"{page}/change/",
+        f"{page}/edit/",
+        f"{page}/duplicates/",
+        f"/admin/customers/customer/{merge.survivor_id}/change/",
+        f"/admin/merges/{merge.pk}/undo/",
+        "/admin/runs/",
+        "/admin/customers/customer/",
+        "/admin/resolution/auditentry/",
+        "/admin/resolution/merge/",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_screen_leaves_anybody_out(sit_down: Sit, addresses: list[str], lena: User, scheme: str) -> None:
+    page = sit_down(lena, color_scheme=scheme)
+    faults = {}
+    for address in addresses:
+        page.goto(address)
+        if found := page.evaluate(AUDIT):
+            faults[address] = found
+
+    assert faults == {}

@@ -1,0 +1,234 @@
+"""The customer page: what is known, editing, linking, unlinking, looking for duplicates."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from customers.models import Customer, Mapping
+from resolution.models import AuditEntry, Conflict
+from resolution.services.merge import merge_customers
+from resolution.services.profiles import create_customer, update_profile
+from tests.factories import (
+    ChannelFactory,
+    CustomerFactory,
+    MappingFactory,
+    MessageFactory,
+    actor_for,
+    steward,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def url(name: str, *ids: object) -> str:
+    return reverse(f"resolution:{name}", args=ids)
+
+
+class TestPage:
+    def test_shows_values_identifiers_and_what_happened(self, as_steward: Client) -> None:
+        mapping = MappingFactory(customer__name="Anna Smith", verified=True)
+        MessageFactory(customer=mapping.customer, subject="Where is my order?")
+
+        text = as_steward.get(url("customer", mapping.customer_id)).content.decode()
+
+        assert "Anna Smith" in text
+        assert mapping.channel_identifier in text
+        assert "✓ verified" in text
+        assert "Where is my order?" in text
+
+    def test_is_what_the_admin_list_opens(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna Smith")
+
+        text = as_steward.get(reverse("admin:customers_customer_changelist")).content.decode()
+
+        assert url("customer", customer.pk) in text
+
+    def test_a_merged_customer_says_who_it_is_now(self, as_steward: Client, sara: User) -> None:
+        gone, kept = CustomerFactory(name="Ann"), CustomerFactory(name="Anna")
+        merge_customers(member_ids=[gone.pk, kept.pk], survivor_id=kept.pk, actor=actor_for(sara))
+
+        text = as_steward.get(url("customer", gone.pk)).content.decode()
+
+        assert "This customer was merged." in text
+        assert url("customer", kept.pk) in text
+        assert url("edit-customer", gone.pk) not in text
+
+    def test_how_it_was_built_offers_undo_to_a_lead_only(
+        self, as_steward: Client, as_lead: Client, sara: User
+    ) -> None:
+        gone, kept = CustomerFactory(name="Ann"), CustomerFactory(name="Anna")
+        merge = merge_customers(member_ids=[gone.pk, kept.pk], survivor_id=kept.pk, actor=actor_for(sara))
+
+        assert url("undo", merge.pk) in as_lead.get(url("customer", kept.pk)).content.decode()
+        assert url("undo", merge.pk) not in as_steward.get(url("customer", kept.pk)).content.decode()
+
+    def test_there_is_no_page_for_an_unknown_id(self, as_steward: Client) -> None:
+        assert as_steward.get(url("customer", uuid.uuid4())).status_code == 404
+
+    def test_a_moment_that_is_none_is_refused(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna")
+
+        assert as_steward.get(url("customer", customer.pk), {"before": "yesterday"}).status_code == 400
+
+    def test_names_are_shown_as_text_not_as_markup(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="<script>alert(1)</script>")
+
+        text = as_steward.get(url("customer", customer.pk)).content.decode()
+
+        assert "<script>alert(1)" not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+
+class TestEdit:
+    def test_saves_through_the_service_with_a_trail(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna", city="Leeds")
+        form = {"name": "Anna", "city": "York", "version": 1}
+
+        answer = as_steward.post(url("edit-customer", customer.pk), form)
+
+        customer.refresh_from_db()
+        assert answer["Location"] == url("customer", customer.pk)
+        assert (customer.city, customer.version) == ("York", 2)
+        assert AuditEntry.objects.get(customer=customer, action="update").actor_name == "sara"
+
+    def test_a_stale_form_is_refused_and_shows_what_is_stored_now(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna", city="Leeds")
+        tom = actor_for(steward(username="tom"))
+        update_profile(customer_id=customer.pk, version=1, changes={"city": "Hull"}, actor=tom)
+
+        form = {"name": "Anna", "city": "York", "version": 1}
+        answer = as_steward.post(url("edit-customer", customer.pk), form)
+
+        text = answer.content.decode()
+        customer.refresh_from_db()
+        assert answer.status_code == 409
+        assert customer.city == "Hull"
+        assert "City: Hull" in text
+        assert 'value="York"' in text
+
+    def test_a_stale_form_can_be_saved_once_seen(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna", city="Leeds")
+        tom = actor_for(steward(username="tom"))
+        update_profile(customer_id=customer.pk, version=1, changes={"city": "Hull"}, actor=tom)
+        form = {"name": "Anna", "city": "York", "version": 1}
+        seen = as_steward.post(url("edit-customer", customer.pk), form).context["form"]
+
+        as_steward.post(url("edit-customer", customer.pk), form | {"version": seen["version"].value()})
+
+        customer.refresh_from_db()
+        assert customer.city == "York"
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("birth_date", "soon"), ("name", "x" * 300), ("city", "Le\0eds"), ("version", "x")],
+    )
+    def test_a_wrong_value_is_told_at_its_field(self, as_steward: Client, field: str, value: str) -> None:
+        customer = CustomerFactory(name="Anna")
+
+        answer = as_steward.post(
+            url("edit-customer", customer.pk), {"name": "Anna", "version": 1} | {field: value}
+        )
+
+        customer.refresh_from_db()
+        assert answer.context["form"].errors
+        assert customer.version == 1
+
+    def test_adds_a_customer(self, as_steward: Client) -> None:
+        as_steward.post(url("add-customer"), {"name": "Anna Smith", "email": "anna@example.com"})
+
+        assert Customer.objects.get().email == "anna@example.com"
+
+    def test_an_empty_customer_is_refused(self, as_steward: Client) -> None:
+        answer = as_steward.post(url("add-customer"), {"name": ""})
+
+        assert answer.status_code == 400
+        assert "Nothing is known of this customer" in answer.content.decode()
+
+
+class TestIdentifiers:
+    def test_links_one(self, as_steward: Client) -> None:
+        customer, channel = CustomerFactory(name="Anna"), ChannelFactory()
+        form = {
+            "channel": channel.pk,
+            "identifier_type": "email",
+            "value": "Anna@Example.com",
+            "verified": "on",
+        }
+
+        as_steward.post(url("link-identifier", customer.pk), form)
+
+        linked = Mapping.objects.get()
+        assert (linked.customer_id, linked.verified) == (customer.pk, True)
+
+    def test_a_claim_on_anothers_identifier_moves_nothing_and_opens_the_question(
+        self, as_steward: Client
+    ) -> None:
+        owned, customer = MappingFactory(verified=True), CustomerFactory(name="Anna")
+        form = {"channel": owned.channel_id, "identifier_type": "email", "value": owned.channel_identifier}
+
+        answer = as_steward.post(url("link-identifier", customer.pk), form)
+
+        assert answer["Location"] == url("workbench", Conflict.objects.get().pk)
+        assert Mapping.objects.owned().get().customer_id == owned.customer_id
+
+    @pytest.mark.parametrize(
+        ("value", "sentence"),
+        [("not an address", "cannot serve as"), ("x" * 10_000, "at most 255"), ("", "required")],
+    )
+    def test_an_unusable_one_is_refused_with_a_sentence(
+        self, as_steward: Client, value: str, sentence: str
+    ) -> None:
+        customer, channel = CustomerFactory(name="Anna"), ChannelFactory()
+        form = {"channel": channel.pk, "identifier_type": "email", "value": value}
+
+        answer = as_steward.post(url("link-identifier", customer.pk), form, follow=True)
+
+        assert sentence in answer.content.decode()
+        assert not Mapping.objects.exists()
+
+    def test_unlinking_asks_first(self, as_steward: Client) -> None:
+        mapping = MappingFactory()
+
+        text = as_steward.get(url("unlink-identifier", mapping.customer_id, mapping.pk)).content.decode()
+
+        mapping.refresh_from_db()
+        assert mapping.channel_identifier in text
+        assert mapping.status == "active"
+
+    def test_unlinks_with_the_reason_in_the_trail(self, as_steward: Client) -> None:
+        mapping = MappingFactory()
+
+        address = url("unlink-identifier", mapping.customer_id, mapping.pk)
+        as_steward.post(address, {"reason": "left the firm"})
+
+        mapping.refresh_from_db()
+        assert mapping.status == "ended"
+        assert AuditEntry.objects.get(action="unlink").metadata["reason"] == "left the firm"
+
+    def test_anothers_identifier_is_not_found_here(self, as_steward: Client) -> None:
+        mapping, customer = MappingFactory(), CustomerFactory(name="Anna")
+
+        assert as_steward.get(url("unlink-identifier", customer.pk, mapping.pk)).status_code == 404
+
+
+class TestDuplicates:
+    def test_lists_the_likeliest_with_what_tells(self, as_steward: Client, sara: User) -> None:
+        known = {"name": "Anna Smith", "email": "anna.smith@example.com", "birth_date": "1980-02-03"}
+        first = create_customer(fields=known, actor=actor_for(sara))
+        second = create_customer(fields=known | {"name": "Ann Smith"}, actor=actor_for(sara))
+        create_customer(fields={"name": "Bob Jones", "email": "bob@example.org"}, actor=actor_for(sara))
+
+        answer = as_steward.get(url("duplicates", first.pk))
+
+        assert [entry["customer"].pk for entry in answer.context["candidates"]] == [second.pk]
+        assert "same mailbox" in answer.content.decode()
+
+    def test_says_that_nobody_comes_near(self, as_steward: Client, sara: User) -> None:
+        alone = create_customer(fields={"name": "Anna Smith"}, actor=actor_for(sara))
+
+        assert "Nobody comes near" in as_steward.get(url("duplicates", alone.pk)).content.decode()

@@ -1,0 +1,332 @@
+"""The workbench: what it shows, what its buttons do, and that a refusal loses nothing of the form."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.models import Customer, Mapping
+from resolution.models import Conflict, Judgement, MergeProposal
+from resolution.services import queue
+from resolution.services.link import link_customer_identifier
+from resolution.services.profiles import update_profile
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
+from tests.resolution.admin.forms import members_form, workbench_form
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pair() -> list[Customer]:
+    return [
+        CustomerFactory(given_name="Anna", family_name="Smith", email="anna@example.com", city="Leeds"),
+        CustomerFactory(given_name="Ann", family_name="Smith", email="ann@example.org", city="Leeds"),
+    ]
+
+
+@pytest.fixture
+def conflict(pair: list[Customer], sara: User) -> Conflict:
+    return claimed(ConflictFactory(members=pair), sara)
+
+
+def claimed(conflict: Conflict, user: User) -> Conflict:
+    return queue.claim(conflict_id=conflict.pk, actor=actor_for(user))
+
+
+def address(conflict: Conflict) -> str:
+    return reverse("resolution:workbench", args=[conflict.pk])
+
+
+class TestPage:
+    def test_marks_the_characters_that_differ(self, as_steward: Client, conflict: Conflict) -> None:
+        text = as_steward.get(address(conflict)).content.decode()
+
+        assert "Ann<mark>a</mark>" in text
+        assert "<mark>Leeds" not in text
+
+    def test_shows_the_evidence_of_each_field_with_its_weight(
+        self, as_steward: Client, conflict: Conflict
+    ) -> None:
+        answer = as_steward.get(address(conflict))
+
+        step = next(
+            row for row in answer.context["workbench"].pairs[0].steps if row.evidence.field == "family_name"
+        )
+        text = answer.content.decode()
+        assert step.evidence.detail in text
+        assert f"+{step.evidence.weight:.1f}" in text
+
+    def test_a_preview_takes_the_picks_and_keeps_the_form(
+        self, as_steward: Client, conflict: Conflict, pair: list[Customer]
+    ) -> None:
+        form = workbench_form(
+            conflict, "preview", **{"pick-given_name": str(pair[1].pk), "pick-email": "typed"},
+            **{"typed-email": "new@example.com"}, reason="they called",
+        )  # fmt: skip
+        answer = as_steward.post(address(conflict), form)
+
+        results = {row.field: row.result for row in answer.context["workbench"].fields}
+        assert answer.status_code == 200
+        assert results["given_name"] == "Ann"
+        assert results["email"] == "new@example.com"
+        assert 'value="they called"' in answer.content.decode()
+        assert not MergeProposal.objects.exists()
+
+    def test_shows_any_number_of_customers(self, as_steward: Client, sara: User) -> None:
+        many = claimed(ConflictFactory(members=CustomerFactory.create_batch(4, name="Ann")), sara)
+
+        answer = as_steward.get(address(many))
+
+        assert len(answer.context["workbench"].columns) == 4
+        assert answer.content.decode().count("Belongs to it") == 4
+
+    def test_a_member_can_be_left_out_and_taken_back(self, as_steward: Client, sara: User) -> None:
+        many = claimed(ConflictFactory(members=CustomerFactory.create_batch(3, name="Ann")), sara)
+        form = workbench_form(many, "preview")
+        left = form["member"].pop()
+
+        text = as_steward.post(address(many), form).content.decode()
+
+        assert "Left out:" in text
+        assert f'name="member" value="{left}" data-preview-on-change' in text
+
+    def test_there_is_no_page_for_an_unknown_conflict(self, as_steward: Client) -> None:
+        answer = as_steward.get(reverse("resolution:workbench", args=[987654]))
+
+        assert answer.status_code == 404
+        assert "There is no conflict 987654" in answer.content.decode()
+
+    @pytest.mark.parametrize("field", [{"version": "x"}, {"member": "not-an-id"}, {"survivor": "\0"}])
+    def test_a_broken_form_is_refused_with_a_sentence(
+        self, as_steward: Client, conflict: Conflict, field: dict[str, str]
+    ) -> None:
+        answer = as_steward.post(address(conflict), workbench_form(conflict, "same") | field)
+
+        assert answer.status_code == 400
+        assert (
+            "open the page again" in answer.content.decode() or "is no customer id" in answer.content.decode()
+        )
+
+
+class TestDecide:
+    @pytest.mark.parametrize("word", ["different", "related", "unsure"])
+    def test_writes_the_verdict_and_closes_the_conflict(
+        self, as_steward: Client, conflict: Conflict, word: str
+    ) -> None:
+        answer = as_steward.post(address(conflict), workbench_form(conflict, word, reason="two people"))
+
+        conflict.refresh_from_db()
+        assert answer.status_code == 302
+        assert (conflict.state, conflict.outcome) == ("done", word)
+        assert Judgement.objects.get().verdict == word
+        assert Judgement.objects.get().reason == "two people"
+
+    def test_opens_the_next_one_i_hold(self, as_steward: Client, conflict: Conflict, sara: User) -> None:
+        following = claimed(ConflictFactory(), sara)
+
+        answer = as_steward.post(address(conflict), workbench_form(conflict, "different"))
+
+        assert answer["Location"] == address(following)
+
+    def test_goes_home_after_the_last_one(self, as_steward: Client, conflict: Conflict) -> None:
+        answer = as_steward.post(address(conflict), workbench_form(conflict, "different"))
+
+        assert answer["Location"] == reverse("admin:index")
+
+    def test_proposes_the_merge_as_it_was_filled_in(
+        self, as_steward: Client, conflict: Conflict, pair: list[Customer]
+    ) -> None:
+        form = workbench_form(
+            conflict,
+            "same",
+            survivor=str(pair[1].pk),
+            reason="same phone",
+            **{"pick-given_name": str(pair[0].pk)},
+        )
+        answer = as_steward.post(address(conflict), form, follow=True)
+
+        proposal = MergeProposal.objects.get()
+        assert proposal.survivor_id == pair[1].pk
+        assert proposal.picks == {"given_name": str(pair[0].pk)}
+        assert proposal.comment == "same phone"
+        assert reverse("resolution:proposal", args=[proposal.pk]) in answer.content.decode()
+
+    def test_parks_until_a_day(self, as_steward: Client, conflict: Conflict) -> None:
+        day = (timezone.now() + timedelta(days=3)).date()
+
+        as_steward.post(address(conflict), workbench_form(conflict, "park", until=day.isoformat()))
+
+        conflict.refresh_from_db()
+        assert conflict.state == "parked"
+        assert conflict.parked_until is not None
+        assert conflict.parked_until.date() == day
+
+    @pytest.mark.parametrize("day", ["", "soon", "2026-02-30", "1999-01-01"])
+    def test_a_day_that_cannot_be_is_refused(self, as_steward: Client, conflict: Conflict, day: str) -> None:
+        answer = as_steward.post(address(conflict), workbench_form(conflict, "park", until=day))
+
+        conflict.refresh_from_db()
+        assert answer.status_code == 400
+        assert conflict.state == "claimed"
+
+    def test_skipping_gives_it_back(self, as_steward: Client, conflict: Conflict) -> None:
+        as_steward.post(address(conflict), workbench_form(conflict, "release"))
+
+        conflict.refresh_from_db()
+        assert (conflict.state, conflict.assignee) == ("open", None)
+
+    def test_an_unknown_button_is_refused(self, as_steward: Client, conflict: Conflict) -> None:
+        answer = as_steward.post(address(conflict), workbench_form(conflict, "explode"))
+
+        assert answer.status_code == 400
+        assert "does not decide conflict" in answer.content.decode()
+
+
+class TestIdentifierConflict:
+    @pytest.fixture
+    def contested(self, sara: User) -> tuple[Conflict, Mapping, uuid.UUID]:
+        owned = MappingFactory(verified=True)
+        claimant = CustomerFactory(name="Bea")
+        asked = link_customer_identifier(
+            customer_id=claimant.pk, channel=owned.channel, identifier_type="email",
+            value=owned.normalised, actor=actor_for(sara),
+        )  # fmt: skip
+        return claimed(Conflict.objects.get(pk=asked.conflict_id), sara), owned, claimant.pk
+
+    def test_names_owner_and_claimant(
+        self, as_steward: Client, contested: tuple[Conflict, Mapping, uuid.UUID]
+    ) -> None:
+        text = as_steward.get(address(contested[0])).content.decode()
+
+        assert ">owner</span>" in text
+        assert ">claims it</span>" in text
+        assert contested[1].normalised in text
+
+    def test_moves_the_identifier(
+        self, as_steward: Client, contested: tuple[Conflict, Mapping, uuid.UUID]
+    ) -> None:
+        conflict, owned, claimant = contested
+
+        as_steward.post(address(conflict), workbench_form(conflict, "move_identifier"))
+
+        assert Mapping.objects.owned().get(normalised=owned.normalised).customer_id == claimant
+
+    def test_keeps_it_with_its_owner(
+        self, as_steward: Client, contested: tuple[Conflict, Mapping, uuid.UUID]
+    ) -> None:
+        conflict, owned, _ = contested
+
+        as_steward.post(address(conflict), workbench_form(conflict, "keep_owner"))
+
+        conflict.refresh_from_db()
+        assert conflict.outcome == "kept"
+        assert Mapping.objects.owned().get(normalised=owned.normalised).customer_id == owned.customer_id
+
+
+class TestStaleForm:
+    def test_says_what_changed_and_loses_nothing(
+        self, as_steward: Client, conflict: Conflict, pair: list[Customer]
+    ) -> None:
+        form = workbench_form(conflict, "same", reason="same phone", **{"pick-given_name": str(pair[1].pk)})
+        tom = actor_for(steward(username="tom"))
+        update_profile(customer_id=pair[0].pk, version=1, changes={"city": "York"}, actor=tom)
+
+        answer = as_steward.post(address(conflict), form)
+
+        text = answer.content.decode()
+        assert answer.status_code == 409
+        assert "City" in text
+        assert "York" in text
+        assert 'value="same phone"' in text
+        assert answer.context["workbench"].fields[1].result == "Ann"
+        assert not MergeProposal.objects.exists()
+
+    def test_can_be_sent_again_once_seen(
+        self, as_steward: Client, conflict: Conflict, pair: list[Customer]
+    ) -> None:
+        stale = workbench_form(conflict, "same")
+        tom = actor_for(steward(username="tom"))
+        update_profile(customer_id=pair[0].pk, version=1, changes={"city": "York"}, actor=tom)
+        seen = as_steward.post(address(conflict), stale).context["workbench"]
+
+        versions = {f"version-{column.customer_id}": column.version for column in seen.columns}
+        answer = as_steward.post(address(conflict), stale | versions | {"version": seen.conflict.version})
+
+        assert answer.status_code == 302
+        assert MergeProposal.objects.get().state == "pending"
+
+    def test_a_conflict_that_changed_since_is_not_decided(
+        self, as_steward: Client, conflict: Conflict
+    ) -> None:
+        form = workbench_form(conflict, "different") | {"version": conflict.version - 1}
+
+        answer = as_steward.post(address(conflict), form)
+
+        conflict.refresh_from_db()
+        assert answer.status_code == 409
+        assert "has changed since you opened it" in answer.content.decode()
+        assert conflict.state == "claimed"
+
+
+class TestExpiredClaim:
+    def test_keeps_the_form_and_offers_to_claim_again(self, as_steward: Client, conflict: Conflict) -> None:
+        form = workbench_form(conflict, "different", reason="two people")
+        Conflict.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+
+        answer = as_steward.post(address(conflict), form)
+
+        text = answer.content.decode()
+        assert answer.status_code == 409
+        assert "is not yours (any more)" in text
+        assert 'value="claim"' in text
+        assert 'value="two people"' in text
+        assert not Judgement.objects.exists()
+
+    def test_claiming_again_goes_on_with_the_same_form(self, as_steward: Client, conflict: Conflict) -> None:
+        Conflict.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+
+        form = workbench_form(conflict, "claim", reason="two people")
+        answer = as_steward.post(address(conflict), form)
+
+        assert answer.status_code == 200
+        assert 'value="two people"' in answer.content.decode()
+        assert 'value="different"' in answer.content.decode()
+        assert answer.context["workbench"].conflict.mine
+
+    def test_says_who_took_it_meanwhile(self, as_steward: Client, conflict: Conflict) -> None:
+        form = workbench_form(conflict, "different")
+        Conflict.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+        claimed(conflict, steward(username="tom"))
+
+        answer = as_steward.post(address(conflict), form)
+
+        assert answer.status_code == 409
+        assert "tom has it until" in answer.content.decode()
+        assert 'value="claim"' not in answer.content.decode()
+
+
+class TestCompare:
+    def test_puts_any_customers_side_by_side(self, as_steward: Client, pair: list[Customer]) -> None:
+        answer = as_steward.get(reverse("resolution:compare"), {"member": [str(row.pk) for row in pair]})
+
+        assert answer.status_code == 200
+        assert "Propose merge" in answer.content.decode()
+        assert "Not the same" not in answer.content.decode()
+
+    def test_proposes_a_merge_without_a_conflict(self, as_steward: Client, pair: list[Customer]) -> None:
+        form = {"action": "propose", **members_form(pair), "reason": "asked by the customer"}
+
+        as_steward.post(reverse("resolution:compare"), form)
+
+        assert MergeProposal.objects.get().conflict is None
+
+    def test_one_customer_alone_is_refused(self, as_steward: Client, pair: list[Customer]) -> None:
+        answer = as_steward.get(reverse("resolution:compare"), {"member": [str(pair[0].pk)]})
+
+        assert answer.status_code == 400

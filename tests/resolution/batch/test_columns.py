@@ -1,0 +1,92 @@
+"""Which column is which field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from resolution.batch.columns import FIELDS, field_by_content, field_by_name, map_columns
+from resolution.errors import InvalidInput
+
+
+def fields(names: Sequence[str], *given: tuple[str, str], rows: Sequence[Sequence[str]] = ()) -> list[str]:
+    return [use.field for use in map_columns(names, given, rows).uses]
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("header", "field"),
+        [
+            ("first_name", "given_name"), ("Vorname", "given_name"), ("PRÉNOM", "given_name"),
+            ("fname", "given_name"),
+            ("surname", "family_name"), ("Apellidos", "family_name"), ("nazwisko", "family_name"),
+            ("E-Mail-Adresse", "email"), ("customer_email", "email"), ("Correo electrónico", "email"),
+            ("Telefonnummer", "phone"), ("mobile phone", "phone"), ("dob", "birth_date"),
+            ("Geburtsdatum", "birth_date"), ("zip", "postcode"), ("PLZ", "postcode"),
+            ("billing_city", "city"),
+            ("suburb", "city"), ("state", "region"),
+            ("rec_id", "record_id"), ("Kundennummer", "record_id"), ("soc_sec_id", "external_id"),
+            ("Firma", "company"), ("username", "handle"), ("telephone", "phone"), ("shoe size", ""),
+        ],
+    )  # fmt: skip
+    def test_say_the_field_in_many_languages(self, header: str, field: str) -> None:
+        assert field_by_name(header) == field
+
+    def test_of_fields_name_themselves(self) -> None:
+        assert [field_by_name(field) for field in FIELDS] == list(FIELDS)
+
+
+class TestContent:
+    @pytest.mark.parametrize(
+        ("values", "field"),
+        [
+            (["a@b.example", "c@d.example", "e@f.example"], "email"),
+            (["+49 30 1234567", "+49 30 7654321", "030 5556677"], "phone"),
+            (["1950-01-02", "1981-05-06", "2001-09-10"], "birth_date"),
+            (["2024-01-02", "2024-05-06", "2024-09-10"], ""),
+            (["DE", "FR", "GB"], "country"),
+            (["red", "blue", "green"], ""),
+            (["10234567", "10234568", "10234569"], ""),
+            (["a@b.example"], ""),
+        ],
+    )
+    def test_speaks_where_the_name_does_not(self, values: list[str], field: str) -> None:
+        assert field_by_content(values) == field
+
+
+class TestMapColumns:
+    def test_a_given_column_goes_before_a_guessed_one(self) -> None:
+        assert fields(["email", "contact"], ("name", "email"), ("email", "contact")) == ["name", "email"]
+
+    def test_an_empty_column_drops_the_field(self) -> None:
+        assert fields(["email", "phone"], ("phone", "")) == ["email", ""]
+
+    def test_the_first_of_two_names_for_one_field_wins(self) -> None:
+        assert fields(["first_name", "vorname", "email"]) == ["given_name", "", "email"]
+
+    def test_two_mailboxes_are_both_kept(self) -> None:
+        assert fields(["email", "email2"]) == ["email", "email"]
+
+    def test_the_parts_of_an_address_are_read_in_their_own_order(self) -> None:
+        columns = map_columns(["address_2", "address_1", "street_number"], [], [])
+
+        assert columns.places() == {"address": (2, 1, 0)}
+
+    def test_an_unknown_field_is_refused_with_the_known_ones(self) -> None:
+        with pytest.raises(InvalidInput, match=r"no field “shoe_size”.*given_name"):
+            fields(["email"], ("shoe_size", "email"))
+
+    def test_a_missing_column_is_refused_with_those_there_are(self) -> None:
+        with pytest.raises(InvalidInput, match="no column “mail” for email; its columns are contact, phone"):
+            fields(["contact", "phone"], ("email", "mail"))
+
+    def test_one_field_from_two_columns_is_refused_where_only_one_fits(self) -> None:
+        with pytest.raises(
+            InvalidInput, match="birth_date can come from one column only; a and b were given"
+        ):
+            fields(["a", "b"], ("birth_date", "a"), ("birth_date", "b"))
+
+    def test_a_file_that_describes_nobody_is_refused(self) -> None:
+        with pytest.raises(InvalidInput, match=r"None of the columns \(colour, country\)"):
+            fields(["colour", "country"])

@@ -107,8 +107,8 @@ class Customer(models.Model):
                         SELECT CASE
                             WHEN EXISTS (SELECT FROM customers WHERE merged_into_id = me.id)
                                 THEN 'has absorbed customers and cannot be retired'
-                            WHEN EXISTS (SELECT FROM customers AS survivor
-                                         WHERE survivor.id = me.merged_into_id AND survivor.status <> 'active')
+                            WHEN EXISTS (SELECT FROM customers
+                                         WHERE id = me.merged_into_id AND status <> 'active')
                                 THEN 'points at a customer that is not active'
                         END
                         FROM customers AS me WHERE me.id = $1 AND me.status <> 'active'

@@ -25,6 +25,7 @@ BAND_LABELS = {
 CLAIMABLE = frozenset(
     {Conflict.State.OPEN, Conflict.State.CLAIMED, Conflict.State.PARKED, Conflict.State.RETURNED}
 )
+UNDECIDED = ~Q(state=Conflict.State.DONE) & ~Q(state=Conflict.State.DECIDED)
 _MINE_TO_DO = Q(state__in=[Conflict.State.CLAIMED, Conflict.State.RETURNED, Conflict.State.PARKED])
 
 
@@ -33,7 +34,7 @@ class QueueFilters:
     """What part of the queue is wanted; an empty field does not narrow it.
 
     `assignee` is "me", "nobody" or a user id as text. `age` is "overdue", "today" (due within a day), or
-    empty. `state` empty means everything that is not done.
+    empty. `state` empty means everything a steward may still decide.
     """
 
     kind: str = ""
@@ -152,7 +153,7 @@ def conflict_rows(conflict_ids: Sequence[int], *, user_id: int | None = None) ->
 
 
 def queue_counts() -> QueueCounts:
-    """Count what is not done. Two queries."""
+    """Count what is still to be decided. Two queries."""
     waiting = Conflict.objects.filter(matching(QueueFilters()))
     grouped = list(waiting.order_by().values_list("kind", "band", "state").annotate(number=Count("pk")))
     return QueueCounts(
@@ -181,7 +182,7 @@ def my_work(user_id: int) -> MyWork:
 
 def matching(filters: QueueFilters, user_id: int | None = None) -> Q:
     """Return the condition for a part of the queue. Raises InvalidInput naming a filter that says nothing."""
-    state = Q(state=filters.state) if filters.state else ~Q(state=Conflict.State.DONE)
+    state = Q(state=filters.state) if filters.state else UNDECIDED
     chosen = {name: getattr(filters, name) for name in ("kind", "band") if getattr(filters, name)}
     return state & Q(**chosen) & _assigned(filters.assignee, user_id) & _aged(filters.age)
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from resolution.errors import InvalidInput, NotFound, NotPermitted
@@ -122,8 +121,8 @@ def _check_in_force(key: ApiKey) -> None:
 def _note_use(key: ApiKey) -> None:
     """Note the use at most once a minute, so that a busy key is not a write a request."""
     now = timezone.now()
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _USE_NOTED_EVERY)
-    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    if key.last_used_at is None or key.last_used_at < now - _USE_NOTED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
 def _hash(secret: str) -> str:

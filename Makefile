@@ -26,7 +26,7 @@ lint: dev  ## check style, types, settings, migrations, templates and locks
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
 	@$(PY) manage.py check --fail-level WARNING
-	@$(PY) manage.py makemigrations --check --dry-run
+	@$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PY) requirements/check.py
 
 fmt: dev  ## rewrite the code in the project's style

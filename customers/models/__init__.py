@@ -1,4 +1,5 @@
 """The tables of the register."""
+
 from __future__ import annotations
 
 from customers.models.channel import Channel

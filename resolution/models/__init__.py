@@ -1,4 +1,5 @@
 """The tables of identity resolution."""
+
 from __future__ import annotations
 
 from resolution.models.api_key import ApiKey

@@ -91,7 +91,7 @@ class TestTakes:
 
 
 class TestRefuses:
-    """Each in one sentence, with nothing written; Django ends the process with status 1 for a CommandError."""
+    """Each in one sentence, with nothing written; a CommandError ends the process with status 1."""
 
     @pytest.fixture
     def parquet(self, tmp_path: Path) -> Path:

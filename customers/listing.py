@@ -7,11 +7,26 @@ from functools import cached_property
 from typing import Any, cast
 
 from django.contrib import admin
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db import connection, models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 COUNTED_EXACTLY = 10_000
+
+
+class RowCount(int):
+    """A number of rows that reads as far as it is known: "about 46,100", "more than 10,000"."""
+
+    words: str
+
+    def __new__(cls, number: int, words: str = "{:,}") -> RowCount:
+        made = super().__new__(cls, number)
+        made.words = words.format(number)
+        return made
+
+    def __str__(self) -> str:
+        return self.words
 
 
 class EstimatingPaginator(Paginator):
@@ -21,15 +36,28 @@ class EstimatingPaginator(Paginator):
     """
 
     @cached_property
-    def count(self) -> int:
+    def count(self) -> RowCount:
         rows = cast("models.QuerySet[models.Model]", self.object_list)
         exact = rows.order_by()[: COUNTED_EXACTLY + 1].count()
-        if exact <= COUNTED_EXACTLY or rows.query.where:
-            return exact
-        return max(exact, _estimated_rows(rows.model))
+        if exact <= COUNTED_EXACTLY:
+            return RowCount(exact)
+        if rows.query.where:
+            return RowCount(exact, f"more than {COUNTED_EXACTLY:,}")
+        estimate = max(exact, _estimated_rows(rows.model))
+        return RowCount(estimate, f"about {round(estimate, 3 - len(str(estimate))):,}")
 
 
-class BigListAdmin(admin.ModelAdmin[Any]):
+class ListAdmin(admin.ModelAdmin[Any]):
+    """A list that refuses text no column can hold, instead of failing at it."""
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        refuse_nul(request.GET)
+        return super().changelist_view(request, extra_context)
+
+
+class BigListAdmin(ListAdmin):
     """A list that never counts the whole table nor looks up a related row for each line."""
 
     paginator = EstimatingPaginator
@@ -61,6 +89,14 @@ class ReadOnlyAdmin(BigListAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
+
+
+def refuse_nul(given: QueryDict) -> None:
+    """Raise BadRequest naming the first parameter with a NUL character, which PostgreSQL cannot hold."""
+    for name, values in given.lists():
+        if any("\0" in text for text in (name, *values)):
+            shown = name.replace("\0", "")[:60]
+            raise BadRequest(f"“{shown}” holds a NUL character; send text without it.")
 
 
 def as_uuid(text: str) -> uuid.UUID | None:

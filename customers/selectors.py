@@ -5,16 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 
-from customers.models import Customer, Mapping
+from customers.models import Mapping
 
 # channel id, identifier type, normalised value
 Key = tuple[uuid.UUID, str, str]
-
-
-def find_canonical(customer_id: uuid.UUID) -> Customer | None:
-    """Return the customer an id now stands for: itself, or whom it was merged into. One query."""
-    customer = Customer.objects.select_related("merged_into").filter(pk=customer_id).first()
-    return (customer.merged_into or customer) if customer else None
 
 
 def find_owners(keys: Collection[Key]) -> dict[Key, Mapping]:

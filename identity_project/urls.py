@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from identity_project import health
 from resolution.api import docs
 
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Send browsers that ask before they have read a page to the icon."""
+    return redirect(static("resolution/favicon.svg"))
+
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("favicon.ico", favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", include("resolution.admin.urls")),
@@ -20,4 +30,5 @@ urlpatterns = [
     path("api/v1/", include("resolution.api.urls")),
 ]
 
+handler400 = "resolution.api.errors.bad_request"
 handler500 = "resolution.api.errors.server_error"

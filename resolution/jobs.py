@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from resolution.errors import Refused
-from resolution.services import importing
+from resolution.services import idempotency, importing, queue
 from resolution.services.find_duplicates import find_duplicates as find_and_settle
 from resolution.types import Actor
 
@@ -29,6 +29,20 @@ def import_file(
     pairs = [(field, column) for field, column in mapping]
     opened = importing.open_file(path=Path(path), channel=channel, mapping=pairs)
     return importing.import_file(opened, actor=Actor(**actor)).counts()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="release_lapsed", queueing_lock="release_lapsed", lock="release_lapsed")
+def release_lapsed(timestamp: int) -> int:
+    """Give lapsed claims and parked conflicts whose time has come back to the queue, every five minutes."""
+    return queue.release_lapsed()
+
+
+@app.periodic(cron="20 * * * *")
+@app.task(name="forget_old_answers", queueing_lock="forget_old_answers", lock="forget_old_answers")
+def forget_old_answers(timestamp: int) -> int:
+    """Delete the answers to keyed requests that are older than the policy keeps them, every hour."""
+    return idempotency.forget_old_answers()
 
 
 def start_find_duplicates(actor: Actor) -> int:

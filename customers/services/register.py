@@ -6,6 +6,7 @@ Callers hold the locks and keep the trail; merges move whole sets of rows in `cu
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
 from decimal import Decimal
 from typing import Any
@@ -26,9 +27,17 @@ def update_customer(customer: Customer, changes: MappingOf[str, Any]) -> Custome
     """Set profile columns of a locked customer and count its version up."""
     for name, value in changes.items():
         setattr(customer, name, value)
-    customer.version += 1
-    customer.save(update_fields=[*changes, "version", "updated_at"])
+    customer.save(update_fields=[*changes, "updated_at"])
+    count_changes([customer.pk])
+    customer.refresh_from_db(fields=["version"])
     return customer
+
+
+def count_changes(customer_ids: Collection[uuid.UUID]) -> int:
+    """Count the versions of locked customers up: they are no longer what somebody saw. Returns how many."""
+    return Customer.objects.filter(pk__in=customer_ids).update(
+        version=F("version") + 1, updated_at=timezone.now()
+    )
 
 
 def attach_identifier(
@@ -41,7 +50,10 @@ def attach_identifier(
     confidence: Decimal,
     verified: bool,
 ) -> Mapping:
-    """Make a customer the owner of a value nobody owns; a link that shared it so far owns it from now on."""
+    """Make a customer the owner of a value nobody owns; a link that shared it so far owns it from now on.
+
+    Raises IntegrityError (p1_one_owner) when another change gave the value an owner at the same moment.
+    """
     place = {
         "customer_id": customer_id, "channel": channel,
         "identifier_type": identifier_type, "normalised": normalised,
@@ -50,6 +62,7 @@ def attach_identifier(
         "status": Mapping.Status.ACTIVE, "channel_identifier": value, "confidence_score": confidence,
         "verified": verified, "last_seen_at": timezone.now(), "updated_at": timezone.now(),
     }  # fmt: skip
+    count_changes([customer_id])
     if Mapping.objects.filter(**place, status=Mapping.Status.SHARED).update(**facts):
         return Mapping.objects.get(**place, status=Mapping.Status.ACTIVE)
     return Mapping.objects.create(**place, **facts)
@@ -60,6 +73,7 @@ def detach_identifier(mapping: Mapping) -> Mapping:
     mapping.status = Mapping.Status.ENDED
     mapping.valid_to = timezone.now()
     mapping.save(update_fields=["status", "valid_to", "updated_at"])
+    count_changes([mapping.customer_id])
     return mapping
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from resolution.admin import api_keys, audit, ledger
+from resolution.admin import api_keys, audit, ledger, people
 
 admin.site.site_header = admin.site.site_title = "Identity Desk"
 admin.site.enable_nav_sidebar = False
 
-__all__ = ["api_keys", "audit", "ledger"]
+__all__ = ["api_keys", "audit", "ledger", "people"]

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from customers.listing import refuse_nul
 from resolution.admin.frame import actor_of, say_refusal, screen, show, user_of
 from resolution.errors import IdentityError, InvalidInput
 from resolution.models import MergeProposal
@@ -62,6 +63,7 @@ def _answer(request: HttpRequest, proposal_id: int) -> HttpResponse:
         "reject": _reject,
         "withdraw": _withdraw,
     }
+    refuse_nul(request.POST)
     answer = answers.get(request.POST.get("action", ""))
     if answer is None:
         raise InvalidInput(

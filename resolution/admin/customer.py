@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
+from customers.listing import refuse_nul
 from customers.models import Customer
 from resolution.admin.forms import CustomerForm, LinkForm
 from resolution.admin.frame import actor_of, say_refusal, screen, show, status_of, user_of
@@ -105,6 +106,7 @@ def link_identifier(request: HttpRequest, customer_id: uuid.UUID) -> HttpRespons
 @screen("customers.change_customer", EDITORS_ONLY)
 def unlink_identifier(request: HttpRequest, customer_id: uuid.UUID, mapping_id: uuid.UUID) -> HttpResponse:
     """Ask before taking an identifier off, then do it."""
+    refuse_nul(request.POST)
     if request.method != "POST":
         card = customer_card(customer_id, user_id=user_of(request).pk)
         return show(

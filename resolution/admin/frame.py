@@ -10,16 +10,29 @@ import structlog
 from django.contrib import admin, messages
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from resolution.errors import IdentityError, InvalidInput, NotFound, NotPermitted
+from customers.listing import refuse_nul
+from resolution.errors import IdentityError, InvalidInput, NotFound, NotPermitted, TryAgain
 from resolution.types import Actor
 
 View = Callable[..., HttpResponse]
 
-STATUSES: tuple[tuple[type[IdentityError], int], ...] = ((InvalidInput, 400), (NotPermitted, 403))
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (InvalidInput, 400),
+    (NotPermitted, 403),
+    (TryAgain, 503),
+    (OperationalError, 503),
+    (InterfaceError, 503),
+)
 CONFLICTING = 409
+OVERTAKEN = (
+    "Somebody changed this at the same moment. Nothing was done; look at it as it is now and try again."
+)
+BUSY = "The database was busy with a change at the same moment. Nothing was done; try again."
+logger = structlog.get_logger(__name__)
 
 
 def screen(permission: str, sentence: str) -> Callable[[View], View]:
@@ -30,12 +43,19 @@ def screen(permission: str, sentence: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.has_perm(permission):
                 raise PermissionDenied(sentence)
+            refuse_nul(request.GET)
             try:
                 return view(request, *args, **kwargs)
             except NotFound as error:
                 raise Http404(str(error)) from error
             except IdentityError as error:
-                return _refused(request, error)
+                return _refused(request, error, str(error))
+            except IntegrityError as error:
+                logger.warning("conflicting_change", exc_info=error)
+                return _refused(request, error, OVERTAKEN)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("database_unavailable", exc_info=error)
+                return _refused(request, error, BUSY)
 
         return admin.site.admin_view(guarded)
 
@@ -64,7 +84,7 @@ def actor_of(request: HttpRequest) -> Actor:
     return Actor(kind="user", name=user.get_username(), user_id=user.pk, request_id=str(request_id))
 
 
-def status_of(error: IdentityError) -> int:
+def status_of(error: Exception) -> int:
     """The HTTP status of a refusal."""
     return next((status for kind, status in STATUSES if isinstance(error, kind)), CONFLICTING)
 
@@ -74,5 +94,5 @@ def say_refusal(request: HttpRequest, error: IdentityError) -> None:
     messages.error(request, str(error))
 
 
-def _refused(request: HttpRequest, error: IdentityError) -> HttpResponse:
-    return show(request, "refused.html", title="Not done", status=status_of(error), sentence=str(error))
+def _refused(request: HttpRequest, error: Exception, sentence: str) -> HttpResponse:
+    return show(request, "refused.html", title="Not done", status=status_of(error), sentence=sentence)

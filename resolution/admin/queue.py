@@ -22,6 +22,7 @@ from resolution.services import queue as queue_service
 from resolution.types import Band
 
 WORKERS_ONLY = "Only stewards and leads work the queue; ask an administrator for one of these roles."
+SKIPPED, MOST_SKIPPED = "skipped_conflicts", 200
 ASSIGNEES = (("me", "Me"), ("nobody", "Nobody"))
 AGES = (("overdue", "Overdue"), ("today", "Due within a day"))
 
@@ -53,7 +54,9 @@ def queue(request: HttpRequest) -> HttpResponse:
 @screen("resolution.work_conflicts", WORKERS_ONLY)
 def claim_next(request: HttpRequest) -> HttpResponse:
     """Take the next conflicts of the filtered queue and open the first."""
-    taken = queue_service.claim_next(actor=actor_of(request), filters=_filters(request.POST))
+    taken = queue_service.claim_next(
+        actor=actor_of(request), filters=_filters(request.POST), skipped=skipped_by(request)
+    )
     if not taken:
         messages.info(request, "Nothing is free to take just now: what matches is held by others, or done.")
         return redirect("resolution:queue")
@@ -77,6 +80,17 @@ def renew(request: HttpRequest, conflict_id: int) -> HttpResponse:
     except ClaimLost as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     return HttpResponse(status=204)
+
+
+def skipped_by(request: HttpRequest) -> list[int]:
+    """The conflicts this person skipped since they signed in, newest last."""
+    return request.session.get(SKIPPED, [])
+
+
+def note_skipped(request: HttpRequest, conflict_id: int) -> None:
+    """Remember that this person put a conflict behind the others."""
+    earlier = [key for key in skipped_by(request) if key != conflict_id]
+    request.session[SKIPPED] = [*earlier, conflict_id][-MOST_SKIPPED:]
 
 
 def _filters(given: Mapping[str, str]) -> QueueFilters:

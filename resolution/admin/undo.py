@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from customers.listing import refuse_nul
 from resolution.admin.frame import actor_of, screen, show, status_of
 from resolution.errors import IdentityError
 from resolution.selectors.history import merge_row
@@ -17,6 +18,7 @@ ASSIGN = "assign-"
 @screen("resolution.undo_merge", "Only leads and administrators undo merges; ask one of them.")
 def undo(request: HttpRequest, merge_id: int) -> HttpResponse:
     """Preview taking a merge back, or do it; a refusal comes back with the form as it was filled in."""
+    refuse_nul(request.POST)
     if request.method != "POST":
         return _preview(request, merge_id)
     try:
@@ -33,16 +35,20 @@ def undo(request: HttpRequest, merge_id: int) -> HttpResponse:
 
 
 def _preview(request: HttpRequest, merge_id: int, error: IdentityError | None = None) -> HttpResponse:
+    merge = merge_row(merge_id)
+    status = status_of(error) if error else 200
+    if merge.undone_at:
+        return show(request, "undone.html", title=f"Merge {merge_id} is undone", merge=merge, status=status)
     return show(
         request,
         "undo.html",
         title=f"Undo merge {merge_id}",
-        merge=merge_row(merge_id),
+        merge=merge,
         plan=plan_unmerge(merge_id),
         answers=_answers(request),
         judge=request.method != "POST" or "judge" in request.POST,
         refusal=str(error) if error else "",
-        status=status_of(error) if error else 200,
+        status=status,
     )
 
 

@@ -6,18 +6,19 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from customers.listing import refuse_nul
 from resolution.admin.frame import actor_of, screen, show, status_of, user_of
-from resolution.admin.queue import WORKERS_ONLY
+from resolution.admin.queue import WORKERS_ONLY, note_skipped
 from resolution.admin.workbench_form import WorkbenchForm
 from resolution.errors import IdentityError
-from resolution.selectors.queue import my_work
+from resolution.selectors.queue import QueueRow, my_work
 from resolution.selectors.workbench import Workbench, side_by_side
 from resolution.services import approve, decide
 from resolution.services import queue as queue_service
@@ -36,7 +37,7 @@ SAID = {
 @screen("resolution.view_conflict", "Your role does not include the workbench; ask an administrator for it.")
 def workbench(request: HttpRequest, conflict_id: int) -> HttpResponse:
     """Show a conflict side by side, or act on the button that was pressed."""
-    form = WorkbenchForm.read(request.POST)
+    form = _read(request.POST)
     if request.method != "POST" or form.action == "preview":
         return _page(request, conflict_id, form)
     return _act(request, conflict_id, form)
@@ -45,7 +46,7 @@ def workbench(request: HttpRequest, conflict_id: int) -> HttpResponse:
 @screen("customers.view_customer", "Your role does not include customers; ask an administrator for it.")
 def compare(request: HttpRequest) -> HttpResponse:
     """Show any customers side by side, without a conflict; "propose" sends the merge to a second person."""
-    form = WorkbenchForm.read(request.POST if request.method == "POST" else request.GET)
+    form = _read(request.POST if request.method == "POST" else request.GET)
     if form.action != "propose":
         return _comparison(request, form)
     try:
@@ -57,6 +58,12 @@ def compare(request: HttpRequest) -> HttpResponse:
         return _comparison(request, form, error)
     messages.success(request, _proposed(proposal.pk))
     return redirect("resolution:proposal", proposal.pk)
+
+
+def _read(given: QueryDict) -> WorkbenchForm:
+    form = WorkbenchForm.read(given)
+    refuse_nul(given)
+    return form
 
 
 def _comparison(
@@ -95,9 +102,13 @@ def _show(
         refusal=str(error) if error else "",
         left_out=[member for member in members if member.customer_id not in shown],
         held=held,
-        editable=held or error is not None,
+        editable=held or (error is not None and _may_be_taken(conflict)),
         park_until=form.until or (timezone.now() + timedelta(days=PARK_DAYS)).date().isoformat(),
     )
+
+
+def _may_be_taken(conflict: QueueRow | None) -> bool:
+    return conflict is not None and conflict.claimable
 
 
 def _may_decide(request: HttpRequest, bench: Workbench) -> bool:
@@ -122,6 +133,8 @@ def _act(request: HttpRequest, conflict_id: int, form: WorkbenchForm) -> HttpRes
         sentence = do(conflict_id, form, actor_of(request))
     except IdentityError as error:
         return _page(request, conflict_id, form, error)
+    if form.action == "release":
+        note_skipped(request, conflict_id)
     messages.success(request, sentence)
     return _next(request)
 
@@ -158,7 +171,7 @@ def _park(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
 
 def _release(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
     queue_service.release(conflict_id=conflict_id, actor=actor)
-    return SafeString("Given back to the queue.")
+    return SafeString("Skipped: given back to the queue, behind the others for you.")
 
 
 def _proposed(proposal_id: int) -> SafeString:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
+from resolution.api.filters import Moment, OneOf
 from resolution.api.pagination import SequencePagination
 from resolution.api.permissions import READ_AUDIT
 from resolution.api.views import DeskListView
@@ -29,9 +30,9 @@ class AuditEntryAnswer(serializers.ModelSerializer[AuditEntry]):
 
 class AuditFilter(filters.FilterSet):
     customer = filters.UUIDFilter(field_name="customer_id")
-    action = filters.ChoiceFilter(choices=list(ACTIONS.items()))
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    action = OneOf(choices=ACTIONS.items())
+    created_after = Moment(field_name="created_at", lookup_expr="gte")
+    created_before = Moment(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = AuditEntry

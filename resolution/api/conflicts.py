@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import RetrieveAPIView
 
+from resolution.api.filters import Moment, OneOf
 from resolution.api.permissions import SEE_CONFLICTS
 from resolution.api.serializers import BANDS
 from resolution.api.views import DeskListView, DeskView
@@ -57,13 +58,13 @@ class ConflictDetailAnswer(ConflictAnswer):
 
 
 class ConflictFilter(filters.FilterSet):
-    kind = filters.ChoiceFilter(choices=Conflict.Kind.choices)
-    state = filters.ChoiceFilter(choices=Conflict.State.choices)
-    band = filters.ChoiceFilter(choices=[(band, band) for band in BANDS])
+    kind = OneOf(choices=Conflict.Kind.choices)
+    state = OneOf(choices=Conflict.State.choices)
+    band = OneOf(choices=[(band, band) for band in BANDS])
     assignee = filters.CharFilter(field_name="assignee__username", max_length=150)
     customer = filters.UUIDFilter(field_name="members__customer_id")
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = Moment(field_name="created_at", lookup_expr="gte")
+    created_before = Moment(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Conflict

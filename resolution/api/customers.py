@@ -15,6 +15,7 @@ from rest_framework.reverse import reverse
 from customers.models import PROFILE_FIELDS, Customer
 from resolution.api.authentication import actor_of
 from resolution.api.etags import etag_of, is_held, version_seen
+from resolution.api.filters import Moment, OneOf
 from resolution.api.pagination import PAGE_LIMIT
 from resolution.api.permissions import LINK, READ
 from resolution.api.schema import IF_MATCH, IF_NONE_MATCH
@@ -52,13 +53,13 @@ class CanonicalCustomerAnswer(CustomerAnswer):
 
 
 class CustomerFilter(filters.FilterSet):
-    status = filters.ChoiceFilter(choices=Customer.Status.choices)
+    status = OneOf(choices=Customer.Status.choices)
     name = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
     email = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
     phone = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=50)
     company = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = Moment(field_name="created_at", lookup_expr="gte")
+    created_before = Moment(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Customer

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -21,6 +21,7 @@ from resolution.api.request_id import request_id_of
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+UNREADABLE = "The request is not one Identity Desk can read; go back and try again."
 INTERNAL = "Identity Desk failed at this; nothing was changed. Quote the request id when you report it."
 logger = logging.getLogger(__name__)
 
@@ -140,11 +141,22 @@ def problem_of(error: Exception) -> Problem | None:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer a fault of ours: problem details for programs, Django's own page for people."""
-    if not request.path.startswith("/api/"):
-        return defaults.server_error(request)
-    body = Problem(500, "internal_error", INTERNAL).body(request)
-    return JsonResponse(body, status=500, content_type=PROBLEM_TYPE)
+    """Answer a fault of ours."""
+    return _answer(request, Problem(500, "internal_error", INTERNAL), "Something went wrong")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request nothing could be made of; only what we raised ourselves is quoted."""
+    sentence = str(exception) if isinstance(exception, BadRequest) else UNREADABLE
+    return _answer(request, Problem(400, MalformedRequest.code, sentence), "This cannot be read")
+
+
+def _answer(request: HttpRequest, problem: Problem, title: str) -> HttpResponse:
+    """Problem details for programs, for people a page that needs neither database nor sign-in."""
+    body = problem.body(request)
+    if request.path.startswith("/api/"):
+        return JsonResponse(body, status=problem.status, content_type=PROBLEM_TYPE)
+    return HttpResponse(render_to_string("plain.html", {**body, "title": title}), status=problem.status)
 
 
 def _of_identity_error(error: errors.IdentityError) -> Problem:

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from customers.models import Mapping
 from resolution.api.authentication import actor_of
+from resolution.api.filters import OneOf
 from resolution.api.idempotency import once
 from resolution.api.permissions import LINK, READ
 from resolution.api.serializers import Body, Flag, IdentifierBody, Number, Text, read
@@ -43,7 +44,7 @@ class MappingAnswer(serializers.ModelSerializer[Mapping]):
 
 
 class MappingFilter(filters.FilterSet):
-    status = filters.ChoiceFilter(choices=Mapping.Status.choices)
+    status = OneOf(choices=Mapping.Status.choices)
 
     class Meta:
         model = Mapping

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from resolution.api.authentication import actor_of
 from resolution.api.idempotency import once
 from resolution.api.permissions import JUDGE
-from resolution.api.serializers import Body, Comment, Id, read
+from resolution.api.serializers import Body, Comment, Id, OneOf, read
 from resolution.api.views import DeskView
 from resolution.models import Judgement
 from resolution.services.judge import judge_pair
@@ -21,7 +21,7 @@ from resolution.services.judge import judge_pair
 class JudgementBody(Body):
     left_id = Id()
     right_id = Id()
-    verdict = serializers.ChoiceField(choices=Judgement.Verdict.choices)
+    verdict = OneOf(choices=Judgement.Verdict.choices)
     reason = Comment()
 
 

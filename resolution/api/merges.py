@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from resolution.api.authentication import actor_of
+from resolution.api.filters import Moment, OneOf
 from resolution.api.idempotency import once
 from resolution.api.permissions import READ_MERGES, UNDO
 from resolution.api.serializers import Body, Flag, Id, read
@@ -54,10 +55,10 @@ class YesNoFilter(filters.TypedChoiceFilter):
 class MergeFilter(filters.FilterSet):
     survivor = filters.UUIDFilter(field_name="survivor_id")
     absorbed = filters.UUIDFilter(field_name="members__customer_id")
-    method = filters.ChoiceFilter(choices=Merge.Method.choices)
+    method = OneOf(choices=Merge.Method.choices)
     undone = YesNoFilter(field_name="undone_at", lookup_expr="isnull", exclude=True)
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = Moment(field_name="created_at", lookup_expr="gte")
+    created_before = Moment(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Merge

@@ -15,6 +15,7 @@ from rest_framework.reverse import reverse
 
 from customers.models import PROFILE_FIELDS
 from resolution.api.authentication import actor_of
+from resolution.api.filters import OneOf
 from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
 from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
@@ -100,7 +101,7 @@ class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
 
 
 class ProposalFilter(filters.FilterSet):
-    state = filters.ChoiceFilter(choices=MergeProposal.State.choices)
+    state = OneOf(choices=MergeProposal.State.choices)
     proposer = filters.CharFilter(field_name="proposer__username", max_length=150)
     customer = filters.UUIDFilter(field_name="members__customer_id")
 

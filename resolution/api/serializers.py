@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from rest_framework import serializers
 
@@ -11,11 +11,16 @@ from resolution.types import Band
 
 VALUE_LENGTH = 255
 COMMENT_LENGTH = 500
+NON_FIELD = "non_field_errors"
 LARGEST_ID = 2**63 - 1
 
 
 class Text(serializers.CharField):
     """Text; a number or a truth value is refused rather than rewritten (a phone would lose its zero)."""
+
+    default_error_messages: ClassVar = {
+        "max_length": "At most {max_length} characters are wanted; this has %(show_value)d."
+    }
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -58,6 +63,17 @@ class Id(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+class OneOf(serializers.ChoiceField):
+    """One of a few words; a refusal lists them."""
+
+    def fail(self, key: str, **facts: Any) -> NoReturn:
+        if key != "invalid_choice":
+            super().fail(key, **facts)
+        words = ", ".join(str(choice) for choice in self.choices)
+        given = f"“{facts['input'][:60]}”" if isinstance(facts["input"], str) else _name_of(facts["input"])
+        raise serializers.ValidationError(f"One of {words} is wanted; this is {given}.")
+
+
 class Words(serializers.DictField):
     """A free JSON object."""
 
@@ -71,7 +87,12 @@ class Body(serializers.Serializer[Any]):
     """A request body or query; a name it does not know is refused, since a misspelt option would do harm."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+        if not isinstance(data, dict):
+            wanted = ", ".join(f'"{name}": …' for name, field in self.fields.items() if field.required)
+            raise serializers.ValidationError(
+                {NON_FIELD: [f"An object is wanted, {{{wanted or '…'}}}; this is {_name_of(data)}."]}
+            )
+        if unknown := sorted(set(data) - set(self.fields)):
             known = ", ".join(self.fields)
             raise serializers.ValidationError(
                 {name[:60]: [f"There is no such field here. Known: {known}."] for name in unknown[:10]}
@@ -86,7 +107,7 @@ class Comment(Text):
         super().__init__(**{"max_length": COMMENT_LENGTH, "required": False, "allow_blank": True, **options})
 
 
-class IdentifierType(serializers.ChoiceField):
+class IdentifierType(OneOf):
     """A type of identifier, or another word for it such as whatsapp."""
 
     def __init__(self, **options: Any) -> None:

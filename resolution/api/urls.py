@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
+from django.urls.converters import UUIDConverter
 
 from resolution.api import (
     audit,
@@ -32,6 +33,7 @@ class NumberConverter:
 
 
 register_converter(NumberConverter, "number")
+UUID = UUIDConverter.regex
 
 app_name = "api"
 urlpatterns = [
@@ -54,6 +56,9 @@ urlpatterns = [
         "customers/<uuid:customer_id>/identifiers/<uuid:mapping_id>",
         identifiers.IdentifierView.as_view(),
         name="identifier",
+    ),
+    re_path(
+        f"^customers/(?!{UUID}(?:/|$))(?P<given>[^/]+)", views.NoCustomerId.as_view(), name="no-customer-id"
     ),
     path("conflicts", conflicts.ConflictListView.as_view(), name="conflicts"),
     path("conflicts/<number:conflict_id>", conflicts.ConflictView.as_view(), name="conflict"),

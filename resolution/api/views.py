@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import Resolver404, resolve
+from django.views import View
 from django_filters.rest_framework import FilterSet
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import IsAuthenticated
@@ -21,6 +22,7 @@ from resolution.api.request_id import HEADER, request_id_of
 from resolution.api.schema import DeskSchema
 from resolution.api.serializers import Body
 from resolution.api.throttling import CallerRateThrottle
+from resolution.errors import NotFound
 
 PAGE_PARAMETERS = frozenset({"limit", "cursor"})
 
@@ -91,6 +93,16 @@ class NothingHere(DeskView):
         raise Http404
 
 
+class NoCustomerId(NothingHere):
+    """Answers an address under customers/ whose id is none."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        given = kwargs["given"]
+        raise NotFound(
+            f"“{given[:60]}” is no customer id; an id is a UUID, as the list of customers gives it."
+        )
+
+
 class PermanentRedirectKeepingBody(HttpResponseRedirect):
     status_code = 308
 
@@ -104,6 +116,6 @@ def _without_slash(request: HttpRequest) -> HttpResponse | None:
 
 def _leads_somewhere(path: str) -> bool:
     try:
-        return getattr(resolve(path).func, "cls", None) is not NothingHere
+        return not issubclass(getattr(resolve(path).func, "cls", View), NothingHere)
     except Resolver404:
         return False

@@ -19,7 +19,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Max
 
-from customers.models import SourceRecord
+from customers.models import Customer, SourceRecord
 from resolution.batch.sql import read_sql
 from resolution.matching.blocking import MAX_BLOCK
 from resolution.matching.clusters import group_customers
@@ -35,6 +35,7 @@ IdPair = tuple[uuid.UUID, uuid.UUID]
 # Profiles kept between chunks; one takes about 2 KB.
 PROFILES_KEPT = 60_000
 PAIRS_A_CHUNK = 20_000
+CUSTOMERS_A_LOT = 10_000
 # A person who said one of these of a pair did not call it one customer.
 _NOT_ONE = frozenset({"different", "related", "unsure"})
 
@@ -57,16 +58,21 @@ class Findings:
 
 
 class ProfileShelf:
-    """Profiles by id, loaded when first asked for; the least recently used make room."""
+    """Profiles by id, loaded when first asked for; the least recently used make room.
+
+    With each goes the version its customer had then: what is decided on it holds for that version only.
+    """
 
     def __init__(self, most: int = PROFILES_KEPT) -> None:
         self._most = most
         self._kept: OrderedDict[uuid.UUID, Profile] = OrderedDict()
+        self._versions: dict[uuid.UUID, int] = {}
         self._sequence: int = AuditEntry.objects.aggregate(last=Max("sequence"))["last"] or 0
 
-    def put(self, profiles: Mapping[uuid.UUID, Profile]) -> None:
-        """Add profiles that are known without loading."""
+    def put_newcomers(self, profiles: Mapping[uuid.UUID, Profile]) -> None:
+        """Add the profiles of customers just made, which need no loading."""
         self._kept.update(profiles)
+        self._versions.update(dict.fromkeys(profiles, 1))
 
     def follow(self) -> None:
         """Drop the profiles of customers that the trail says have changed since this was last asked."""
@@ -80,27 +86,49 @@ class ProfileShelf:
         """Forget profiles that are no longer true."""
         for key in ids:
             self._kept.pop(key, None)
+            self._versions.pop(key, None)
 
     def take(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
-        """Return the profiles of those among `ids` that are active, at most two queries."""
+        """Return the profiles of those among `ids` that are active, at most three queries."""
         missing = [key for key in ids if key not in self._kept]
-        found = load_profiles(missing) if missing else {}
+        found = self._load(missing) if missing else {}
         for key in ids:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 found[key] = self._kept[key]
         self._kept.update(found)
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        while len(self._kept) > max(self._most, len(ids)):
+            del self._versions[self._kept.popitem(last=False)[0]]
         return found
+
+    def _load(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
+        """Versions first: a change in between then shows as a version that is no longer the customer's."""
+        versions = dict(Customer.objects.filter(pk__in=ids).values_list("pk", "version"))
+        found = load_profiles(ids)
+        self._versions.update((key, versions[key]) for key in found)
+        return found
+
+    def version(self, key: uuid.UUID) -> int:
+        """The version of a customer whose profile was taken last of all, when it was loaded."""
+        return self._versions[key]
 
 
 @dataclass(slots=True)
 class Comparison:
-    """One walk from candidates to groups; `shelf` may live longer than one walk."""
+    """One walk from candidates to groups; `shelf` may live longer than one walk.
+
+    `seen` has the version of each customer with a score, as it was compared first.
+    """
 
     shelf: ProfileShelf = field(default_factory=ProfileShelf)
     counts: Counts = field(default_factory=Counts)
+    seen: dict[uuid.UUID, int] = field(default_factory=dict)
+
+    def forget(self, ids: Collection[uuid.UUID]) -> None:
+        """Know nothing any more of customers that this very walk has changed."""
+        self.shelf.drop(ids)
+        for key in ids:
+            self.seen.pop(key, None)
 
     def compare(
         self, pairs: Iterable[IdPair], *, watch: Callable[[int], None] = lambda done: None
@@ -125,8 +153,15 @@ class Comparison:
             self.counts.pairs += len(wanted)
             self.counts.same_source += len(chunk) - len(wanted)
             known = ((profiles[a], profiles[b]) for a, b in wanted if a in profiles and b in profiles)
-            yield from score_pairs(live_model(), known, floor=live_policy().review)
+            scores = list(score_pairs(live_model(), known, floor=live_policy().review))
+            self._note_versions(scores)
+            yield from scores
             watch(self.counts.pairs)
+
+    def _note_versions(self, scores: Iterable[PairScore]) -> None:
+        for text in {key for score in scores for key in (score.left, score.right)}:
+            key = uuid.UUID(text)
+            self.seen.setdefault(key, self.shelf.version(key))
 
     def _score_one(self, left: str, right: str) -> PairScore:
         ids = (uuid.UUID(left), uuid.UUID(right))
@@ -172,32 +207,63 @@ def count_large_blocks() -> int:
 
 def _kept_apart(scores: Sequence[PairScore]) -> frozenset[frozenset[str]]:
     """Pairs that may not become one: a person said so, or one clean source has both."""
-    ids = {uuid.UUID(key) for score in scores for key in (score.left, score.right)}
-    judged = different_pairs(ids) | {
+    clean = _clean_channels()
+    apart: set[frozenset[str]] = set()
+    for components in _lots(_components(scores)):
+        ids = {uuid.UUID(key) for component in components for key in component}
+        apart |= {frozenset(map(str, pair)) for pair in _judged_apart(ids)}
+        if clean:
+            apart |= _parted_by_source(components, _clean_sources(ids))
+    return frozenset(apart)
+
+
+def _judged_apart(ids: Collection[uuid.UUID]) -> set[frozenset[uuid.UUID]]:
+    return different_pairs(ids) | {
         pair
         for pair, verdict in verdicts_on_pairs(ids).items()
         if verdict.word in _NOT_ONE and (verdict.fresh or verdict.word != "unsure")
     }
-    texts = {frozenset(map(str, pair)) for pair in judged}
-    return frozenset(texts | _parted_by_source(scores, ids))
 
 
-def _parted_by_source(scores: Sequence[PairScore], ids: Collection[uuid.UUID]) -> set[frozenset[str]]:
-    """Two records of one clean source that a third one could bring together."""
-    sources = _clean_sources(ids) if _clean_channels() else {}
-    if not sources:
-        return set()
-    members: dict[str, set[str]] = {}
+def _components(scores: Iterable[PairScore]) -> list[set[str]]:
+    """The customers that scored pairs bring together, directly or over others."""
+    found: dict[str, set[str]] = {}
     for score in scores:
-        joined = members.get(score.left, {score.left}) | members.get(score.right, {score.right})
-        members |= dict.fromkeys(joined, joined)
-    components = {id(entry): entry for entry in members.values()}.values()
-    return {
-        frozenset((one, other))
-        for component in components
-        for one, other in combinations(sorted(component), 2)
-        if sources.get(uuid.UUID(one), frozenset()) & sources.get(uuid.UUID(other), frozenset())
-    }
+        sides = (found.setdefault(key, {key}) for key in (score.left, score.right))
+        small, large = sorted(sides, key=len)
+        if small is not large:
+            large |= small
+            found.update(dict.fromkeys(small, large))
+    return list({id(entry): entry for entry in found.values()}.values())
+
+
+def _lots(components: Iterable[set[str]]) -> Iterator[list[set[str]]]:
+    """Whole components together, a bounded number of customers at a time unless one has more by itself."""
+    lot: list[set[str]] = []
+    held = 0
+    for component in components:
+        lot.append(component)
+        held += len(component)
+        if held >= CUSTOMERS_A_LOT:
+            yield lot
+            lot, held = [], 0
+    if lot:
+        yield lot
+
+
+def _parted_by_source(
+    components: Iterable[set[str]], sources: Mapping[uuid.UUID, Collection[Any]]
+) -> set[frozenset[str]]:
+    """Two records of one clean source that a third one could bring together."""
+    apart: set[frozenset[str]] = set()
+    for component in components:
+        by_source: dict[Any, list[str]] = {}
+        for key in component:
+            for source in sources.get(uuid.UUID(key), ()):
+                by_source.setdefault(source, []).append(key)
+        for members in by_source.values():
+            apart.update(map(frozenset, combinations(members, 2)))
+    return apart
 
 
 def _clean_channels() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import resource
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -22,6 +23,7 @@ from rich.table import Table
 from resolution.types import Actor
 
 WIDTH_OF_A_FILE = 150
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 # Progress goes beside what is said, so that the latter can be kept in a file.
@@ -45,7 +47,12 @@ def show_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]
 def _shown(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.1f}" if isinstance(value, float) else str(value)
+    return f"{value:,.1f}" if isinstance(value, float) else visible(str(value))
+
+
+def visible(text: str) -> str:
+    """Text from outside with its control characters spelled out, so that a terminal does not obey them."""
+    return "".join(ascii(sign)[1:-1] if unicodedata.category(sign) in _UNSEEN else sign for sign in text)
 
 
 @contextmanager

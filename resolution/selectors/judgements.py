@@ -45,8 +45,12 @@ def different_pairs(ids: Collection[uuid.UUID]) -> set[Pair]:
 
 
 def verdicts_on_pairs(ids: Collection[uuid.UUID]) -> dict[Pair, Verdict]:
-    """Return the last live verdict on each judged pair among the canonical `ids`. At most three queries."""
-    judged = {pair: (word, mark) for pair, word, mark in _live_judgements(ids)}
+    """Return the verdict that counts on each judged pair among the canonical `ids`. At most three queries.
+
+    Merged customers may bring several live words on one pair: *different* goes before all, then the last.
+    """
+    live = sorted(_live_judgements(ids), key=lambda entry: entry[1] == Judgement.Verdict.DIFFERENT)
+    judged = {pair: (word, mark) for pair, word, mark in live}
     profiles = load_profiles(frozenset().union(*judged)) if judged else {}
     return {
         pair: Verdict(word, fresh=mark == fingerprint_of(*(profiles[entry] for entry in pair)))

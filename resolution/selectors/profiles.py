@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -21,6 +22,9 @@ RECORD_COLUMNS = (
     "name", "given_name", "family_name", "email", "phone", "company",
     "birth_date", "address", "postcode", "city", "country",
 )  # fmt: skip
+
+# Type of identifier → where a profile keeps its values.
+_FIELD_OF = {"email": "emails", "phone": "phones", "handle": "handles", "external_id": "external_ids"}
 
 _MEMBERS = """
     SELECT coalesce(merged_into_id, id), name, given_name, family_name, email, phone, company,
@@ -46,18 +50,18 @@ def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
 
     Two queries, however many ids. Merged, erased and unknown ids are left out.
     """
-    members = _fetch(_MEMBERS, ids=list(ids))
     records: dict[uuid.UUID, list[Record]] = defaultdict(list)
-    for customer_id, *values in members:
+    for customer_id, *values in _fetch(_MEMBERS, ids=list(ids)):
         records[customer_id].append(record_of(dict(zip(RECORD_COLUMNS, values, strict=True))))
+    identifiers: dict[uuid.UUID, list[tuple[str, str, str]]] = defaultdict(list)
     regions: dict[uuid.UUID, str] = {}
     for customer_id, kind, value, code, region in _fetch(
         _IDENTIFIERS, ids=list(records), types=list(IDENTIFIER_TYPES)
     ):
-        records[customer_id].append(identifier_record(kind, value, code))
+        identifiers[customer_id].append((kind, value, code))
         regions.setdefault(customer_id, region)
     return {
-        customer_id: build_profile(str(customer_id), rows, region=regions.get(customer_id, ""))
+        customer_id: _profile(customer_id, rows, identifiers[customer_id], regions.get(customer_id, ""))
         for customer_id, rows in records.items()
     }
 
@@ -74,8 +78,21 @@ def newcomer_profile(
     """
     code, region = channel
     known = {name: columns.get(name) for name in RECORD_COLUMNS}
-    records = [record_of(known), *(identifier_record(kind, value, code) for kind, value in identifiers)]
-    return build_profile(str(customer_id), records, region=region if identifiers else "")
+    named = [(kind, value, code) for kind, value in identifiers]
+    return _profile(customer_id, [record_of(known)], named, region if identifiers else "")
+
+
+def _profile(
+    customer_id: uuid.UUID, rows: Sequence[Record], identifiers: Iterable[tuple[str, str, str]], region: str
+) -> Profile:
+    """Join records with identifiers (type, normalised, channel code), which are canonical already."""
+    profile = build_profile(str(customer_id), rows, region=region)
+    held: dict[str, Any] = {}
+    for kind, value, code in identifiers:
+        held.setdefault(_FIELD_OF[kind], []).extend(identifier_record(kind, value, code).values())
+    for name, values in held.items():
+        held[name] = tuple(dict.fromkeys((*getattr(profile, name), *values)))
+    return replace(profile, **held)
 
 
 def record_of(columns: dict[str, Any]) -> Record:

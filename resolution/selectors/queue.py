@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from resolution.errors import InvalidInput, NotFound
+from resolution.matching.decide import band_of
+from resolution.matching.kernel import score_pair
 from resolution.models import Conflict, ConflictMember, MergeProposal
+from resolution.selectors.match_model import live_model, live_policy
+from resolution.selectors.profiles import load_profiles
 from resolution.types import Band
 
 BAND_LABELS = {
@@ -25,6 +30,11 @@ BAND_LABELS = {
 CLAIMABLE = frozenset(
     {Conflict.State.OPEN, Conflict.State.CLAIMED, Conflict.State.PARKED, Conflict.State.RETURNED}
 )
+POSSIBLE: Mapping[str, Sequence[str]] = {
+    "kind": Conflict.Kind.values,
+    "band": [band.value for band in Band],
+    "state": Conflict.State.values,
+}
 UNDECIDED = ~Q(state=Conflict.State.DONE) & ~Q(state=Conflict.State.DECIDED)
 _MINE_TO_DO = Q(state__in=[Conflict.State.CLAIMED, Conflict.State.RETURNED, Conflict.State.PARKED])
 
@@ -127,14 +137,18 @@ class MyWork:
 def queue_page(
     filters: QueueFilters, *, user_id: int | None = None, after: str = "", size: int = 50
 ) -> QueuePage:
-    """Return one page of the queue; `user_id` is who looks. Raises InvalidInput on an unreadable cursor."""
+    """Return one page of the queue; `user_id` is who looks. Raises InvalidInput on an unreadable cursor.
+
+    Two customers nobody has scored, such as an identifier's owner and claimant, are scored as their
+    workbench does.
+    """
     waiting = _ordered(Conflict.objects.filter(matching(filters, user_id)))
     if after:
         waiting = waiting.filter(_beyond(after))
     found = list(_with_names(waiting)[: size + 1])
     more = len(found) > size
-    rows = tuple(_row(conflict, user_id, timezone.now()) for conflict in found[:size])
-    return QueuePage(rows, _cursor(found[size - 1]) if more else "")
+    rows = [_row(conflict, user_id, timezone.now()) for conflict in found[:size]]
+    return QueuePage(tuple(_with_certainty(rows)), _cursor(found[size - 1]) if more else "")
 
 
 def conflict_row(conflict_id: int, *, user_id: int | None = None) -> QueueRow:
@@ -182,9 +196,15 @@ def my_work(user_id: int) -> MyWork:
 
 def matching(filters: QueueFilters, user_id: int | None = None) -> Q:
     """Return the condition for a part of the queue. Raises InvalidInput naming a filter that says nothing."""
-    state = Q(state=filters.state) if filters.state else UNDECIDED
-    chosen = {name: getattr(filters, name) for name in ("kind", "band") if getattr(filters, name)}
-    return state & Q(**chosen) & _assigned(filters.assignee, user_id) & _aged(filters.age)
+    chosen = {name: _known(name, getattr(filters, name)) for name in POSSIBLE if getattr(filters, name)}
+    waiting = Q() if filters.state else UNDECIDED
+    return waiting & Q(**chosen) & _assigned(filters.assignee, user_id) & _aged(filters.age)
+
+
+def _known(name: str, value: str) -> str:
+    if value not in POSSIBLE[name]:
+        raise InvalidInput(f"“{value[:40]}” is no {name}; use {', '.join(POSSIBLE[name])}.")
+    return value
 
 
 def _assigned(assignee: str, user_id: int | None) -> Q:
@@ -269,6 +289,22 @@ def _row(conflict: Conflict, user_id: int | None, now: datetime) -> QueueRow:
         claimable=not held and conflict.state in CLAIMABLE,
         overdue=conflict.state != Conflict.State.DONE and conflict.due_at <= now,
     )
+
+
+def _with_certainty(rows: Sequence[QueueRow]) -> Iterator[QueueRow]:
+    unscored = {row.id: _member_ids(row) for row in rows if not row.band and len(row.members) == 2}
+    profiles = load_profiles({key for pair in unscored.values() for key in pair}) if unscored else {}
+    for row in rows:
+        pair = [profiles[key] for key in unscored.get(row.id, ()) if key in profiles]
+        if len(pair) == 2:
+            score = score_pair(live_model(), *pair)
+            yield replace(row, band=band_of(live_policy(), score).value, weight=score.weight)
+        else:
+            yield row
+
+
+def _member_ids(row: QueueRow) -> list[uuid.UUID]:
+    return sorted(uuid.UUID(member.customer_id) for member in row.members)
 
 
 def _is_held(conflict: Conflict, now: datetime) -> bool:

@@ -81,7 +81,9 @@ class Answer:
 
     def touched(self) -> Collection[uuid.UUID]:
         owners = {row.customer_id for row in self.owners.values()}
-        return owners | {self.target} if self.target else owners
+        asked = self.candidates if self.status == "review" else ()
+        alike = {uuid.UUID(score.right) for score in asked}
+        return owners | alike | ({self.target} if self.target else set())
 
     def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
         everyone_lives = all(row.status == Customer.Status.ACTIVE for row in locked.values())

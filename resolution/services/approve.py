@@ -87,7 +87,7 @@ def approve_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> Me
     which member changed and what, MergeBlocked.
     """
     with audit.change(actor) as trail:
-        members = locks.lock_customers(_members_of(proposal_id))
+        members = locks.lock_with_absorbed(_members_of(proposal_id))
         proposal = _lock_pending(proposal_id, "approved")
         approver = _second_person(proposal, actor)
         act = _as_proposed(proposal, members)

@@ -124,6 +124,19 @@ def change(actor: Actor) -> Iterator[Trail]:
             _fence_until_commit(frozenset(trail.reowned))
 
 
+@contextmanager
+def attempt(trail: Trail) -> Iterator[None]:
+    """Open a part of a change that can be taken back by itself: when it raises, its rows and notes go."""
+    entries, told, reowned = len(trail.entries), len(trail.events), set(trail.reowned)
+    try:
+        with transaction.atomic():
+            yield
+    except BaseException:
+        del trail.entries[entries:], trail.events[told:]
+        trail.reowned = reowned
+        raise
+
+
 def entry_hash(row: dict[str, Any]) -> str:
     """Return the SHA-256 (hex) of an audit row and its predecessor's hash; `row` is keyed by column."""
     covered = {name: _plain(row[name]) for name in _COLUMNS if name != "hash"}

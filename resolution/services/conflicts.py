@@ -10,14 +10,14 @@ from datetime import timedelta
 from itertools import combinations, islice
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from customers.models import Channel, Message
 from resolution.conf import policy
-from resolution.errors import IllegalTransition
+from resolution.errors import IllegalTransition, TryAgain
 from resolution.matching.decide import band_of
 from resolution.models import Conflict, ConflictMember, MatchRun
 from resolution.selectors.judgements import Pair, Verdict, verdicts_on_pairs
@@ -53,6 +53,8 @@ ANSWERS = frozenset({"different", "related", "unsure"})
 
 MOST_EVIDENCE = 20
 _BATCH = 2_000
+_MOST_TRIES = 5
+_ASKED_TWICE = "p6_a_question_is_asked_once"
 _ROLE_RANK = {Role.OWNER: 0, Role.CLAIMANT: 1, Role.MEMBER: 2}
 
 _OPEN = """
@@ -187,7 +189,7 @@ def open_conflicts(trail: Trail, questions: Iterable[Question]) -> Opened:
     unanswered = leave_out_answered(distinct)
     new: list[int] = []
     refreshed: list[int] = []
-    for batch in _batches(unanswered):
+    for batch in _batches(sorted(unanswered, key=_place)):
         opened, renewed = _ask(trail, batch)
         new += opened
         refreshed += renewed
@@ -202,17 +204,21 @@ def leave_out_answered(questions: Sequence[Question]) -> list[Question]:
     return [_reminded(entry, verdicts) for entry in questions if not _is_answered(entry, verdicts)]
 
 
+def words_said(question: Question) -> list[str]:
+    """Return what people have said of the question's pairs, each word once."""
+    verdicts = verdicts_on_pairs(question.members.keys())
+    return sorted({verdicts[pair].word for pair in _pairs(question) if pair in verdicts})
+
+
 def retarget_conflicts(trail: Trail, survivors: Mapping[uuid.UUID, uuid.UUID]) -> Retargeted:
     """Make live conflicts name survivors instead of the absorbed (`survivors` maps absorbed → survivor).
 
     A conflict left with one member is answered by the merge; one that now asks what another asks is closed.
     A constant number of statements. Runs inside the merge's transaction, customers locked.
     """
-    absorbed = list(survivors)
-    kept, closed, doubled = _sort_out(_touched_questions(absorbed), survivors)
+    kept, closed, doubled = _rename_apart(_touched_questions(list(survivors)), survivors)
     _close(trail, closed, outcome=Outcome.MERGED, reason="its customers were merged")
     _close(trail, doubled, outcome=Outcome.CLOSED, reason="the same question stands asked elsewhere")
-    _rename(kept, absorbed)
     return Retargeted(closed=len(closed) + len(doubled), renamed=len(kept))
 
 
@@ -328,6 +334,11 @@ def _distinct(questions: Iterable[Question]) -> list[Question]:
     return list(kept.values())
 
 
+def _place(question: Question) -> tuple[str, str]:
+    """Where a question comes among those asked at once: in one order, so that no two wait for each other."""
+    return question.kind, question.key
+
+
 def _weight(question: Question) -> float:
     return question.strongest.weight if question.strongest else float("-inf")
 
@@ -369,6 +380,22 @@ def _touched_questions(absorbed: list[uuid.UUID]) -> dict[int, Question]:
         )
         for row in rows
     }
+
+
+def _rename_apart(
+    touched: Mapping[int, Question], survivors: Mapping[uuid.UUID, uuid.UUID]
+) -> tuple[dict[int, Question], list[int], list[int]]:
+    """Sort conflicts out and rename those that go on; again when somebody asked the same at that moment."""
+    for _ in range(_MOST_TRIES):
+        kept, closed, doubled = _sort_out(touched, survivors)
+        try:
+            with transaction.atomic():
+                _rename(kept, list(survivors))
+            return kept, closed, doubled
+        except IntegrityError as error:
+            if locks.violated_constraint(error) != _ASKED_TWICE:
+                raise
+    raise TryAgain("Others kept asking what this merge leaves to ask; nothing was done. Try again.")
 
 
 def _sort_out(

@@ -53,11 +53,15 @@ Note = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class DemoSummary:
-    """What the demo put in, and what opens its accounts."""
+    """What the demo put in, and what opens its accounts.
+
+    `newcomers` are customers that letters made: records and newcomers are the customers and the linked.
+    """
 
     records: int
     customers: int
     linked: int
+    newcomers: int
     queue: int
     accounts: list[Secret]
 
@@ -81,10 +85,12 @@ def is_loaded() -> bool:
 
 def summarise(accounts: list[Secret]) -> DemoSummary:
     """Count what is in the register."""
+    imports = ImportRun.objects.filter(actor_name=ACTOR.name)
     return DemoSummary(
-        records=sum(run.rows_done for run in ImportRun.objects.filter(actor_name=ACTOR.name)),
+        records=sum(run.rows_done for run in imports),
         customers=Customer.objects.active().count(),
         linked=Customer.objects.filter(status=Customer.Status.MERGED).count(),
+        newcomers=Customer.objects.count() - sum(run.counts.get("created", 0) for run in imports),
         queue=Conflict.objects.exclude(state=Conflict.State.DONE).count(),
         accounts=accounts,
     )

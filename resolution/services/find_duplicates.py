@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from typing import Any
 
-from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from customers.models import Customer
+from resolution.batch.collector import seldom_collecting
 from resolution.batch.pipeline import (
     Comparison,
     Counts,
@@ -30,11 +30,12 @@ from resolution.batch.pipeline import (
     largest_blocks,
     merges,
 )
-from resolution.errors import IdentityError, Refused
 from resolution.matching.kernel import score_pair
 from resolution.models import Conflict, ConflictMember, MatchRun, Merge
+from resolution.selectors.judgements import different_pairs
 from resolution.selectors.match_model import live_model, live_policy
-from resolution.services import audit, conflicts, locks, merge
+from resolution.selectors.profiles import load_profiles
+from resolution.services import audit, conflicts, locks, merge, runs
 from resolution.services.audit import Trail
 from resolution.types import Actor, Group, PairScore, Profile
 
@@ -42,7 +43,12 @@ KIND = "find_duplicates"
 _GROUPS_A_CHANGE = 1000
 _MOST_ROUNDS = 5
 _QUESTIONS_A_CHANGE = 2000
+_QUESTIONS_LOOKED_AT = 1000
 _FACTS_IN_A_REASON = 3
+_BUSY = "Duplicates are being looked for already; see Runs for how far it is, and start again later."
+_STILL_GROWING = (
+    f"It kept growing: {_MOST_ROUNDS} rounds of merging came to no end. Look before more is joined."
+)
 
 
 @dataclass(slots=True)
@@ -99,6 +105,10 @@ class Settler:
     def __init__(self) -> None:
         self._shelf = ProfileShelf()
 
+    def forget(self) -> None:
+        """Keep no profile of a change that was taken back."""
+        self._shelf = ProfileShelf()
+
     def settle(
         self, trail: Trail, customer_ids: Collection[uuid.UUID], profiles: Mapping[uuid.UUID, Profile]
     ) -> Settled:
@@ -109,48 +119,78 @@ class Settler:
         if not customer_ids:
             return Settled()
         self._shelf.follow()
-        self._shelf.put(profiles)
+        self._shelf.drop(customer_ids)
+        self._shelf.put_newcomers(profiles)
         comparison, settled = Comparison(self._shelf), Settled()
         findings = comparison.compare(candidates_of(customer_ids, comparison.counts))
-        questions = merge_until_still(comparison, findings, lambda groups: _merge(trail, groups, settled))
+        questions = merge_until_still(
+            comparison, findings, lambda groups: _merge(trail, groups, settled, seen=comparison.seen)
+        )
         settled.add(_counted(comparison.counts))
         settled.add(ask(trail, questions))
         return settled
 
 
+@dataclass(slots=True)
+class Merged:
+    """What became of groups that were to be merged: who survived, and which were refused."""
+
+    survivors: set[uuid.UUID] = field(default_factory=set)
+    refused: list[merge.RefusedGroup] = field(default_factory=list)
+
+    def add(self, other: Merged) -> None:
+        self.survivors |= other.survivors
+        self.refused += other.refused
+
+
 def merge_until_still(
     comparison: Comparison,
     findings: Findings,
-    merge_groups: Callable[[Sequence[Group]], set[uuid.UUID]],
+    merge_groups: Callable[[Sequence[Group]], Merged],
     *,
     run: MatchRun | None = None,
 ) -> list[conflicts.Question]:
     """Merge the groups that hold together, compare again whoever has grown, and return what is left to ask.
 
-    A merged customer knows more than its parts did, so it may be found to be one with others. `merge_groups`
-    returns the survivors.
+    A merged customer knows more than its parts did, so it may be found to be one with others.
     """
     questions = questions_of(findings.groups, run=run)
     for _ in range(_MOST_ROUNDS):
         holding = [group for group in findings.groups if merges(group)]
-        survivors = merge_groups(holding)
-        if not survivors:
-            break
-        grown = {uuid.UUID(key) for group in holding for key in group.members}
-        comparison.shelf.drop(grown)
-        findings = comparison.compare(candidates_of(survivors, comparison.counts))
+        merged = merge_groups(holding)
+        questions += _questions_of_refused(merged.refused, run)
+        if not merged.survivors:
+            return questions
+        grown = _members_of(holding) - _members_of(_left_whole(merged))
+        comparison.forget(grown)
+        findings = comparison.compare(candidates_of(merged.survivors, comparison.counts))
         questions = [entry for entry in questions if grown.isdisjoint(entry.members)]
         questions += questions_of(findings.groups, run=run)
-    return questions
+    unmerged = [group for group in findings.groups if merges(group)]
+    return questions + [_question_of_group(group, _STILL_GROWING, run) for group in unmerged]
+
+
+def _left_whole(merged: Merged) -> list[Group]:
+    return [entry.group for entry in merged.refused]
+
+
+def _members_of(groups: Iterable[Group]) -> set[uuid.UUID]:
+    return {uuid.UUID(key) for group in groups for key in group.members}
 
 
 def _merge(
-    trail: Trail, groups: Sequence[Group], settled: Settled, *, run: MatchRun | None = None
-) -> set[uuid.UUID]:
-    """Merge groups within a change, count them in `settled` and return the survivors."""
-    done = merge.merge_in_bulk(trail, groups, run=run)
+    trail: Trail,
+    groups: Sequence[Group],
+    settled: Settled,
+    *,
+    seen: Mapping[uuid.UUID, int],
+    run: MatchRun | None = None,
+) -> Merged:
+    """Merge groups within a change, as long as nobody changed since `seen`, and count them in `settled`."""
+    done = merge.merge_in_bulk(trail, groups, run=run, seen_versions=seen)
     settled.add(Settled(merges=len(done.merges), merged=done.absorbed, not_merged=len(done.refused)))
-    return set(Merge.objects.filter(pk__in=done.merges).values_list("survivor", flat=True))
+    survivors = Merge.objects.filter(pk__in=done.merges).values_list("survivor", flat=True)
+    return Merged(set(survivors), list(done.refused))
 
 
 def ask(trail: Trail, questions: Iterable[conflicts.Question]) -> Settled:
@@ -174,10 +214,10 @@ def find_duplicates(
 
     `watch` is told (stage, done, total), total 0 while unknown. Raises Refused while another run is at work.
     """
-    with _only_run():
+    with runs.one_at_a_time(KIND, _BUSY):
         run = None if dry_run else _begin(actor)
         walk = _Walk(run, watch)
-        with _closing(run):
+        with runs.closing(run), seldom_collecting():
             return _foresee(walk) if run is None else _settle_register(walk, run, actor)
 
 
@@ -219,7 +259,7 @@ def _settle_register(walk: _Walk, run: MatchRun, actor: Actor) -> RunSummary:
     comparison, settled = Comparison(), walk.summary.settled
     findings = _compare_register(walk, comparison)
     with walk.stage("merging", sum(map(merges, findings.groups))) as note:
-        merge_groups = _merging_in_changes(actor, run, settled, note)
+        merge_groups = _merging_in_changes(actor, run, settled, comparison.seen, note)
         questions = merge_until_still(comparison, findings, merge_groups, run=run)
     settled.add(_counted(comparison.counts))
     settled.skipped_blocks = count_large_blocks()
@@ -228,24 +268,28 @@ def _settle_register(walk: _Walk, run: MatchRun, actor: Actor) -> RunSummary:
             with audit.change(actor) as trail:
                 settled.add(ask(trail, batch))
             note(done)
-    with walk.stage("closing"), audit.change(actor) as trail:
-        settled.closed += _close_gone_questions(trail, {question.key for question in questions})
+    with walk.stage("closing"):
+        settled.closed += _close_gone_questions(actor, {question.key for question in questions})
     _finish(walk, run, actor)
     return walk.summary
 
 
 def _merging_in_changes(
-    actor: Actor, run: MatchRun, settled: Settled, note: Callable[[int], None]
-) -> Callable[[Sequence[Group]], set[uuid.UUID]]:
+    actor: Actor,
+    run: MatchRun,
+    settled: Settled,
+    seen: Mapping[uuid.UUID, int],
+    note: Callable[[int], None],
+) -> Callable[[Sequence[Group]], Merged]:
     """A function that merges any number of groups, a thousand a change, so that a crash costs little."""
 
-    def merge_groups(groups: Sequence[Group]) -> set[uuid.UUID]:
-        survivors: set[uuid.UUID] = set()
+    def merge_groups(groups: Sequence[Group]) -> Merged:
+        merged = Merged()
         for done, batch in _batches(groups, _GROUPS_A_CHANGE):
             with audit.change(actor) as trail:
-                survivors |= _merge(trail, batch, settled, run=run)
+                merged.add(_merge(trail, batch, settled, seen=seen, run=run))
             note(done)
-        return survivors
+        return merged
 
     return merge_groups
 
@@ -268,17 +312,44 @@ def _foresee(walk: _Walk) -> RunSummary:
 
 def _questions_of_group(group: Group, run: MatchRun | None) -> Iterator[conflicts.Question]:
     if group.why and len(group.members) > 1 and group.edges:
-        yield _question(group.members, group.why, (*group.edges, *group.questions), run)
+        yield _question_of_group(group, group.why, run)
         return
     for score in group.questions:
         yield _question((score.left, score.right), reason_of(score), (score,), run)
 
 
+def _question_of_group(group: Group, reason: str, run: MatchRun | None, **facts: Any) -> conflicts.Question:
+    return _question(group.members, reason, (*group.edges, *group.questions), run, **facts)
+
+
+def _questions_of_refused(
+    refused: Sequence[merge.RefusedGroup], run: MatchRun | None
+) -> list[conflicts.Question]:
+    """Ask of every group that could not be merged; one whose members a person told apart contradicts that."""
+    different = different_pairs(_members_of(entry.group for entry in refused)) if refused else set()
+    return [
+        _question_of_group(
+            entry.group, " ".join(entry.why), run, kind=_kind_of_refused(entry.group, different)
+        )
+        for entry in refused
+    ]
+
+
+def _kind_of_refused(group: Group, different: Collection[frozenset[uuid.UUID]]) -> str:
+    told_apart = any(pair <= _members_of([group]) for pair in different)
+    return Conflict.Kind.CONTRADICTION if told_apart else Conflict.Kind.LIKELY_DUPLICATE
+
+
 def _question(
-    members: Sequence[str], reason: str, scores: Sequence[PairScore], run: MatchRun | None
+    members: Sequence[str],
+    reason: str,
+    scores: Sequence[PairScore],
+    run: MatchRun | None,
+    *,
+    kind: str = Conflict.Kind.LIKELY_DUPLICATE,
 ) -> conflicts.Question:
     return conflicts.Question(
-        kind=Conflict.Kind.LIKELY_DUPLICATE,
+        kind=kind,
         members={uuid.UUID(key): ConflictMember.Role.MEMBER.value for key in sorted(members)},
         reason=reason,
         scores=scores,
@@ -299,31 +370,66 @@ def reason_of(score: PairScore) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}." if sentence else "Little is known of either."
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Whom ids stand for (`of`), read without locks; the erased stand for nobody."""
+
+    of: dict[uuid.UUID, uuid.UUID]
+
+    def touched(self) -> set[uuid.UUID]:
+        return {*self.of, *self.of.values()}
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        return all(
+            locked[key].canonical_id == stands_for and locked[stands_for].status == Customer.Status.ACTIVE
+            for key, stands_for in self.of.items()
+        )
+
+
 def _on_living_customers(questions: Sequence[conflicts.Question]) -> list[conflicts.Question]:
-    """Ask of the customers that ids stand for now; a question whose sides have become one has gone."""
+    """Lock the customers that ids stand for and ask of those; where the sides have become one, nothing is."""
     ids = {key for question in questions for key in question.members}
-    rows = Customer.objects.filter(pk__in=ids).exclude(status=Customer.Status.ERASED)
-    standing = {row[0]: row[1] or row[0] for row in rows.values_list("pk", "merged_into_id")}
-    moved = [(question, _moved(question, standing)) for question in questions]
+    standing, _ = locks.lock_as_planned(lambda: _find_standing(ids))
+    moved = [(question, _moved(question, standing.of)) for question in questions]
     return [replace(question, members=members) for question, members in moved if len(members) > 1]
+
+
+def _find_standing(ids: Collection[uuid.UUID]) -> _Standing:
+    rows = Customer.objects.filter(pk__in=ids).exclude(status=Customer.Status.ERASED)
+    return _Standing({row[0]: row[1] or row[0] for row in rows.values_list("pk", "merged_into_id")})
 
 
 def _moved(question: conflicts.Question, standing: dict[uuid.UUID, uuid.UUID]) -> dict[uuid.UUID, str]:
     return {standing[key]: role for key, role in question.members.items() if key in standing}
 
 
-def _close_gone_questions(trail: Trail, asked: set[str]) -> int:
+def _close_gone_questions(actor: Actor, asked: set[str]) -> int:
     """Close waiting questions that this run did not ask and whose customers are no longer alike."""
+    closed = 0
+    for waiting in _waiting_questions():
+        gone = _gone_among([entry for entry in waiting if entry.members_key not in asked])
+        with audit.change(actor) as trail:
+            closed += conflicts.close_conflicts(
+                trail, gone, outcome=Conflict.Outcome.CLOSED, reason="its customers no longer look alike"
+            )
+    return closed
+
+
+def _waiting_questions() -> Iterator[list[Conflict]]:
+    """The open questions about likely duplicates, a bounded number at a time, by their numbers."""
     waiting = Conflict.objects.filter(
         kind=Conflict.Kind.LIKELY_DUPLICATE, state=Conflict.State.OPEN, message__isnull=True
-    ).prefetch_related("members")
-    unasked = [entry for entry in waiting if entry.members_key not in asked]
-    shelf = ProfileShelf()
-    profiles = shelf.take({member.customer_id for entry in unasked for member in entry.members.all()})
-    gone = [entry.pk for entry in unasked if not _still_alike(entry, profiles)]
-    return conflicts.close_conflicts(
-        trail, gone, outcome=Conflict.Outcome.CLOSED, reason="its customers no longer look alike"
-    )
+    ).order_by("pk")
+    last = 0
+    while some := list(waiting.filter(pk__gt=last).prefetch_related("members")[:_QUESTIONS_LOOKED_AT]):
+        yield some
+        last = some[-1].pk
+
+
+def _gone_among(questions: Sequence[Conflict]) -> list[int]:
+    members = {member.customer_id for entry in questions for member in entry.members.all()}
+    profiles = load_profiles(members)
+    return [entry.pk for entry in questions if not _still_alike(entry, profiles)]
 
 
 def _still_alike(conflict: Conflict, profiles: dict[uuid.UUID, Any]) -> bool:
@@ -336,37 +442,9 @@ def _still_alike(conflict: Conflict, profiles: dict[uuid.UUID, Any]) -> bool:
     )
 
 
-@contextmanager
-def _only_run() -> Iterator[None]:
-    with locks.hold_work(KIND) as held:
-        if not held:
-            raise Refused(
-                "Duplicates are being looked for already; see Runs for how far it is, and start again later."
-            )
-        yield
-
-
 def _begin(actor: Actor) -> MatchRun:
-    MatchRun.objects.filter(kind=KIND, state=MatchRun.State.RUNNING).update(
-        state=MatchRun.State.FAILED,
-        error="It stopped without a word; the process was ended.",
-        finished_at=timezone.now(),
-    )
+    runs.close_stopped(MatchRun.objects.filter(kind=KIND, state=MatchRun.State.RUNNING))
     return MatchRun.objects.create(kind=KIND, model_version=live_model().version, actor_name=actor.name)
-
-
-@contextmanager
-def _closing(run: MatchRun | None) -> Iterator[None]:
-    """Say on the run why it ended when it ends badly."""
-    try:
-        yield
-    except (IdentityError, DatabaseError, ValueError, KeyError, KeyboardInterrupt) as error:
-        if run:
-            words = str(error).splitlines()[0] if str(error) else "It was interrupted."
-            MatchRun.objects.filter(pk=run.pk).update(
-                state=MatchRun.State.FAILED, error=words[:500], finished_at=timezone.now()
-            )
-        raise
 
 
 def _finish(walk: _Walk, run: MatchRun, actor: Actor) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import Error as DatabaseError
 from django.db import OperationalError
 from django.utils import timezone
 from psycopg import errors as postgres
 
 from customers.models import Channel
+from resolution.batch.collector import seldom_collecting
 from resolution.batch.columns import ColumnMap, map_columns
 from resolution.batch.facts import FileFacts, examine, identity_of
 from resolution.batch.helper import same_process, second_process
@@ -32,10 +32,10 @@ from resolution.batch.reader import open_table
 from resolution.batch.records import Record, RecordMaker
 from resolution.batch.rejects import RejectsFile
 from resolution.batch.table import Refusal, Row, Table
-from resolution.errors import IdentityError, InvalidInput, Refused
+from resolution.errors import InvalidInput
 from resolution.models import ImportRun
 from resolution.selectors.channels import get_channel
-from resolution.services import audit, locks, staging
+from resolution.services import audit, runs, staging
 from resolution.services.find_duplicates import Settled, Settler
 from resolution.types import Actor
 
@@ -152,10 +152,13 @@ def import_file(
     Refused when the channel is being imported into, InvalidInput when the file changes meanwhile.
     """
     begun = time.monotonic()
-    with _one_at_a_time(opened.channel):
+    busy = (
+        f"Another import into the channel {opened.channel.code} is running; start this one when it is done."
+    )
+    with runs.one_at_a_time(f"import {opened.channel.pk}", busy):
         run = _find_or_begin(opened, actor)
         work = _Import(opened, run, actor, rejects, resolve)
-        with _closing(run):
+        with runs.closing(run), seldom_collecting():
             work.take_file(batch, watch)
             _finish(run, work.summary, actor)
     work.summary.seconds = time.monotonic() - begun
@@ -175,16 +178,6 @@ class _Rows:
         return len(self.records) + len(self.refused)
 
 
-@contextmanager
-def _one_at_a_time(channel: Channel) -> Iterator[None]:
-    with locks.hold_work(f"import {channel.pk}") as held:
-        if not held:
-            raise Refused(
-                f"Another import into the channel {channel.code} is running; start this one when it is done."
-            )
-        yield
-
-
 def _find_or_begin(opened: Opened, actor: Actor) -> ImportRun:
     """Go on with the unfinished import of this very file, or begin one; others left running have died."""
     unfinished = ImportRun.objects.filter(channel=opened.channel, state=ImportRun.State.RUNNING)
@@ -194,12 +187,12 @@ def _find_or_begin(opened: Opened, actor: Actor) -> ImportRun:
         .first()
     )
     if broken and broken.state != ImportRun.State.DONE and _same_columns(broken, opened):
-        _close_as_failed(unfinished.exclude(pk=broken.pk))
+        runs.close_stopped(unfinished.exclude(pk=broken.pk))
         ImportRun.objects.filter(pk=broken.pk).update(
             state=ImportRun.State.RUNNING, error="", finished_at=None
         )
         return broken
-    _close_as_failed(unfinished)
+    runs.close_stopped(unfinished)
     return ImportRun.objects.create(
         channel=opened.channel,
         file_name=opened.facts.path.name[:255],
@@ -213,27 +206,6 @@ def _find_or_begin(opened: Opened, actor: Actor) -> ImportRun:
 def _same_columns(run: ImportRun, opened: Opened) -> bool:
     wanted = opened.options()
     return {name: run.options.get(name) for name in wanted} == wanted
-
-
-def _close_as_failed(runs: Any) -> None:
-    runs.update(
-        state=ImportRun.State.FAILED,
-        error="It stopped without a word; the process was ended.",
-        finished_at=timezone.now(),
-    )
-
-
-@contextmanager
-def _closing(run: ImportRun) -> Iterator[None]:
-    """Say on the run why it ended when it ends badly."""
-    try:
-        yield
-    except (IdentityError, DatabaseError, OSError, RuntimeError, KeyboardInterrupt) as error:
-        words = str(error).splitlines()[0] if str(error) else "It was interrupted."
-        ImportRun.objects.filter(pk=run.pk).update(
-            state=ImportRun.State.FAILED, error=words[:500], finished_at=timezone.now()
-        )
-        raise
 
 
 class _Import:
@@ -276,9 +248,15 @@ class _Import:
             except OperationalError as error:
                 if attempt == _TRIES or not isinstance(error.__cause__, postgres.DeadlockDetected):
                     raise
-                self.rejects.cut_back(self.run.options.get("rejects_size", 0))
+                self._forget_try()
             else:
                 return
+
+    def _forget_try(self) -> None:
+        """Nothing of what was rolled back may be remembered."""
+        self.rejects.cut_back(self.run.options.get("rejects_size", 0))
+        if self.settler:
+            self.settler.forget()
 
     def _try_batch(self, rows: _Rows) -> None:
         """One transaction; what this object remembers changes only when it has been committed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
+from types import NoneType
 from typing import Any
 
 from django.utils import timezone
@@ -16,7 +17,12 @@ from customers.models import PROFILE_FIELDS, Channel
 from resolution.errors import InvalidInput
 from resolution.matching.identifiers import IDENTIFIER_TYPES, normalise_identifier
 from resolution.matching.normalise.date import normalise_date
-from resolution.matching.normalise.extract import FIELD_TYPES, identifiers_in_message, sender_type
+from resolution.matching.normalise.extract import (
+    FIELD_TYPES,
+    TEXT_FIELDS,
+    identifiers_in_message,
+    sender_type,
+)
 from resolution.matching.normalise.profile import build_profile
 from resolution.matching.normalise.text import clean_text
 from resolution.selectors.profiles import RECORD_COLUMNS, identifier_record, record_of
@@ -27,7 +33,15 @@ from resolution.types import Identifier, Profile
 NEWCOMER = "new"  # the key of a profile nobody has an id for yet
 LONGEST_EXTERNAL_ID = 255
 _DEEPEST = 12
+_SENDERS = "an e-mail address, a phone number or a handle such as @anna"
 _CONTACT_FIELDS = ("email", "phone")  # filled from identifiers, so that both say the same
+
+_PROFILE_TEXTS = tuple(name for name in PROFILE_FIELDS if name not in _CONTACT_FIELDS)
+# Every field of a message that is read; others are kept as they come.
+READ_FIELDS = (
+    "sender_id", "sender_name", "message_id", "external_message_id", "received_at", *TEXT_FIELDS,
+    *dict(FIELD_TYPES), *_PROFILE_TEXTS, *(f"customer_{name}" for name in _PROFILE_TEXTS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,11 @@ class Intake:
 
 
 def read_message(channel: Channel, message: Mapping[str, object]) -> Intake:
-    """Read a message's identifiers and profile fields. Refuses no text; what cannot be used is noted."""
+    """Read a message's identifiers and profile fields. Refuses no text; what cannot be used is noted.
+
+    Raises InvalidInput for a field that is read and holds something else than text or a number.
+    """
+    _refuse_other_types(message)
     found = identifiers_in_message(message, region=channel.default_region)
     explicit = [entry for entry in found if "[" not in entry.found_in]
     fields, notes = _lenient_fields(_profile_texts(message), channel.default_region)
@@ -142,8 +160,7 @@ def _by_trust(identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
 
 def _profile_texts(message: Mapping[str, object]) -> dict[str, str]:
     """Find profile fields under their own names or as the customer's ("customer_city")."""
-    names = [name for name in PROFILE_FIELDS if name not in _CONTACT_FIELDS]
-    texts = {name: _text(message, name) or _text(message, f"customer_{name}") for name in names}
+    texts = {name: _text(message, name) or _text(message, f"customer_{name}") for name in _PROFILE_TEXTS}
     texts["name"] = texts["name"] or _text(message, "sender_name")
     return {name: text for name, text in texts.items() if text.strip()}
 
@@ -170,16 +187,32 @@ def _contacts(identifiers: Iterable[Identifier]) -> dict[str, Stored]:
     return contacts
 
 
+def _refuse_other_types(message: Mapping[str, object]) -> None:
+    for name in READ_FIELDS:
+        value = message.get(name)
+        if isinstance(value, bool) or not isinstance(value, (str, int, date, NoneType)):
+            raise InvalidInput(
+                f"{name} is {type(value).__name__} ({str(storable(value))[:60]}); text or a whole number is"
+                " wanted.",
+                field=name,
+            )
+
+
 def _unusable_identifiers(channel: Channel, message: Mapping[str, object]) -> list[str]:
-    sender = sender_type(_text(message, "sender_id"))
+    given = _text(message, "sender_id").strip()
+    sender = sender_type(given)
     typed = [*FIELD_TYPES, *([("sender_id", sender)] if sender else [])]
-    notes = []
+    notes = [] if sender or not given else [_unknown_sender(clean_text(given))]
     for name, kind in typed:
         text = _text(message, name)
         found = normalise_identifier(kind, text, region=channel.default_region)
         if text.strip() and not found.usable:
             notes.append(f"{name} “{found.value[:60]}” was not used: {found.unusable}")
     return notes
+
+
+def _unknown_sender(given: str) -> str:
+    return f"sender_id “{given[:60]}” ({len(given)} characters) was not used: {_SENDERS} is wanted"
 
 
 def _received_at(message: Mapping[str, object]) -> datetime:

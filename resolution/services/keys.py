@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connection
@@ -10,26 +11,45 @@ from django.db import connection
 from resolution.selectors.candidates import stored_keys
 from resolution.selectors.profiles import load_profiles
 from resolution.services.audit import Trail
-from resolution.types import Profile
 
 # What COPY's text format gives a meaning of its own.
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def rebuild_keys(trail: Trail | None, customer_ids: Collection[uuid.UUID]) -> int:
-    """Replace the keys of customers by those of their present profiles; return how many were written.
+    """Make the keys of customers those of their present profiles; return how many they have now.
 
     Customers that are no longer active lose theirs. Must run inside the change (`trail`) that touched the
-    customers, with their rows locked. A constant number of statements, one of them COPY.
+    customers, with their rows locked. Writes only what differs, in a constant number of statements.
     """
+    wanted = {key: stored_keys(profile) for key, profile in load_profiles(customer_ids).items()}
+    held = _held_keys(customer_ids)
+    _delete_keys(
+        (key, owner) for owner, keys in held.items() for key in keys.difference(wanted.get(owner, ()))
+    )
+    write_keys((owner, [key for key in keys if key not in held[owner]]) for owner, keys in wanted.items())
+    return sum(map(len, wanted.values()))
+
+
+def _held_keys(customer_ids: Collection[uuid.UUID]) -> defaultdict[uuid.UUID, set[str]]:
+    held: defaultdict[uuid.UUID, set[str]] = defaultdict(set)
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM blocking_keys WHERE customer_id = ANY(%s)", [list(customer_ids)])
-    return insert_keys(load_profiles(customer_ids))
+        cursor.execute(
+            "SELECT customer_id, key FROM blocking_keys WHERE customer_id = ANY(%s)", [list(customer_ids)]
+        )
+        for owner, key in cursor.fetchall():
+            held[owner].add(key)
+    return held
 
 
-def insert_keys(profiles: dict[uuid.UUID, Profile]) -> int:
-    """Write the keys of customers that have none yet; return how many."""
-    return write_keys((customer_id, stored_keys(profile)) for customer_id, profile in profiles.items())
+def _delete_keys(rows: Iterable[tuple[str, uuid.UUID]]) -> None:
+    keys, owners = [list(column) for column in zip(*rows, strict=True)] or ([], [])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM blocking_keys USING unnest(%s::text[], %s::uuid[]) AS gone (key, owner)"
+            " WHERE blocking_keys.key = gone.key AND customer_id = gone.owner",
+            [keys, owners],
+        )
 
 
 def write_keys(keys_of: Iterable[tuple[uuid.UUID, Sequence[str]]]) -> int:

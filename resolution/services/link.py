@@ -82,10 +82,11 @@ def link_customer_identifier(
     claim = Claim(channel, identifier, _checked(confidence), verified)
     with audit.change(actor) as trail:
         locks.lock_identifiers([(claim.identifier.type, claim.identifier.normalised)])
-        plan, locked = locks.lock_as_planned(lambda: _plan_claim(customer_id, claim))
-        outcome = claim_identifier(trail, locked[plan.claimant], claim)
-        keys.rebuild_keys(trail, changed_by(outcome))
-        return outcome
+        return locks.act_as_planned(
+            trail,
+            lambda: _plan_claim(customer_id, claim),
+            lambda plan, locked: _carry_out(trail, locked[plan.claimant], claim),
+        )
 
 
 def resolve_conflict(
@@ -214,6 +215,12 @@ def end_link(trail: Trail, mapping: Mapping, *, reason: str = "") -> None:
 
 def _plan_claim(customer_id: uuid.UUID, claim: Claim) -> ClaimPlan:
     return ClaimPlan(get_canonical(customer_id).pk, claim.key, owner_of(claim.key))
+
+
+def _carry_out(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
+    outcome = claim_identifier(trail, claimant, claim)
+    keys.rebuild_keys(trail, changed_by(outcome))
+    return outcome
 
 
 def _usable(identifier: Identifier) -> Identifier:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
-from django.db import connection, transaction
-from django.db.models import Model, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Model, Q, QuerySet
 
-from customers.models import Customer
-from resolution.errors import NotFound, UnknownCustomer
+from customers.models import Customer, SourceRecord
+from resolution.errors import NotFound, TryAgain, UnknownCustomer
+from resolution.services import audit
+from resolution.services.audit import Trail
 
 Row = TypeVar("Row", bound=Model)
 
@@ -26,6 +28,11 @@ class Plan(Protocol):
 
 
 SomePlan = TypeVar("SomePlan", bound=Plan)
+Result = TypeVar("Result")
+
+_MOST_TRIES = 5
+# What a plan runs into when another change, not yet committed while it was read, linked the same identifier.
+_LINKED_MEANWHILE = frozenset({"p1_one_owner", "mapping_once_a_customer"})
 
 
 class _Overtaken(Exception):
@@ -37,25 +44,76 @@ def lock_customers(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
 
     Raises UnknownCustomer naming the first id that does not exist.
     """
-    found = {row.pk: row for row in Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk")}
-    missing = sorted(set(ids) - set(found))
+    return _lock_named(ids, Q(pk__in=ids))
+
+
+def lock_with_absorbed(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
+    """Lock as `lock_customers` does, and with them those merged into them, whose redirects are to change."""
+    return _lock_named(ids, Q(pk__in=ids) | Q(merged_into__in=ids))
+
+
+def _lock_named(ids: Collection[uuid.UUID], wanted: Q) -> dict[uuid.UUID, Customer]:
+    locked = Customer.objects.select_for_update(of=("self",)).filter(wanted).order_by("pk")
+    named = set(ids)
+    found = {row.pk: row for row in locked if row.pk in named}
+    missing = sorted(named - set(found))
     if missing:
         raise UnknownCustomer(missing[0])
     return found
 
 
+def lock_source_records(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, SourceRecord]:
+    """Lock records of sources in id order, after their customers, and return those there are by id."""
+    return {row.pk: row for row in lock_rows(SourceRecord.objects.filter(pk__in=ids))}
+
+
 def lock_as_planned(make_plan: Callable[[], SomePlan]) -> tuple[SomePlan, dict[uuid.UUID, Customer]]:
-    """Lock the customers a plan touches; if it no longer holds by then, let go of them and plan again."""
-    while True:
+    """Lock the customers a plan touches; if it no longer holds by then, let go of them and plan again.
+
+    Raises TryAgain when other changes come between every time.
+    """
+    return _as_planned(make_plan, lambda plan, locked: (plan, locked), transaction.atomic)
+
+
+def act_as_planned(
+    trail: Trail,
+    make_plan: Callable[[], SomePlan],
+    act: Callable[[SomePlan, dict[uuid.UUID, Customer]], Result],
+) -> Result:
+    """Lock as planned and act; where another change links the same identifier just then, plan again too.
+
+    What the act had done and noted is taken back before. Raises TryAgain as `lock_as_planned` does.
+    """
+    return _as_planned(make_plan, act, lambda: audit.attempt(trail))
+
+
+def _as_planned(
+    make_plan: Callable[[], SomePlan],
+    act: Callable[[SomePlan, dict[uuid.UUID, Customer]], Result],
+    savepoint: Callable[[], AbstractContextManager[None]],
+) -> Result:
+    for _ in range(_MOST_TRIES):
         plan = make_plan()
         try:
-            with transaction.atomic():
+            with savepoint():
                 locked = lock_customers(plan.touched())
                 if plan.holds(locked):
-                    return plan, locked
+                    return act(plan, locked)
                 raise _Overtaken
         except _Overtaken:
             continue
+        except IntegrityError as error:
+            if violated_constraint(error) not in _LINKED_MEANWHILE:
+                raise
+    raise TryAgain(
+        f"Other changes of the same customers came first {_MOST_TRIES} times; nothing was done. Try again."
+    )
+
+
+def violated_constraint(error: IntegrityError) -> str:
+    """Return the name of the constraint a statement ran into, empty when the database named none."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return getattr(diagnosis, "constraint_name", None) or ""
 
 
 def lock_row(model: type[Row], key: int) -> Row:

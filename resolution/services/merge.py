@@ -74,7 +74,7 @@ def merge_customers(
     Raises UnknownCustomer, StaleVersion when `expected_versions` are not today's, MergeBlocked with reasons.
     """
     with audit.change(actor) as trail:
-        members = locks.lock_customers(set(member_ids))
+        members = locks.lock_with_absorbed(set(member_ids))
         refuse_stale(members, expected_versions or {})
         act = draft_merge(members, survivor_id=survivor_id, picks=picks)
         conflict_id = conflict.pk if conflict else None
@@ -104,21 +104,29 @@ def choose_primary_customer(customer_ids: Collection[uuid.UUID]) -> uuid.UUID:
     return uuid.UUID(choose_survivor(list(facts.values())))
 
 
-def merge_in_bulk(trail: Trail, groups: Sequence[Group], *, run: MatchRun | None = None) -> BulkResult:
+def merge_in_bulk(
+    trail: Trail,
+    groups: Sequence[Group],
+    *,
+    run: MatchRun | None = None,
+    seen_versions: Mapping[uuid.UUID, int] | None = None,
+) -> BulkResult:
     """Merge many groups by rule inside one change; a group with a blocker is left alone, not raised.
 
-    Raises UnknownCustomer when a member does not exist.
+    `seen_versions` are the customers' when they were compared: a group is left alone when a member has
+    another version by now. Raises UnknownCustomer when a member does not exist.
     """
-    customers = locks.lock_customers({uuid.UUID(key) for group in groups for key in group.members})
+    customers = locks.lock_with_absorbed({uuid.UUID(key) for group in groups for key in group.members})
     taken: set[str] = set()
     refused: list[RefusedGroup] = []
     merges: list[int] = []
     absorbed = 0
     for start in range(0, len(groups), _BULK):
-        acts, left = _draft_groups(groups[start : start + _BULK], customers, taken, run)
+        current, stale = _leave_out_stale(groups[start : start + _BULK], customers, seen_versions or {})
+        acts, left = _draft_groups(current, customers, taken, run)
         merges += [merge.pk for merge in carry_out(trail, acts)]
         absorbed += sum(len(act.plan.absorbed) for act in acts)
-        refused += left
+        refused += stale + left
     return BulkResult(tuple(merges), absorbed, tuple(refused))
 
 
@@ -182,6 +190,27 @@ def carry_out(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
     for merge, act in zip(merges, acts, strict=True):
         _record(trail, merge, act)
     return merges
+
+
+def _leave_out_stale(
+    groups: Sequence[Group], customers: Mapping[uuid.UUID, Customer], seen: Mapping[uuid.UUID, int]
+) -> tuple[list[Group], list[RefusedGroup]]:
+    """Part the groups whose members are still what was compared from those that changed since."""
+    current, stale = [], []
+    for group in groups:
+        changed = changed_members({key: customers[key] for key in map(uuid.UUID, group.members)}, seen)
+        if changed:
+            stale.append(RefusedGroup(group, tuple(_changed_since(row, seen[row.pk]) for row in changed)))
+        else:
+            current.append(group)
+    return current, stale
+
+
+def _changed_since(customer: Customer, seen: int) -> str:
+    return (
+        f"Customer {customer.pk} has changed since it was compared"
+        f" (version {seen}, now {customer.version}); compare it again."
+    )
 
 
 def _draft_groups(

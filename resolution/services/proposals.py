@@ -46,9 +46,9 @@ def withdraw_locked(trail: Trail, proposal: MergeProposal, *, answer: str) -> No
     return_conflict(proposal, comment=answer)
 
 
-def return_conflict(proposal: MergeProposal, *, comment: str) -> bool:
+def return_conflict(proposal: MergeProposal, *, comment: str) -> None:
     """Give a proposal's conflict back to its proposer, unless a merge has answered it meanwhile."""
-    given_back = Conflict.objects.filter(pk__in=[proposal.conflict_id], state=Conflict.State.DECIDED).update(
+    Conflict.objects.filter(pk__in=[proposal.conflict_id], state=Conflict.State.DECIDED).update(
         state=Conflict.State.RETURNED,
         assignee=proposal.proposer_id,
         comment=comment[:500],
@@ -56,4 +56,3 @@ def return_conflict(proposal: MergeProposal, *, comment: str) -> bool:
         version=F("version") + 1,
         updated_at=timezone.now(),
     )
-    return bool(given_back)

@@ -5,6 +5,7 @@ Every step is one guarded update. Claims change no identity, so they leave no au
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,11 +26,16 @@ MOST_CLAIMED = 200
 
 
 def claim_next(
-    *, actor: Actor, filters: QueueFilters | None = None, size: int | None = None
+    *,
+    actor: Actor,
+    filters: QueueFilters | None = None,
+    size: int | None = None,
+    skipped: Collection[int] = (),
 ) -> list[Conflict]:
     """Lease the next conflicts, most urgent first; rows another steward is claiming are passed over.
 
-    What a lead gave back to this steward comes first. `size` defaults to policy.claim_size.
+    What a lead gave back to this steward comes first, what they `skipped` last. `size` defaults to
+    policy.claim_size.
     Raises NotPermitted for an actor without account, InvalidInput for a filter or size that makes no sense.
     """
     me = account_of(actor)
@@ -41,7 +47,9 @@ def claim_next(
         raise InvalidInput(f"{limit} conflicts cannot be claimed at once; ask for 1 to {MOST_CLAIMED}.")
     with transaction.atomic():
         taken = locks.lock_free_rows(given_back, limit)
-        taken += locks.lock_free_rows(wanted.filter(_up_for_grabs()), limit - len(taken))
+        free = wanted.filter(_up_for_grabs())
+        for part in (free.exclude(pk__in=skipped), free.filter(pk__in=skipped)):
+            taken += locks.lock_free_rows(part, limit - len(taken))
         ids = [conflict.pk for conflict in taken]
         Conflict.objects.filter(pk__in=ids).update(**_leased_to(me))
     found = Conflict.objects.in_bulk(ids)

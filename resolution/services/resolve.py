@@ -217,7 +217,20 @@ def _settle(trail: Trail, newcomer: Intake, message: Message | None, raise_on_am
             "refuse", channel_id=newcomer.channel.pk, method="nothing_usable", notes=list(newcomer.notes)
         )
         return nobody(newcomer)
-    answer, locked = locks.lock_as_planned(lambda: find_answer(newcomer))
+    return locks.act_as_planned(
+        trail,
+        lambda: find_answer(newcomer),
+        lambda answer, locked: _carry_out(trail, answer, locked, message, raise_on_ambiguity),
+    )
+
+
+def _carry_out(
+    trail: Trail,
+    answer: Answer,
+    locked: Mapping[uuid.UUID, Customer],
+    message: Message | None,
+    raise_on_ambiguity: bool,
+) -> Resolution:
     _raise_if_ambiguous(answer, raise_on_ambiguity)
     customer = locked[answer.target] if answer.target else _create(trail, answer)
     _apply(trail, answer, customer)
@@ -279,10 +292,12 @@ def _ask_if_unsure(trail: Trail, answer: Answer, customer: Customer, message: Me
     resolution = answer.as_resolution(customer.pk)
     if answer.status != "review":
         return resolution
-    asked = conflicts.open_conflicts(trail, [_question(answer, customer, message)])
+    question = _question(answer, customer, message)
+    asked = conflicts.open_conflicts(trail, [question])
     for conflict_id in asked.new + asked.refreshed:
         return replace(resolution, conflict_id=conflict_id)
-    reasons = (*resolution.reasons, "A person has said before that they are not the same.")
+    words = ", ".join(conflicts.words_said(question))
+    reasons = (*resolution.reasons, f"A person has judged this before: {words}.")
     return replace(resolution, status="matched", reasons=reasons)
 
 

@@ -300,17 +300,38 @@ class _Change:
     before: Details
     after: Details
 
+    @property
+    def new_identifiers(self) -> list[Identifier]:
+        known = {(entry.type, entry.normalised) for entry in self.before.usable}
+        return [entry for entry in self.after.usable if (entry.type, entry.normalised) not in known]
+
+
+@dataclass(slots=True)
+class _Stored:
+    """Whose the stored records of a batch are, read without locks; `rows` once they are locked."""
+
+    owners: dict[uuid.UUID, uuid.UUID]
+    rows: dict[uuid.UUID, SourceRecord] = field(default_factory=dict)
+
+    def touched(self) -> set[uuid.UUID]:
+        return set(self.owners.values())
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        """Lock the records after their customers; a merge may have moved one meanwhile."""
+        self.rows = locks.lock_source_records(self.owners.keys())
+        return {key: row.customer_id for key, row in self.rows.items()} == self.owners
+
+
+def _find_stored(channel: Channel, records: Sequence[Record]) -> _Stored:
+    rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
+    return _Stored(dict(rows.values_list("pk", "customer_id")))
+
 
 def _update_customers(trail: Trail, channel: Channel, records: Sequence[Record], taken: Taken) -> None:
     if not records:
         return
-    stored = {
-        row.source_key: row
-        for row in SourceRecord.objects.select_for_update().filter(
-            channel=channel, source_key__in=_keys_of(records)
-        ).order_by("pk")
-    }  # fmt: skip
-    customers = locks.lock_customers({row.customer_id for row in stored.values()})
+    found, customers = locks.lock_as_planned(lambda: _find_stored(channel, records))
+    stored = {row.source_key: row for row in found.rows.values()}
     changes = [_change_of(channel, record, stored[record.key]) for record in records]
     changed: set[uuid.UUID] = set()
     for change in changes:
@@ -347,7 +368,7 @@ def _apply_change(trail: Trail, channel: Channel, customer: Customer, change: _C
         if _shown(customer, field) == change.before.fields[field]
     }
     old = {field: _shown(customer, field) for field in news}
-    if news:
+    if news or change.new_identifiers:
         columns = {field: _column(field, value) for field, value in news.items()}
         register.update_customer(customer, columns)
     trail.record(
@@ -372,12 +393,12 @@ def _news(change: _Change) -> dict[str, str]:
 def _link_new_identifiers(
     trail: Trail, channel: Channel, changes: Iterable[_Change], customers: set[uuid.UUID]
 ) -> None:
-    links = []
-    for change in changes:
-        known = {(entry.type, entry.normalised) for entry in change.before.usable}
-        new = [entry for entry in change.after.usable if (entry.type, entry.normalised) not in known]
-        if change.stored.customer_id in customers:
-            links += [_link(change.stored.customer_id, entry) for entry in new]
+    links = [
+        _link(change.stored.customer_id, entry)
+        for change in changes
+        if change.stored.customer_id in customers
+        for entry in change.new_identifiers
+    ]
     link_identifiers(trail, channel, links, timezone.now())
 
 

@@ -23,6 +23,7 @@ from resolution.services.unmerge_plan import (
     Arrival,
     FieldReturn,
     Side,
+    Standing,
     Undo,
     UnmergePlan,
     absorbing_merge,
@@ -73,10 +74,10 @@ def undo_merge(
 
 
 def _lock(merge_id: int) -> Merge:
-    """Lock a merge's customers, then the merge."""
+    """Lock a merge's customers and those whose redirects it bent, then the merge."""
     found = Merge.objects.filter(pk=merge_id).first()
     if found is not None:
-        locks.lock_customers(members_of(found))
+        locks.lock_with_absorbed(members_of(found))
     return locks.lock_row(Merge, merge_id)
 
 
@@ -138,19 +139,23 @@ def _profiles_heard_of(undo: Undo) -> dict[uuid.UUID, dict[str, object]]:
 
 def _hand_over_questions(undo: Undo) -> None:
     """Open conflicts about an identifier that goes back name its owner of now instead of the survivor."""
-    survivor = undo.ground.survivor
-    for standing in undo.standings.values():
-        if standing.status != OWNING or standing.customer_id == survivor.pk or not standing.changed:
-            continue
-        channel_id, identifier_type, value = standing.key
-        asked = Conflict.objects.filter(
-            channel=channel_id,
-            identifier_type=identifier_type,
-            identifier_value=value,
-            members__customer=survivor,
-        ).exclude(state=Conflict.State.DONE)
-        for conflict in locks.lock_rows(asked):
-            _name_owner(conflict, survivor.pk, standing.customer_id)
+    survivor = undo.ground.survivor.pk
+    owners: dict[tuple[uuid.UUID | None, str, str], uuid.UUID] = {
+        row.key: row.customer_id for row in undo.standings.values() if _goes_to_another(row, survivor)
+    }
+    asked = Conflict.objects.filter(
+        identifier_type__in={kind for _, kind, _ in owners},
+        identifier_value__in={value for _, _, value in owners},
+        pk__in=ConflictMember.objects.filter(customer=survivor).values("conflict"),
+    ).exclude(state=Conflict.State.DONE)
+    for conflict in locks.lock_rows(asked):
+        owner = owners.get((conflict.channel_id, conflict.identifier_type, conflict.identifier_value))
+        if owner:
+            _name_owner(conflict, survivor, owner)
+
+
+def _goes_to_another(standing: Standing, survivor: uuid.UUID) -> bool:
+    return standing.status == OWNING and standing.changed and standing.customer_id != survivor
 
 
 def _name_owner(conflict: Conflict, before: uuid.UUID, owner: uuid.UUID) -> None:

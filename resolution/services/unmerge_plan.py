@@ -214,13 +214,14 @@ def plan_undo(ground: Ground, answers: Answers) -> Undo:
 def _plan_links(draft: _Draft) -> None:
     ground = draft.ground
     moves = list(MergeMove.objects.filter(merge=ground.merge, relation=MAPPINGS))
-    folded = _folded_by_others(ground)
+    brought = _moved_by_others(ground)
+    folded = {row_id: status for row_id, status in brought.items() if status in CURRENT}
     rows = {move.row_id for move in moves} | set(folded)
     links = Link.objects.filter(customer__in=ground.sides) | Link.objects.filter(pk__in=rows)
     for link in links.select_related("channel").order_by("pk"):
         draft.standings[link.pk] = Standing(link, link.customer_id, link.status)
     _return_links(draft, moves)
-    _place_new_links(draft, rows)
+    _place_new_links(draft, rows | set(brought))
     _part_equal_links(draft)
     _unfold(draft, folded)
 
@@ -275,13 +276,13 @@ def _unfold(draft: _Draft, folded: Mapping[uuid.UUID, str]) -> None:
             held.add(standing.key)
 
 
-def _folded_by_others(ground: Ground) -> dict[uuid.UUID, str]:
-    """Return what other live merges of this survivor folded: row id → status before."""
+def _moved_by_others(ground: Ground) -> dict[uuid.UUID, str]:
+    """Return what other live merges of this survivor moved or folded: row id → status before."""
     moves = MergeMove.objects.filter(
         merge__survivor=ground.survivor, merge__undone_at__isnull=True, relation=MAPPINGS
     ).exclude(merge=ground.merge)
-    found = moves.filter(before__status__in=CURRENT).order_by("merge", "pk")
-    return {row_id: before["status"] for row_id, before in found.values_list("row_id", "before")}
+    found = moves.order_by("merge", "pk").values_list("row_id", "before")
+    return {row_id: before["status"] for row_id, before in found}
 
 
 def _current_by_customer(draft: _Draft) -> dict[tuple[uuid.UUID, LinkKey], list[Standing]]:

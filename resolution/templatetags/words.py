@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from resolution.selectors.labels import field_label
 
@@ -101,6 +103,12 @@ def field_words(name: str) -> str:
 def words(code: str) -> str:
     """A code as plain words: "find_duplicates" is "find duplicates"."""
     return str(code).replace("_", " ")
+
+
+@register.filter
+def breakable(text: str) -> SafeString:
+    """Text that a narrow column breaks after its "@", where an e-mail address reads on."""
+    return format_html_join(SafeString("@<wbr>"), "{}", ((part,) for part in str(text).split("@")))
 
 
 def _span(delta: timedelta) -> str:

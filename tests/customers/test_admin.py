@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -95,6 +96,21 @@ class TestMappingSearch:
         assert found(as_steward, "anna@example.com", url) == {wanted.pk}
 
 
+class TestNul:
+    @pytest.mark.parametrize("query", [{"status__exact": "\0"}, {"q": "anna\0"}, {"a\0": "b"}])
+    def test_a_list_refuses_it_with_a_sentence(self, as_steward: Client, query: dict[str, str]) -> None:
+        answer = as_steward.get(CUSTOMERS, query)
+
+        assert answer.status_code == 400
+        assert "holds a NUL character" in answer.content.decode()
+
+    @pytest.mark.parametrize("name", ["auth_user", "auth_group"])
+    def test_so_do_the_lists_of_people_and_roles(self, admin_client: Client, name: str) -> None:
+        answer = admin_client.get(reverse(f"admin:{name}_changelist"), {"q": "\0"})
+
+        assert answer.status_code == 400
+
+
 class TestPaginator:
     def test_counts_a_small_table_exactly(self) -> None:
         CustomerFactory.create_batch(3)
@@ -110,7 +126,7 @@ class TestPaginator:
         with CaptureQueriesContext(connection) as captured:
             count = EstimatingPaginator(Customer.objects.order_by("pk"), 50).count
 
-        assert count == 5
+        assert (count, str(count)) == (5, "about 5")
         assert any("reltuples" in query["sql"] for query in captured.captured_queries)
 
     def test_ends_a_filtered_list_at_the_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +134,18 @@ class TestPaginator:
         CustomerFactory.create_batch(5, city="Leeds")
 
         rows = Customer.objects.filter(city="Leeds").order_by("pk")
-        assert EstimatingPaginator(rows, 50).count == 3
+        count = EstimatingPaginator(rows, 50).count
+        assert (count, str(count)) == (3, "more than 2")
+
+    def test_a_list_says_what_is_only_estimated(
+        self, as_steward: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listing, "COUNTED_EXACTLY", 2)
+        CustomerFactory.create_batch(3)
+
+        text = as_steward.get(CUSTOMERS).content.decode()
+
+        assert re.search(r"about [\d,]+ results", text)
 
 
 class TestChannels:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from customers.models import Customer
 from resolution import jobs
+from resolution.conf import policy
 from resolution.errors import NotFound, Refused
-from resolution.models import ImportRun, MatchRun
-from tests.factories import ChannelFactory, actor_for, lead
+from resolution.models import IdempotencyRecord, ImportRun, MatchRun
+from tests.factories import ChannelFactory, ConflictFactory, actor_for, lead, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,6 +25,36 @@ def work() -> None:
     """Do what is waiting, as the worker would."""
     for job in ProcrastinateJob.objects.filter(status="todo").order_by("id"):
         app.tasks[job.task_name](**job.args)
+
+
+class TestPeriodicWork:
+    """What the worker does by the clock."""
+
+    @pytest.mark.parametrize("name", ["release_lapsed", "forget_old_answers"])
+    def test_is_known_to_the_worker(self, name: str) -> None:
+        assert name in {task.task.name for task in app.periodic_registry.periodic_tasks.values()}
+
+    def test_gives_lapsed_claims_back_to_the_queue(self) -> None:
+        past = timezone.now() - timedelta(minutes=1)
+        lapsed = ConflictFactory(state="claimed", assignee=steward(), leased_until=past)
+        held = ConflictFactory(
+            state="claimed", assignee=steward(), leased_until=timezone.now() + timedelta(hours=1)
+        )
+
+        assert jobs.release_lapsed(timestamp=0) == 1
+
+        lapsed.refresh_from_db()
+        held.refresh_from_db()
+        assert (lapsed.state, lapsed.assignee, held.state) == ("open", None, "claimed")
+
+    def test_forgets_answers_nobody_may_ask_for_any_more(self) -> None:
+        facts = {"caller": "shop", "request_hash": "0", "status": 200, "response": {}}
+        old, new = (IdempotencyRecord.objects.create(key=key, **facts) for key in ("old", "new"))
+        age = timedelta(hours=policy().idempotency_hours, minutes=1)
+        IdempotencyRecord.objects.filter(pk=old.pk).update(created_at=timezone.now() - age)
+
+        assert jobs.forget_old_answers(timestamp=0) == 1
+        assert list(IdempotencyRecord.objects.all()) == [new]
 
 
 class TestStartFindDuplicates:

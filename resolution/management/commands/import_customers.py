@@ -10,7 +10,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from resolution.batch.columns import FIELDS
 from resolution.errors import IdentityError
-from resolution.management.console import command_actor, console, peak_memory_mib, progress, show_table
+from resolution.management.console import (
+    command_actor,
+    console,
+    peak_memory_mib,
+    progress,
+    show_table,
+    visible,
+)
 from resolution.services.importing import BATCH, Opened, Summary, import_file, open_file, preview_import
 
 DEFAULT_CHANNEL = "import"
@@ -98,7 +105,7 @@ def _batch_size(text: str) -> int:
 def _show_columns(opened: Opened) -> None:
     kind = ", ".join(f"{name} {value!r}" for name, value in opened.table.described.items() if name != "kind")
     console.print(
-        f"{opened.facts.path}: {opened.facts.kind}, about {opened.table.expected:,} rows"
+        f"{visible(str(opened.facts.path))}: {opened.facts.kind}, about {opened.table.expected:,} rows"
         f"{kind and f' ({kind})'}, into channel {opened.channel.code}",
         markup=False,
     )
@@ -132,6 +139,6 @@ def _show_summary(summary: Summary, *, dry_run: bool) -> None:
     show_table("Would happen" if dry_run else "Done", ("what", "number"), lines)
     for refusal in summary.refusals:
         column = f", column {refusal.column}" if refusal.column else ""
-        console.print(f"line {refusal.line}{column}: {refusal.reason}", markup=False)
+        console.print(visible(f"line {refusal.line}{column}: {refusal.reason}"), markup=False)
     if summary.rejects:
-        console.print(f"Refused rows are in {summary.rejects}", markup=False)
+        console.print(visible(f"Refused rows are in {summary.rejects}"), markup=False)

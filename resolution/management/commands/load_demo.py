@@ -45,7 +45,8 @@ def _keep_private() -> None:
 def _tell(summary: DemoSummary, accounts_file: Path) -> None:
     console.print(
         f"{summary.records:,} records in, {summary.customers:,} customers, "
-        f"{summary.linked:,} linked at once, {summary.queue:,} in the queue."
+        f"{summary.linked:,} linked at once, {summary.queue:,} in the queue. "
+        f"Letters from strangers made {summary.newcomers:,} customers besides the records."
     )
     console.print(f"Accounts (kept in {accounts_file}):", markup=False)
     for entry in summary.accounts:

@@ -14,7 +14,7 @@ SWAPPED = Outcome("swapped", "day and month swapped")
 ONE_DIGIT = Outcome("close", "one digit differs or two changed places")
 NEIGHBOUR = Outcome("close", "one day apart")
 SAME_YEAR = Outcome("year", "only the year agrees, one side is the first of January")
-DIFFERENT = Outcome("different", "different day")
+DIFFERENT = Outcome("different", "another date")
 
 
 def compare_birth_dates(left: str, right: str) -> Outcome:

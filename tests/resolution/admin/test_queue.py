@@ -13,6 +13,7 @@ from django.utils import timezone
 from resolution.models import Conflict
 from resolution.services import approve, queue
 from tests.factories import ConflictFactory, CustomerFactory, actor_for, steward
+from tests.resolution.admin.forms import workbench_form
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +112,28 @@ class TestQueue:
         assert answer.status_code == 400
         assert "is no cursor of this list" in answer.content.decode()
 
+    @pytest.mark.parametrize("name", ["kind", "band", "state"])
+    def test_an_unknown_word_in_a_filter_is_refused_with_those_it_knows(
+        self, as_steward: Client, name: str
+    ) -> None:
+        answer = as_steward.get(QUEUE, {name: "zzz"})
+
+        assert answer.status_code == 400
+        assert f"“zzz” is no {name}; use " in answer.content.decode()
+
+    def test_scores_the_two_sides_of_a_claim_as_their_workbench_does(self, as_steward: Client) -> None:
+        pair = [
+            CustomerFactory(name="Ann Lee", email="ann@example.com"),
+            CustomerFactory(name="Bob Ray", email="bob@example.com"),
+        ]
+        conflict = ConflictFactory(kind="high_confidence_identifier", members=pair)
+
+        [row] = as_steward.get(QUEUE).context["page"].rows
+        bench = as_steward.get(reverse("resolution:workbench", args=[conflict.pk])).context["workbench"]
+
+        assert row.band == bench.pairs[0].band == "none"
+        assert row.weight == bench.pairs[0].weight
+
     def test_says_when_filters_hide_everything(self, as_steward: Client) -> None:
         ConflictFactory()
 
@@ -134,6 +157,18 @@ class TestClaim:
         as_steward.post(reverse("resolution:claim-next"), {"kind": "shared_value"})
 
         assert [row.pk for row in Conflict.objects.filter(state="claimed")] == [wanted.pk]
+
+    def test_offers_what_i_skipped_after_everything_else(self, as_steward: Client) -> None:
+        skipped = ConflictFactory(priority=9)
+        other = ConflictFactory()
+        as_steward.post(reverse("resolution:claim", args=[skipped.pk]))
+        page_of_skipped = reverse("resolution:workbench", args=[skipped.pk])
+        as_steward.post(page_of_skipped, workbench_form(skipped, "release"))
+
+        answer = as_steward.post(reverse("resolution:claim-next"))
+
+        assert answer["Location"] == reverse("resolution:workbench", args=[other.pk])
+        assert Conflict.objects.filter(state="claimed").count() == 2
 
     def test_says_when_nothing_is_free(self, as_steward: Client) -> None:
         answer = as_steward.post(reverse("resolution:claim-next"), follow=True)

@@ -51,13 +51,18 @@ class TestPreview:
         assert "For you to say" in text
         assert f'name="assign-{message.pk}"' in text
 
-    def test_a_merge_undone_already_has_no_button(self, as_lead: Client, merge: Merge, lena: User) -> None:
+    def test_of_a_merge_undone_already_only_that_is_said(
+        self, as_lead: Client, merge: Merge, lena: User, kept: Customer, gone: Customer
+    ) -> None:
         undo_merge(merge_id=merge.pk, actor=actor_for(lena))
 
         text = as_lead.get(address(merge)).content.decode()
 
-        assert "cannot be undone now" in text
+        assert "lena undid it" in text
+        assert "This is everything that will happen" not in text
         assert '<button class="act act-main">' not in text
+        for customer in (kept, gone):
+            assert reverse("resolution:customer", args=[customer.pk]) in text
 
     def test_there_is_no_page_for_an_unknown_merge(self, as_lead: Client) -> None:
         assert as_lead.get(reverse("resolution:undo", args=[987654])).status_code == 404
@@ -106,4 +111,4 @@ class TestUndo:
         answer = as_lead.post(address(merge), {})
 
         assert answer.status_code == 409
-        assert "Not done." in answer.content.decode()
+        assert "there is nothing left to undo" in answer.content.decode()

@@ -114,6 +114,34 @@ class TestPage:
         )
 
 
+class TestStaleTab:
+    def test_has_nothing_to_press_once_another_took_the_conflict(
+        self, as_steward: Client, conflict: Conflict
+    ) -> None:
+        form = workbench_form(conflict, "same")
+        Conflict.objects.update(assignee=steward(username="tom"))
+
+        text = as_steward.post(address(conflict), form).content.decode()
+
+        assert "tom has it until" in text
+        assert "Back to the queue" in text
+        for gone in ('name="survivor"', 'value="preview"', "What you filled in is still here"):
+            assert gone not in text
+
+    def test_keeps_what_was_filled_in_when_the_claim_can_be_taken_up_again(
+        self, as_steward: Client, conflict: Conflict
+    ) -> None:
+        form = workbench_form(conflict, "different", reason="two people")
+        Conflict.objects.update(leased_until=timezone.now())
+
+        text = as_steward.post(address(conflict), form).content.decode()
+
+        assert "Claim it again" in text
+        assert 'value="two people"' in text
+        assert 'name="survivor"' in text
+        assert 'value="preview"' not in text
+
+
 class TestDecide:
     @pytest.mark.parametrize("word", ["different", "related", "unsure"])
     def test_writes_the_verdict_and_closes_the_conflict(

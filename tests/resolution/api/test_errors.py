@@ -137,12 +137,43 @@ class TestRequestsThatCannotBeRead:
         assert not Mapping.objects.exists()
 
 
+class TestSayingWhatIsWanted:
+    def test_a_word_of_none_lists_those_there_are(self, steward: APIClient) -> None:
+        told = problem(steward.post(JUDGEMENTS, {"verdict": "perhaps"}), 400, "malformed_request")
+        assert (
+            "verdict: One of same, different, related, unsure is wanted; this is “perhaps”." in told["detail"]
+        )
+
+    def test_a_list_for_a_word_is_named_as_one(self, steward: APIClient) -> None:
+        told = problem(steward.post(JUDGEMENTS, {"verdict": ["same"]}), 400, "malformed_request")
+        assert "is wanted; this is a list." in told["detail"]
+
+    def test_too_long_a_text_is_told_with_its_length(self, steward: APIClient) -> None:
+        told = problem(steward.post(JUDGEMENTS, {"reason": "x" * 501}), 400, "malformed_request")
+        assert "reason: At most 500 characters are wanted; this has 501." in told["detail"]
+
+    def test_a_plain_id_for_an_object_is_told_its_form(self, steward: APIClient) -> None:
+        body = {"members": [str(uuid.uuid4()), str(uuid.uuid4())]}
+        told = problem(steward.post("/api/v1/merges/proposals", body), 400, "malformed_request")
+        assert 'members[0]: An object is wanted, {"customer_id": …}; this is text.' in told["detail"]
+
+    def test_a_filter_lists_its_words(self, service: APIClient) -> None:
+        told = problem(service.get("/api/v1/customers?status=zzz"), 400, "malformed_request")
+        assert "status: “zzz” is not known here; give one of active, merged, erased." in told["detail"]
+
+    def test_a_filter_shows_a_moment(self, service: APIClient) -> None:
+        told = problem(service.get("/api/v1/customers?created_after=soon"), 400, "malformed_request")
+        assert "created_after: A date and time is wanted, such as 2026-01-31T09:30:00Z." in told["detail"]
+
+
 class TestAddresses:
     def test_an_unknown_address(self, service: APIClient) -> None:
         problem(service.get("/api/v1/customer"), 404, "not_found")
 
-    def test_an_id_that_is_none(self, service: APIClient) -> None:
-        problem(service.get("/api/v1/customers/17"), 404, "not_found")
+    @pytest.mark.parametrize("rest", ["", "/history", "/identifiers"])
+    def test_an_id_that_is_none_is_named(self, service: APIClient, rest: str) -> None:
+        body = problem(service.get(f"/api/v1/customers/abc{rest}"), 404, "not_found")
+        assert "“abc” is no customer id" in body["detail"]
 
     def test_a_number_beyond_any_column(self, service: APIClient) -> None:
         problem(service.get("/api/v1/merges/99999999999999999999"), 404, "not_found")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resolution.batch.csv_table import LONGEST_FIELD
+from resolution.batch.csv_table import LONGEST_FIELD, NOT_CLOSED
 from resolution.batch.facts import examine
 from resolution.batch.reader import open_table
 from resolution.batch.table import Refusal, Row, Table
@@ -105,6 +105,109 @@ class TestCsv:
         path.write_text("email\na@b.example\nc@d.example\n")
 
         assert values(path) == [("a@b.example",), ("c@d.example",)]
+
+
+class TestStrayQuotationMarks:
+    """Whatever a quotation mark tears open, every line is read or refused."""
+
+    HEADER = "given,family,email,city"
+
+    def _file(self, tmp_path: Path, lines: list[str]) -> Path:
+        path = tmp_path / "people.csv"
+        path.write_text("\n".join([self.HEADER, *lines]) + "\n")
+        return path
+
+    def _people(self, count: int) -> list[str]:
+        return [f"Given{number},Family{number},p{number}@b.example,Town" for number in range(count)]
+
+    def test_p1_a_mark_closed_two_rows_later_costs_its_two_lines(self, tmp_path: Path) -> None:
+        lines = self._people(20)
+        lines[10], lines[12] = '"' + lines[10], lines[12].replace(",", '",', 1)
+        path = self._file(tmp_path, lines)
+
+        refused = refusals(path)
+
+        assert [(entry.line, entry.reason) for entry in refused] == [(12, NOT_CLOSED), (14, NOT_CLOSED)]
+        assert refused[0].raw == ('"Given10', "Family10", "p10@b.example", "Town")
+        assert len(values(path)) == 18
+        assert ("Given11", "Family11", "p11@b.example", "Town") in values(path)
+
+    @pytest.mark.parametrize("row", [0, 100, 2998, 2999])
+    def test_p1_a_mark_that_is_never_closed_costs_its_line(self, tmp_path: Path, row: int) -> None:
+        lines = self._people(3000)
+        lines[row] = '"' + lines[row]
+        path = self._file(tmp_path, lines)
+
+        assert [entry.line for entry in refusals(path)] == [row + 2]
+        assert len(values(path)) == 2999
+
+    def test_p1_a_mark_closed_in_another_column_costs_its_lines(self, tmp_path: Path) -> None:
+        lines = self._people(6)
+        lines[1], lines[3] = '"' + lines[1], lines[3].replace(",T", '",T')
+        path = self._file(tmp_path, lines)
+
+        assert [entry.line for entry in refusals(path)] == [3, 5]
+        assert len(values(path)) == 4
+
+    def test_p1_marks_that_open_two_rows_cost_both_and_no_third(self, tmp_path: Path) -> None:
+        lines = self._people(6)
+        lines[1], lines[3] = '"' + lines[1], '"' + lines[3]
+        path = self._file(tmp_path, lines)
+
+        assert [entry.line for entry in refusals(path)] == [3, 5]
+        assert len(values(path)) == 4
+
+    def test_p1_a_file_of_one_column_loses_nobody(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text('email\na@b.example\n"b@b.example\nc@b.example\nd@b.example"\ne@b.example\n')
+
+        assert [entry.line for entry in refusals(path)] == [3, 5]
+        assert values(path) == [("a@b.example",), ("c@b.example",), ("e@b.example",)]
+
+    def test_a_value_that_runs_over_lines_is_one_value(self, tmp_path: Path) -> None:
+        address = 'Flat 2, rear\n5 High St, ""Old Mill""\n\nLeeds, LS1'
+        lines = ["Anna,Smith,a@b.example," + f'"{address}"', f'"{address}",Smith,"b@b.example",x']
+        path = self._file(tmp_path, lines)
+
+        assert refusals(path) == []
+        assert [row[2] for row in values(path)] == ["a@b.example", "b@b.example"]
+        assert values(path)[0][3] == address.replace('""', '"')
+
+    def test_a_note_of_two_lines_in_two_columns_is_one_value(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text('name,note\nAnna,"Dear all\nsincerely, Anna"\n')
+
+        assert values(path) == [("Anna", "Dear all\nsincerely, Anna")]
+
+    def test_a_lone_mark_inside_a_value_is_part_of_it(self, tmp_path: Path) -> None:
+        path = self._file(tmp_path, ['Anna,Smith,a@b.example,5" pipe'])
+
+        assert values(path) == [("Anna", "Smith", "a@b.example", '5" pipe')]
+
+    def test_a_header_may_run_over_lines(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text('"given\nname",email\nAnna,a@b.example\n')
+
+        assert table_of(path).names == ("given name", "email")
+        assert values(path) == [("Anna", "a@b.example")]
+
+
+class TestDelimiterLine:
+    @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+    def test_names_the_delimiter_and_is_no_row(self, tmp_path: Path, first: str) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text(f"{first}\r\nname;note\r\nAnna;a,b,c\r\nBert;d,e,f\r\n", newline="")
+
+        table = table_of(path)
+
+        assert (table.names, table.expected) == (("name", "note"), 2)
+        assert list(table.rows()) == [Row(3, ("Anna", "a,b,c")), Row(4, ("Bert", "d,e,f"))]
+
+    def test_may_name_one_that_is_never_guessed(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text("sep=^\nname^email\nAnna^a@b.example\n")
+
+        assert values(path) == [("Anna", "a@b.example")]
 
 
 class TestParquet:

@@ -49,6 +49,19 @@ class TestSays:
         assert "│ new customers │ 2" in said
         assert not Customer.objects.exists()
 
+    def test_control_characters_of_a_file_by_their_names(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "a\x1b[2J.csv"
+        path.write_text("name,email,\x1b]0;owned\x07\nAn\x1b[31mna,a@b.example,x\u202ey\n")
+
+        call_command("import_customers", str(path), "--channel", "crm", "--dry-run")
+        said = capsys.readouterr().out
+
+        assert not {"\x1b", "\x07", "\u202e"} & {*said}
+        assert "An\\x1b[31mna" in said
+        assert "a\\x1b[2J.csv" in said
+
     def test_nothing_new_for_the_same_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         path = write(tmp_path / "a.csv", ANNA, BORIS)
         say(capsys, path)

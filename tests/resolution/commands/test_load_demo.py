@@ -47,6 +47,9 @@ class TestLoadDemo:
         waiting = Conflict.objects.exclude(state="done").count()
         assert said.startswith(f"720 records in, {active:,} customers, ")
         assert f"{waiting:,} in the queue." in said
+        newcomers = Customer.objects.count() - 720
+        assert newcomers > 0
+        assert f"Letters from strangers made {newcomers} customers besides the records." in said
         assert Ticket.objects.exists()
         assert set(Message.objects.values_list("outcome", flat=True)) == {"linked", "created", "queued"}
         assert set(Conflict.objects.exclude(state="done").values_list("kind", flat=True)) == {

@@ -194,7 +194,8 @@ class TestBirthDates:
             ("1980-02-29", "1980-03-01", "one day apart"),
             ("1981-01-01", "1981-01-01", "same year, both on the first of January"),
             ("1981-01-01", "1981-06-17", "only the year agrees, one side is the first of January"),
-            ("1980-02-03", "1955-11-30", "different day"),
+            ("1980-02-03", "1955-11-30", "another date"),
+            ("1994-04-03", "1994-03-24", "another date"),
         ],
     )
     def test_details(self, left: str, right: str, detail: str) -> None:

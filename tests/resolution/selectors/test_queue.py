@@ -70,7 +70,13 @@ class TestQueuePage:
         ConflictFactory(assignee=steward())
         assert [row.id for row in queue_page(QueueFilters(assignee="nobody", age="today")).rows] == [due.pk]
 
-    @pytest.mark.parametrize("filters", [QueueFilters(assignee="bob"), QueueFilters(age="ancient")])
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            QueueFilters(assignee="bob"), QueueFilters(age="ancient"), QueueFilters(kind="zzz"),
+            QueueFilters(band="sure"), QueueFilters(state="a\0"),
+        ],
+    )  # fmt: skip
     def test_a_filter_that_says_nothing_is_refused(self, filters: QueueFilters) -> None:
         with pytest.raises(InvalidInput, match="use"):
             queue_page(filters)

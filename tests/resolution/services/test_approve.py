@@ -22,6 +22,7 @@ from resolution.errors import (
 from resolution.models import AuditEntry, Conflict, Merge, MergeProposal
 from resolution.services import audit, judge
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
+from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.services.queue import claim
@@ -30,6 +31,7 @@ from tests.concurrency import all_at_once
 from tests.factories import (
     ConflictFactory,
     CustomerFactory,
+    MappingFactory,
     MessageFactory,
     SourceRecordFactory,
     actor_for,
@@ -190,6 +192,15 @@ class TestStaleProposals:
         with pytest.raises(StaleVersion, match=r"Anna has changed .* lea changed the profile"):
             approve_proposal(proposal_id=proposal.pk, actor=lea)
         assert fresh(proposal).state == "pending"
+
+    def test_an_identifier_taken_off_meanwhile_is_not_passed_unseen(self, ann: Actor, lea: Actor) -> None:
+        anna, eve = CustomerFactory(name="Anna"), CustomerFactory()
+        only = MappingFactory(customer=anna)
+        proposal = propose(ann, anna, eve)
+        unlink_customer_identifier(customer_id=anna.pk, mapping_id=only.pk, actor=lea)
+        with pytest.raises(StaleVersion, match=r"Anna has changed .* lea took an identifier off"):
+            approve_proposal(proposal_id=proposal.pk, actor=lea)
+        assert not Merge.objects.exists()
 
     def test_another_winner_by_newer_sightings_is_not_passed_unseen(self, ann: Actor, lea: Actor) -> None:
         anna, eve = CustomerFactory(city="Bonn"), CustomerFactory(city="Ulm")

@@ -20,6 +20,7 @@ from resolution.services.conflicts import Opened, Question, Retargeted, open_con
 from resolution.types import Actor, FieldEvidence, Identifier, PairScore
 from tests.concurrency import all_at_once
 from tests.factories import ChannelFactory, ConflictFactory, CustomerFactory, actor_for, steward
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor.machine("test")
@@ -284,3 +285,21 @@ class TestConcurrentQuestions:
         opened = all_at_once([lambda: ask(pair)] * 12)
         assert sum(len(entry.new) for entry in opened) == 1
         assert Conflict.objects.get().members.count() == 2
+
+    def test_p6_a_question_asked_while_a_merge_comes_to_ask_it_leaves_one(self) -> None:
+        anna, ann, bob = CustomerFactory.create_batch(3)
+        ConflictFactory(members=[ann, bob])
+        done = met_by(
+            lambda: retarget({ann: anna}),
+            first=lambda: ConflictFactory(members=[anna, bob]),
+            then=lambda: None,
+        )
+        assert done == Retargeted(closed=1, renamed=0)
+        assert set(members(Conflict.objects.exclude(state="done").get())) == {anna.pk, bob.pk}
+
+    def test_questions_are_asked_in_one_order_whatever_the_callers(self) -> None:
+        people = CustomerFactory.create_batch(8)
+        asked = [question(people[0], other) for other in people[1:]]
+        ask(*sorted(asked, key=lambda entry: entry.key, reverse=True))
+        written = list(Conflict.objects.order_by("pk").values_list("members_key", flat=True))
+        assert written == sorted(written)

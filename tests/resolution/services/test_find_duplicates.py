@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
+from itertools import combinations
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.models import Customer
-from resolution.batch.pipeline import candidates_of_register
+from resolution.batch import pipeline
+from resolution.batch.pipeline import Comparison, Findings, candidates_of_register
 from resolution.errors import Refused
 from resolution.matching.kernel import score_pair
 from resolution.models import AuditEntry, Conflict, MatchRun, Merge
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
-from resolution.services import locks, merge
+from resolution.services import audit, locks, merge
+from resolution.services import find_duplicates as service
 from resolution.services.find_duplicates import KIND, find_duplicates
 from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair
 from resolution.services.profiles import create_customer, update_profile
 from resolution.services.resolve import find_potential_duplicates
-from resolution.types import Actor
-from tests.factories import ChannelFactory, actor_for, steward
+from resolution.types import Actor, Profile
+from tests.factories import ChannelFactory, ConflictFactory, actor_for, steward
 from tests.resolution.batch.files import ANNA, write
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +161,160 @@ class TestHumanWord:
         run()
 
         assert not Conflict.objects.exists()
+
+
+class TestChangesMeanwhile:
+    """Others change the register between comparing and merging, or between merging and asking."""
+
+    def test_who_changed_after_comparing_is_asked_about_instead_of_merged(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left, right = make(**SURE), make(**SURE)
+        real = Comparison.compare
+
+        def compare_and_be_overtaken(*args: Any, **kwargs: Any) -> Findings:
+            found = real(*args, **kwargs)
+            Customer.objects.filter(pk=right.pk).update(version=2)
+            return found
+
+        monkeypatch.setattr(Comparison, "compare", compare_and_be_overtaken)
+        counts = run()
+
+        assert (counts["merged"], counts["not_merged"], counts["queued"]) == (0, 1, 1)
+        conflict = Conflict.objects.get()
+        assert "has changed since it was compared" in conflict.reason
+        assert conflict.evidence
+        assert set(conflict.members.values_list("customer", flat=True)) == {left.pk, right.pk}
+
+    def test_a_refused_group_stays_asked_when_another_merges(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        make(**SURE)
+        changed = make(**SURE)
+        other = {"given_name": "Bo", "family_name": "Okonkwo", "email": "bo@okonkwo.example", "city": "Rome"}
+        make(**other, birth_date="1971-03-04")
+        make(**other, birth_date="1971-03-04")
+        likely = make(given_name="Anna", family_name="Smithers", city="Berlin", company="Quarles Ltd")
+        real = Comparison.compare
+
+        def compare_and_be_overtaken(*args: Any, **kwargs: Any) -> Findings:
+            found = real(*args, **kwargs)
+            Customer.objects.filter(pk=changed.pk).update(version=2)
+            return found
+
+        monkeypatch.setattr(Comparison, "compare", compare_and_be_overtaken)
+        counts = run()
+
+        assert (counts["merged"], counts["not_merged"]) == (1, 1)
+        asked = [set(row.members.values_list("customer", flat=True)) for row in Conflict.objects.all()]
+        assert any(changed.pk in members for members in asked)
+        assert any(likely.pk in members for members in asked)
+
+    def test_p3_a_group_told_apart_meanwhile_is_a_contradiction(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left, right, _third = make(**SURE), make(**SURE), make(**SURE)
+        real = Comparison.compare
+
+        def compare_and_be_overtaken(*args: Any, **kwargs: Any) -> Findings:
+            found = real(*args, **kwargs)
+            judge_pair(
+                left_id=left.pk, right_id=right.pk, verdict="different", reason="", actor=actor_for(steward())
+            )
+            return found
+
+        monkeypatch.setattr(Comparison, "compare", compare_and_be_overtaken)
+
+        assert run()["merged"] == 0
+        assert Conflict.objects.get().kind == "contradiction"
+
+    def test_groups_left_after_the_last_round_are_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(service, "_MOST_ROUNDS", 1)
+        john = {"given_name": "John", "family_name": "Smith"}
+        make(**john, email="johnnysmith77@post.example", birth_date="1980-02-13")
+        make(**john, email="johnnysmith77@post.example", city="Leeds", phone="+442079460018")
+        third = make(**john, birth_date="1980-03-13", city="Leeds")
+
+        counts = run()
+
+        assert (counts["merged"], counts["queued"]) == (1, 1)
+        conflict = Conflict.objects.get(state="open")
+        assert "It kept growing" in conflict.reason
+        assert third.pk in conflict.members.values_list("customer", flat=True)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_p2_asking_waits_for_a_merge_and_names_the_living(self) -> None:
+        """The asker has read whom it will ask about; the merge commits only then."""
+        left, right, likely = make(**SURE), make(**SURE), make(**LIKELY)
+        question = service._question((str(right.pk), str(likely.pk)), "Alike.", (), None)
+        locked, asking = threading.Event(), threading.Event()
+
+        def merge_slowly() -> None:
+            with transaction.atomic():
+                locks.lock_customers({left.pk, right.pk})
+                locked.set()
+                asking.wait(30)
+                merge.merge_customers(member_ids=[left.pk, right.pk], survivor_id=left.pk, actor=ACTOR)
+            connection.close()
+
+        thread = threading.Thread(target=merge_slowly)
+        thread.start()
+        locked.wait(30)
+        release = threading.Timer(0.5, asking.set)
+        release.start()
+        with audit.change(ACTOR) as trail:
+            service.ask(trail, [question])
+        thread.join()
+
+        members = set(Conflict.objects.get().members.values_list("customer", flat=True))
+        assert members == {left.pk, likely.pk}
+
+
+class TestBoundedWork:
+    def test_gone_questions_are_found_however_they_are_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(service, "_QUESTIONS_LOOKED_AT", 1)
+        gone = [ConflictFactory().pk for _ in range(3)]
+        sizes: list[int] = []
+        real = service.load_profiles
+
+        def note(ids: Collection[UUID]) -> dict[UUID, Profile]:
+            sizes.append(len(ids))
+            return real(ids)
+
+        monkeypatch.setattr(service, "load_profiles", note)
+
+        assert run()["closed"] == len(gone)
+        assert max(sizes) == 2
+
+    def test_records_of_a_clean_source_are_paired_within_it_only(self) -> None:
+        members = {str(uuid4()) for _ in range(2000)}
+        mine, theirs = list(members)[:2], list(members)[2:5]
+        sources = {UUID(key): {"mine"} for key in mine} | {UUID(key): {"theirs"} for key in theirs}
+
+        apart = pipeline._parted_by_source([members], sources)
+
+        assert apart == {frozenset(mine)} | set(map(frozenset, combinations(theirs, 2)))
+
+    def test_p3_verdicts_hold_though_profiles_are_looked_at_in_lots(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pipeline, "CUSTOMERS_A_LOT", 1)
+        make(**LIKELY | {"family_name": "Quarles"}, email="q@q.example", birth_date="1950-01-01")
+        make(**LIKELY | {"family_name": "Quarles"}, email="q@q.example", birth_date="1950-01-01")
+        left, right = make(**SURE), make(**SURE)
+        judge_pair(
+            left_id=left.pk, right_id=right.pk, verdict="different", reason="", actor=actor_for(steward())
+        )
+        sizes: list[int] = []
+        real = pipeline.verdicts_on_pairs
+
+        def note(ids: Collection[UUID]) -> dict[Any, Any]:
+            sizes.append(len(ids))
+            return real(ids)
+
+        monkeypatch.setattr(pipeline, "verdicts_on_pairs", note)
+
+        assert run()["merged"] == 1
+        assert max(sizes) == 2
+        assert {left.pk, right.pk} <= set(Customer.objects.active().values_list("pk", flat=True))
 
 
 class TestGoneQuestions:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
 from customers.models import Channel, Customer, Mapping, SourceRecord
@@ -16,9 +18,11 @@ from resolution.errors import InvalidInput, Refused, UnknownChannel
 from resolution.models import AuditEntry, Conflict, ImportRun, Merge, OutboxEvent
 from resolution.selectors.profiles import load_profiles
 from resolution.services import importing, locks, staging
+from resolution.services.find_duplicates import Settled, Settler
 from resolution.services.importing import Summary, import_file, open_file, preview_import
 from resolution.services.judge import judge_pair
 from resolution.services.link import unlink_customer_identifier
+from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.types import Actor
 from tests.factories import ChannelFactory, actor_for, steward
@@ -41,6 +45,20 @@ def _rejects_in_tmp(settings: object, tmp_path: Path) -> None:
 
 def take_in(path: Path, **options: object) -> Summary:
     return import_file(open_file(path=path, channel="crm"), actor=ACTOR, **options)  # type: ignore[arg-type]
+
+
+def count_tries(act: Callable[..., Summary], *args: object) -> int:
+    """How often a batch was begun until it was in."""
+    real, begun = staging.take_in, []
+
+    def count(*args: Any, **kwargs: Any) -> staging.Taken:
+        begun.append(args)
+        return real(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(staging, "take_in", count)
+        act(*args)
+    return len(begun)
 
 
 def everything() -> dict[str, list[object]]:
@@ -254,6 +272,18 @@ class TestAgain:
         assert entry.metadata["old"] == {"email": "clara@vandermeer.example", "city": "Delft"}
         assert entry.metadata["new"] == {"email": "clara@new.example", "city": "Leiden"}
 
+    def test_a_new_identifier_alone_counts_the_version_up(self, channel: Channel, tmp_path: Path) -> None:
+        path = tmp_path / "a.csv"
+        path.write_text("id,name,email,second_email\n1,Clara Vandermeer,clara@v.example,\n")
+        options = {"mapping": [("email", "email"), ("email", "second_email")]}
+        import_file(open_file(path=path, channel="crm", **options), actor=ACTOR)  # type: ignore[arg-type]
+        path.write_text("id,name,email,second_email\n1,Clara Vandermeer,clara@v.example,c@other.example\n")
+        import_file(open_file(path=path, channel="crm", **options), actor=ACTOR)  # type: ignore[arg-type]
+
+        customer = Customer.objects.get()
+        assert owned("c@other.example").customer == customer
+        assert (customer.email, customer.version) == ("clara@v.example", 2)
+
     def test_a_changed_row_leaves_what_a_person_wrote(self, channel: Channel, tmp_path: Path) -> None:
         take_in(write(tmp_path / "a.csv", CLARA))
         customer = Customer.objects.get()
@@ -425,6 +455,61 @@ class TestBrokenImports:
         assert Customer.objects.count() == 2
         assert summary.rejects
         assert len(summary.rejects.read_text().splitlines()) == 2
+
+    def test_a_batch_that_was_rolled_back_is_not_remembered(
+        self, channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first try merges Anna with herself and is rolled back with all it has learnt."""
+        take_in(write(tmp_path / "before.csv", ANNA))
+        shelves: list[set[UUID]] = []
+        real = Settler.settle
+
+        def lose_once(self: Settler, *args: Any, **kwargs: Any) -> Settled:
+            shelves.append(set(self._shelf._kept))
+            settled = real(self, *args, **kwargs)
+            if len(shelves) == 1:
+                raise OperationalError("deadlock detected") from DeadlockDetected()
+            return settled
+
+        monkeypatch.setattr(Settler, "settle", lose_once)
+        summary = take_in(write(tmp_path / "a.csv", ANNA_AGAIN, BORIS))
+
+        assert shelves == [set(), set()]
+        assert (summary.settled.merged, Customer.objects.active().count()) == (1, 2)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_changed_row_and_a_merge_of_its_customer_do_not_lock_each_other_out(
+        self, tmp_path: Path
+    ) -> None:
+        """A merge holds its customers and goes for their records while the import changes one of them."""
+        ChannelFactory(code="crm", default_region="DE")
+        take_in(write(tmp_path / "a.csv", ANNA, BORIS), resolve=False)
+        survivor, absorbed = (SourceRecord.objects.get(source_key=key).customer_id for key in ("r3", "r1"))
+        locked, importing_now = threading.Event(), threading.Event()
+        faults: list[BaseException] = []
+
+        def merge_slowly() -> None:
+            try:
+                with transaction.atomic():
+                    locks.lock_customers({survivor, absorbed})
+                    locked.set()
+                    importing_now.wait(30)
+                    merge_customers(member_ids=[survivor, absorbed], survivor_id=survivor, actor=ACTOR)
+            except DatabaseError as error:
+                faults.append(error)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=merge_slowly)
+        thread.start()
+        locked.wait(30)
+        threading.Timer(0.5, importing_now.set).start()
+        tries = count_tries(take_in, write(tmp_path / "b.csv", (*ANNA[:6], "Potsdam", *ANNA[7:])))
+        thread.join()
+
+        assert (faults, tries) == ([], 1)
+        assert SourceRecord.objects.get(source_key="r1").data["city"] == "Potsdam"
+        assert SourceRecord.objects.get(source_key="r1").customer_id == survivor
 
     def test_two_imports_into_one_channel_wait_for_each_other(self, channel: Channel, tmp_path: Path) -> None:
         path = write(tmp_path / "a.csv", ANNA)

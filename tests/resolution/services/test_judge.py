@@ -156,6 +156,25 @@ class TestFingerprint:
         )
 
 
+class TestSeveralLiveWords:
+    @pytest.mark.parametrize("order", [("different", "same"), ("same", "different")])
+    def test_p3_different_counts_before_a_later_word_of_those_absorbed(self, order: tuple[str, str]) -> None:
+        anna, ann, bob = CustomerFactory.create_batch(3)
+        for customer, word in zip((anna, ann), order, strict=True):
+            say(customer, bob, word)
+        absorb(ann, anna)
+        pair = frozenset({anna.pk, bob.pk})
+        assert verdicts_on_pairs(pair)[pair].word == "different"
+
+    def test_of_other_words_the_last_counts(self) -> None:
+        anna, ann, bob = CustomerFactory.create_batch(3)
+        say(anna, bob, "unsure")
+        say(ann, bob, "related")
+        absorb(ann, anna)
+        pair = frozenset({anna.pk, bob.pk})
+        assert verdicts_on_pairs(pair)[pair].word == "related"
+
+
 @pytest.mark.django_db(transaction=True)
 class TestConcurrentVerdicts:
     def test_many_words_at_once_leave_one_that_lives(self) -> None:

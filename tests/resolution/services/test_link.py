@@ -25,6 +25,7 @@ from resolution.services.resolve import resolve_customer_identity
 from resolution.types import Actor, LinkOutcome
 from tests.concurrency import all_at_once
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor(kind="service", name="shop")
@@ -226,6 +227,34 @@ class TestConflicts:
         assert outcome.action == "conflict_verified"
 
 
+def version(customer: Customer) -> int:
+    return Customer.objects.get(pk=customer.pk).version
+
+
+class TestVersions:
+    """Who looked at a customer before its identifiers changed looked at another one."""
+
+    def test_a_link_counts(self) -> None:
+        customer = CustomerFactory()
+        claim(customer, ChannelFactory())
+        assert version(customer) == 2
+
+    def test_an_unlink_counts(self) -> None:
+        mapping = owned()
+        unlink_customer_identifier(customer_id=mapping.customer_id, mapping_id=mapping.pk, actor=ACTOR)
+        assert version(mapping.customer) == 2
+
+    def test_a_move_counts_for_both(self) -> None:
+        weak, claimant = owned(confidence_score=Decimal("0.50")), CustomerFactory()
+        claim(claimant, weak.channel)
+        assert (version(weak.customer), version(claimant)) == (2, 2)
+
+    def test_a_claim_that_changes_nothing_does_not_count(self) -> None:
+        mapping = owned()
+        claim(mapping.customer, mapping.channel)
+        assert version(mapping.customer) == 1
+
+
 class TestUnlink:
     def test_ends_the_link_and_says_why(self) -> None:
         mapping = owned()
@@ -379,3 +408,19 @@ class TestConcurrentClaims:
         Customer.objects.filter(pk=merged.pk).update(status="merged", merged_into=survivor)
         assert not plan.holds({merged.pk: Customer.objects.get(pk=merged.pk)})
         assert claim(merged, channel).customer_id == str(survivor.pk)
+
+    @pytest.mark.parametrize("claimant_shares", [False, True])
+    def test_p1_a_value_that_gets_an_owner_at_the_same_moment_is_asked_about(
+        self, claimant_shares: bool
+    ) -> None:
+        channel, other, claimant = ChannelFactory(), CustomerFactory(), CustomerFactory()
+        if claimant_shares:
+            owned(customer=claimant, channel=channel, status=Mapping.Status.SHARED)
+        outcome = met_by(
+            lambda: claim(claimant, channel, verified=True),
+            first=lambda: owned(customer=other, channel=channel),
+            then=lambda: None,
+        )
+        assert (outcome.action, outcome.existing_customer_id) == ("conflict_high_confidence", str(other.pk))
+        assert owner(channel) == other.pk
+        assert list(AuditEntry.objects.values_list("action", flat=True)) == ["conflict"]

@@ -15,6 +15,7 @@ from customers.models import Customer, Mapping
 from resolution.errors import IdentityError, InvalidInput, MergeBlocked, StaleVersion, UnknownCustomer
 from resolution.models import AuditEntry, BlockingKey, Conflict, Merge, MergeMember, MergeMove, OutboxEvent
 from resolution.services import audit, cache, judge
+from resolution.services.link import link_customer_identifier
 from resolution.services.merge import (
     choose_primary_customer,
     merge_customers,
@@ -286,6 +287,25 @@ class TestMergeInBulk:
             result = merge_in_bulk(trail, [group(anna, ann), group(ann, bob)])
         assert "another merge of the same run" in result.refused[0].why[0]
         assert fresh(bob).status == "active"
+
+    def test_a_group_compared_before_a_member_changed_is_left_alone(self) -> None:
+        anna, ann, bob, rob = CustomerFactory.create_batch(4)
+        seen = {row.pk: row.version for row in (anna, ann, bob, rob)}
+        link_customer_identifier(
+            customer_id=ann.pk,
+            channel=ChannelFactory(),
+            identifier_type="email",
+            value="ann@x.org",
+            actor=ACTOR,
+        )
+        with audit.change(MACHINE) as trail:
+            result = merge_in_bulk(trail, [group(anna, ann), group(bob, rob)], seen_versions=seen)
+        [left] = result.refused
+        assert left.group.members == (str(anna.pk), str(ann.pk))
+        assert left.why == (
+            f"Customer {ann.pk} has changed since it was compared (version 1, now 2); compare it again.",
+        )
+        assert result.absorbed == 1
 
     def test_keeps_the_weight_of_the_weakest_edge(self) -> None:
         anna, ann, annie = CustomerFactory.create_batch(3)

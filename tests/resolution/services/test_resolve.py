@@ -17,9 +17,13 @@ from customers.models import Channel, Customer, Mapping, Message
 from resolution.conf import policy
 from resolution.errors import DuplicateCustomerError, InvalidInput, UnknownChannel, UnusableIdentifier
 from resolution.models import AuditEntry, BlockingKey, Conflict
+from resolution.services import resolve
+from resolution.services.answer import Answer
 from resolution.services.conflicts import scores_in
+from resolution.services.intake import Intake
 from resolution.services.judge import judge_pair
 from resolution.services.keys import rebuild_keys
+from resolution.services.merge import merge_customers
 from resolution.services.resolve import (
     create_or_resolve_customer,
     find_potential_duplicates,
@@ -351,6 +355,24 @@ class TestAmbiguousSender:
         kept = Message.objects.get()
         assert (kept.outcome, kept.customer, conflict.message) == ("queued", provisional, kept)
 
+    def test_p2_one_merged_while_the_message_was_read_is_asked_about_as_its_survivor(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        anna, message = self.likely()
+        survivor = known()
+        find = resolve.find_answer
+
+        def find_and_be_overtaken(newcomer: Intake) -> Answer:
+            answer = find(newcomer)
+            if Customer.objects.get(pk=anna.pk).status == "active":
+                merge_customers(member_ids=[survivor.pk, anna.pk], survivor_id=survivor.pk, actor=ACTOR)
+            return answer
+
+        monkeypatch.setattr(resolve, "find_answer", find_and_be_overtaken)
+        resolution = receive(channel, message)
+        asked = Conflict.objects.get(pk=resolution.conflict_id).members.values_list("customer", flat=True)
+        assert set(asked) == {survivor.pk, uuid.UUID(resolution.customer_id)}
+
     def test_two_that_fit_are_named_as_several_candidates(self, channel: Channel) -> None:
         first, message = self.likely()
         second = known(given_name="Annegret", family_name="Feuerbach", birth_date="1991-07-17")
@@ -424,8 +446,17 @@ class TestIdentifiersOfSeveralCustomers:
         )
         resolution = receive(channel, message)
         assert (resolution.status, resolution.customer_id) == ("matched", str(by_email.customer_id))
+        assert resolution.reasons[-1] == "A person has judged this before: different."
         assert not Conflict.objects.exists()
         assert Customer.objects.active().count() == 2
+
+    @pytest.mark.parametrize("word", ["related", "unsure"])
+    def test_says_the_word_a_person_judged_them_by(self, channel: Channel, word: str) -> None:
+        by_email, by_phone, message = self.two_owners(channel)
+        judge_pair(
+            left_id=by_email.customer_id, right_id=by_phone.customer_id, verdict=word, reason="", actor=ACTOR
+        )
+        assert receive(channel, message).reasons[-1] == f"A person has judged this before: {word}."
 
 
 class TestSameMessageTwice:
@@ -470,6 +501,37 @@ class TestBadMessages:
         assert (kept.outcome, kept.customer) == ("refused", None)
         assert kept.reason.startswith("Nothing here tells who it is.")
         assert AuditEntry.objects.get().action == "refuse"
+
+    @pytest.mark.parametrize(
+        ("message", "match"),
+        [
+            ({"sender_id": ["x"]}, r"sender_id is list \(\['x'\]\); text or a whole number is wanted"),
+            ({"sender_id": 12345, "customer_email": {"a": 1}}, r"customer_email is dict .* text or a whole"),
+            ({"sender_id": "anna@x.org", "city": 4.5}, r"city is float \(4.5\)"),
+            ({"sender_id": True}, r"sender_id is bool \(True\)"),
+            ({"content": {"html": "hi"}}, "content is dict"),
+        ],
+    )
+    def test_a_field_of_another_type_is_refused_by_name(
+        self, channel: Channel, message: dict[str, object], match: str
+    ) -> None:
+        with pytest.raises(InvalidInput, match=match) as refusal:
+            receive(channel, message)
+        assert refusal.value.facts["field"] in message
+        assert not Message.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("sender", "given"), [("x" * 10_000, f"“{'x' * 60}” (10000 characters)"), (7, "“7” (1 characters)")]
+    )
+    def test_a_sender_in_no_known_form_is_noted_with_what_is_wanted(
+        self, channel: Channel, sender: object, given: str
+    ) -> None:
+        resolution = receive(channel, {"sender_id": sender})
+        assert resolution.status == "unknown"
+        assert resolution.reasons[1] == (
+            f"sender_id {given} was not used: an e-mail address, a phone number or a handle such as @anna"
+            " is wanted"
+        )
 
     def test_any_text_is_taken_and_can_be_read_afterwards(self, channel: Channel) -> None:
         message = {

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import Channel, Customer, Mapping, Message
 from resolution.errors import InvalidInput, LaterMergeStands, MergeBlocked, NotFound, Refused
 from resolution.models import AuditEntry, BlockingKey, Conflict, Judgement, Merge, OutboxEvent
-from resolution.services import audit, cache, conflicts, link
+from resolution.services import audit, cache, conflicts, link, locks
 from resolution.services.keys import rebuild_keys
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
@@ -30,6 +31,7 @@ from tests.factories import (
 )
 from tests.resolution.services.register_state import register_state
 from tests.resolution.services.test_merge import outcome
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor(kind="user", name="lea")
@@ -182,6 +184,17 @@ class TestUnderLaterMerges:
         assert (shown.field, shown.now, shown.before, shown.fate) == ("city", "Ulm", "Bonn", "kept")
         undo(made)
         assert fresh(anna).city == "Ulm"
+
+    @pytest.mark.parametrize("status", ["active", "shared", "ended", "collapsed"])
+    def test_an_identifier_a_later_merge_brought_is_not_asked_about(self, status: str) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        first = merge(anna, ann)
+        brought = MappingFactory(customer=eve, status=status)
+        merge(anna, eve)
+        assert plan_unmerge(first.pk).arrivals == ()
+        undo(first)
+        brought.refresh_from_db()
+        assert (brought.customer_id, brought.status) == (anna.pk, status)
 
     def test_p4_an_identifier_folded_by_a_later_merge_comes_back_in_use(self) -> None:
         channel = ChannelFactory()
@@ -390,11 +403,7 @@ class TestQuestions:
         anna, ann, eve = CustomerFactory.create_batch(3)
         hers = MappingFactory(customer=ann)
         made = merge(anna, ann)
-        with audit.change(ACTOR) as trail:
-            asked = conflicts.open_conflict(
-                trail, kind="verified_identifier", members={anna.pk: "owner", eve.pk: "claimant"}, reason="?",
-                channel=hers.channel, identifier=link.read_identifier(hers.channel, "email", hers.normalised),
-            )  # fmt: skip
+        asked = ask_about(hers, anna, eve)
         undo(made)
         roles = dict(asked.members.values_list("role", "customer"))
         assert roles == {"owner": ann.pk, "claimant": eve.pk}
@@ -448,3 +457,39 @@ class TestConcurrentUndo:
         undone = not isinstance(results[0], LaterMergeStands)
         assert fresh(ann).status == ("active" if undone else "merged")
         assert fresh(anna).merged_into_id == eve.pk
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_undo_and_a_merge_of_its_survivor_do_not_wait_for_each_other(self) -> None:
+        ann, anna, eve = CustomerFactory.create_batch(3)
+        merge(anna, ann)
+        made = met_by(
+            lambda: merge(eve, anna),
+            first=lambda: locks.lock_customers([ann.pk]),  # where an undo begins: the lowest id
+            then=lambda: locks.lock_customers([anna.pk]),
+        )
+        assert (made.survivor_id, fresh(ann).merged_into_id) == (eve.pk, eve.pk)
+
+    def test_all_questions_handed_over_are_locked_at_once(self) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        links = MappingFactory.create_batch(4, customer=ann)
+        made = merge(anna, ann)
+        for hers in links:
+            ask_about(hers, anna, eve)
+        with CaptureQueriesContext(connection) as seen:
+            undo(made)
+        locking = [entry["sql"] for entry in seen if "FOR UPDATE" in entry["sql"]]
+        assert len([text for text in locking if 'FROM "conflicts"' in text]) == 1
+        named = Conflict.objects.filter(members__customer=ann, members__role="owner")
+        assert named.count() == len(links)
+
+
+def ask_about(hers: Mapping, owner: Customer, claimant: Customer) -> Conflict:
+    with audit.change(ACTOR) as trail:
+        return conflicts.open_conflict(
+            trail,
+            kind="verified_identifier",
+            members={owner.pk: "owner", claimant.pk: "claimant"},
+            reason="?",
+            channel=hers.channel,
+            identifier=link.read_identifier(hers.channel, "email", hers.normalised),
+        )

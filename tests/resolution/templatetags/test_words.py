@@ -10,6 +10,10 @@ from django.utils import timezone
 from resolution.templatetags import words
 
 
+def test_an_address_breaks_after_its_at_sign_and_is_escaped() -> None:
+    assert words.breakable("a<b@sky.com") == "a&lt;b@<wbr>sky.com"
+
+
 @pytest.mark.parametrize(("weight", "shown"), [(6.21, "+6.2"), (-3.0, "−3.0"), (-0.04, "+0.0"), (None, "")])
 def test_a_weight_carries_its_sign(weight: float | None, shown: str) -> None:
     assert words.signed(weight) == shown

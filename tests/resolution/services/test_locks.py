@@ -1,0 +1,100 @@
+"""Locks by plan: a plan overtaken is made again, its act taken back, and in the end given up."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import pytest
+from django.db import IntegrityError
+
+from customers.models import Customer
+from resolution.errors import TryAgain, UnknownCustomer
+from resolution.models import AuditEntry
+from resolution.services import audit, locks
+from resolution.services.audit import Trail
+from resolution.types import Actor
+from tests.factories import CustomerFactory, MappingFactory, SourceRecordFactory
+
+pytestmark = pytest.mark.django_db
+ACTOR = Actor(kind="service", name="shop")
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """A plan that never holds by the time its customers are locked."""
+
+    customer: uuid.UUID
+    sound: bool = False
+
+    def touched(self) -> Collection[uuid.UUID]:
+        return [self.customer]
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        return self.sound
+
+
+class TestLockAsPlanned:
+    def test_gives_up_a_plan_that_is_overtaken_every_time(self) -> None:
+        customer = CustomerFactory()
+        with pytest.raises(TryAgain, match="nothing was done"):
+            locks.lock_as_planned(lambda: Overtaken(customer.pk))
+
+    def test_takes_the_first_plan_that_holds(self) -> None:
+        customer = CustomerFactory()
+        plans = iter([Overtaken(customer.pk), Overtaken(customer.pk, sound=True)])
+        plan, locked = locks.lock_as_planned(lambda: next(plans))
+        assert (plan.sound, set(locked)) == (True, {customer.pk})
+
+
+class TestActAsPlanned:
+    def test_takes_back_what_an_act_did_and_noted_before_it_was_overtaken(self) -> None:
+        owned = MappingFactory()
+        tries: list[int] = []
+
+        def act(trail: Trail) -> str:
+            tries.append(len(tries))
+            name = f"made by try {len(tries)}"
+            made = CustomerFactory(name=name)
+            trail.record("create", customer_id=made.pk)
+            trail.reown(owned.channel_id, owned.identifier_type, owned.normalised)
+            if len(tries) == 1:
+                MappingFactory(channel=owned.channel, channel_identifier=owned.channel_identifier)
+            trail.reowned.clear()
+            return name
+
+        with audit.change(ACTOR) as trail:
+            plan = Overtaken(owned.customer_id, sound=True)
+            assert locks.act_as_planned(trail, lambda: plan, lambda *_: act(trail)) == "made by try 2"
+        assert list(Customer.objects.exclude(name="").values_list("name", flat=True)) == ["made by try 2"]
+        assert AuditEntry.objects.filter(action="create").count() == 1
+
+    def test_lets_any_other_broken_constraint_through(self) -> None:
+        customer = CustomerFactory()
+
+        def act(*_: object) -> None:
+            Customer.objects.filter(pk=customer.pk).update(status="lost")
+
+        with (
+            pytest.raises(IntegrityError, match="customer_status_known"),
+            audit.change(ACTOR) as trail,
+        ):
+            locks.act_as_planned(trail, lambda: Overtaken(customer.pk, sound=True), act)
+
+
+class TestLockRows:
+    def test_source_records_come_by_id(self) -> None:
+        records = SourceRecordFactory.create_batch(2)
+        wanted = [row.pk for row in records]
+        assert set(locks.lock_source_records([*wanted, uuid.uuid4()])) == set(wanted)
+
+    def test_the_absorbed_are_locked_along_but_not_named(self) -> None:
+        anna = CustomerFactory()
+        CustomerFactory(status="merged", merged_into=anna)
+        assert set(locks.lock_with_absorbed([anna.pk])) == {anna.pk}
+
+    def test_an_unknown_customer_is_named(self) -> None:
+        missing = uuid.uuid4()
+        with pytest.raises(UnknownCustomer, match=str(missing)):
+            locks.lock_with_absorbed([missing])

@@ -27,9 +27,9 @@ def update_customer(customer: Customer, changes: MappingOf[str, Any]) -> Custome
     """Set profile columns of a locked customer and count its version up."""
     for name, value in changes.items():
         setattr(customer, name, value)
-    customer.save(update_fields=[*changes, "updated_at"])
+    customer.save(update_fields=changes)
     count_changes([customer.pk])
-    customer.refresh_from_db(fields=["version"])
+    customer.refresh_from_db(fields=["version", "updated_at"])
     return customer
 
 

@@ -22,20 +22,24 @@ def rebuild_keys(trail: Trail | None, customer_ids: Collection[uuid.UUID]) -> in
     Customers that are no longer active lose theirs. Must run inside the change (`trail`) that touched the
     customers, with their rows locked. Writes only what differs, in a constant number of statements.
     """
-    wanted = {key: stored_keys(profile) for key, profile in load_profiles(customer_ids).items()}
-    held = _held_keys(customer_ids)
-    _delete_keys(
-        (key, owner) for owner, keys in held.items() for key in keys.difference(wanted.get(owner, ()))
-    )
+    wanted = {owner: stored_keys(profile) for owner, profile in load_profiles(customer_ids).items()}
+    _delete_all(set(customer_ids) - wanted.keys())
+    held = _held_keys(wanted)
+    _delete_keys((key, owner) for owner, keys in held.items() for key in keys.difference(wanted[owner]))
     write_keys((owner, [key for key in keys if key not in held[owner]]) for owner, keys in wanted.items())
     return sum(map(len, wanted.values()))
 
 
-def _held_keys(customer_ids: Collection[uuid.UUID]) -> defaultdict[uuid.UUID, set[str]]:
+def _delete_all(owners: Collection[uuid.UUID]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM blocking_keys WHERE customer_id = ANY(%s)", [list(owners)])
+
+
+def _held_keys(owners: Collection[uuid.UUID]) -> defaultdict[uuid.UUID, set[str]]:
     held: defaultdict[uuid.UUID, set[str]] = defaultdict(set)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT customer_id, key FROM blocking_keys WHERE customer_id = ANY(%s)", [list(customer_ids)]
+            "SELECT customer_id, key FROM blocking_keys WHERE customer_id = ANY(%s)", [list(owners)]
         )
         for owner, key in cursor.fetchall():
             held[owner].add(key)
@@ -43,6 +47,7 @@ def _held_keys(customer_ids: Collection[uuid.UUID]) -> defaultdict[uuid.UUID, se
 
 
 def _delete_keys(rows: Iterable[tuple[str, uuid.UUID]]) -> None:
+    """Delete single (key, owner) rows."""
     keys, owners = [list(column) for column in zip(*rows, strict=True)] or ([], [])
     with connection.cursor() as cursor:
         cursor.execute(

@@ -72,7 +72,7 @@ def make_channel(code: str = "bench", region: str = "") -> str:
 
 
 def find_set(name: str) -> Path | None:
-    """Find a labelled set: in BENCH_DATA, beside the checkout, or made here when it is a generated one."""
+    """Find a labelled set: in the folder BENCH_DATA names, or made here when it is a generated one."""
     for folder in _folders():
         if (folder / f"{name}.parquet").exists():
             return folder / f"{name}.parquet"
@@ -92,8 +92,8 @@ def _folders() -> list[Path]:
     from django.conf import settings
 
     named = os.environ.get("BENCH_DATA")
-    beside = ROOT.parent / "shared" / "bench" / "data"
-    return [Path(named)] if named else [beside, Path(settings.VAR_DIR) / "data"]
+    made_here = Path(settings.VAR_DIR) / "data"
+    return [Path(named), made_here] if named else [made_here]
 
 
 def _make_set(name: str, size: int) -> Path:

@@ -3,7 +3,7 @@
     python benchmarks/matching_quality.py [FOLDER] [--set NAME …]
 
 FOLDER holds NAME.parquet (record_id and the set's own columns) beside NAME.truth.parquet (record_id,
-true_cluster). Default: the environment's BENCH_DATA, else ../shared/bench/data beside the checkout.
+true_cluster). Default: the folder BENCH_DATA names, else var/data, where `make bench` keeps what it makes.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    default = os.environ.get("BENCH_DATA") or ROOT.parent / "shared" / "bench" / "data"
+    default = os.environ.get("BENCH_DATA") or ROOT / "var" / "data"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path(default))
     parser.add_argument("--set", action="append", help="only this set; may be given several times")

@@ -17,7 +17,7 @@ _LISTED = 5
 
 def changed_members(members: Mapping[uuid.UUID, Customer], seen: Mapping[uuid.UUID, int]) -> list[Customer]:
     """Return the members that are not at the version that was seen."""
-    return [members[key] for key in seen if key in members and members[key].version != seen[key]]
+    return [row for key, row in members.items() if key in seen and row.version != seen[key]]
 
 
 def describe_change(customer: Customer, seen: int, *, since: datetime | None = None) -> str:

@@ -20,22 +20,24 @@ _ROWS_A_READ = 5000
 
 def open_parquet(facts: FileFacts) -> Table:
     """Give the table of a Parquet file; rows are read only when asked for, a few thousand at a time."""
-    with _opened(facts) as file:
+    with opened(facts) as file:
         names = check_names(file.schema_arrow.names)
         expected = file.metadata.num_rows
     return Table(names, lambda: _rows(facts), expected, {"kind": "parquet"})
 
 
-def _opened(facts: FileFacts) -> pq.ParquetFile:
+def opened(facts: FileFacts) -> pq.ParquetFile:
+    """Open a Parquet file; raises InvalidInput where it is broken or out of reach."""
     try:
         return pq.ParquetFile(facts.path)
     except pa.ArrowException as error:
-        raise _broken(facts, error) from error
+        raise broken(facts, error) from error
     except OSError as error:
         raise unreadable(facts.path, error) from error
 
 
-def _broken(facts: FileFacts, error: Exception) -> InvalidInput:
+def broken(facts: FileFacts, error: Exception) -> InvalidInput:
+    """Say in a sentence that a Parquet file cannot be read on."""
     words = str(error).splitlines()[0][:200]
     return InvalidInput(
         f"{facts.path} is a broken Parquet file ({words}); write it again.", path=str(facts.path)
@@ -44,7 +46,7 @@ def _broken(facts: FileFacts, error: Exception) -> InvalidInput:
 
 def _rows(facts: FileFacts) -> Iterator[Row | Refusal]:
     number = 0
-    with _opened(facts) as file:
+    with opened(facts) as file:
         for batch in _batches(facts, file):
             for values in zip(*(_texts(column) for column in batch.columns), strict=True):
                 number += 1
@@ -55,7 +57,7 @@ def _batches(facts: FileFacts, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]
     try:
         yield from file.iter_batches(batch_size=_ROWS_A_READ)
     except (pa.ArrowException, OSError) as error:
-        raise _broken(facts, error) from error
+        raise broken(facts, error) from error
 
 
 def _checked(number: int, values: tuple[str | None, ...]) -> Row | Refusal:

@@ -80,7 +80,10 @@ class RuleFact:
 
 @dataclass(frozen=True, slots=True)
 class BlockFact:
-    """One large block: its key as people know it ("info@example.com"), its records, "compared" or "refined"."""
+    """One large block: its key as people know it ("info@example.com"), its records, how it was treated.
+
+    `treated` is "compared" (all its pairs) or "refined" (by further fields).
+    """
 
     rule: str
     key: str
@@ -280,7 +283,7 @@ class RunFacts:
 
 
 def as_json(facts: RunFacts) -> dict[str, Any]:
-    """Write facts as plain data that every JSON reader takes: lists for tuples, null for what is no number."""
+    """Write facts as data every JSON reader takes: lists for tuples, null for what is no number."""
     plain: dict[str, Any] = _plain(asdict(facts))
     return plain
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resolution.matching.evaluate import (
     Quality,
+    best_cut,
     clusters_of,
     count_pairs,
     evaluate_b_cubed,
     evaluate_clusters,
     evaluate_pairs,
+    judge_clusters,
+    judge_pairs,
     label_groups,
     wilson_interval,
 )
@@ -50,6 +58,46 @@ class TestClusters:
 
     def test_lists_clusters_by_size(self) -> None:
         assert clusters_of(TRUTH) == [["a", "b", "c"], ["d", "e"]]
+
+
+CODES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=12)
+SCORED = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(-3, 3)), max_size=20)
+TRUE_CODES = np.array([0, 0, 0, 1, 1, 2, 2, 3])
+
+
+class TestArrays:
+    @given(CODES)
+    def test_counts_the_same_pairs_as_going_through_them_all(self, codes: list[tuple[int, int]]) -> None:
+        found, truth = np.array(codes, dtype=np.int64).reshape(-1, 2).T
+        both = [(one[0] == other[0], one[1] == other[1]) for one, other in combinations(codes, 2)]
+
+        quality = judge_clusters(found, truth)
+
+        assert quality.right == sum(claimed and true for claimed, true in both)
+        assert quality.claimed == sum(claimed for claimed, _ in both)
+        assert quality.true == sum(true for _, true in both)
+
+    @given(SCORED)
+    def test_the_best_cut_is_the_best_of_all_cuts(self, scored: list[tuple[int, int, int]]) -> None:
+        left, right, weights = np.array(scored, dtype=np.int64).reshape(-1, 3).T
+
+        cut = best_cut(left, right, weights.astype(np.float64), TRUE_CODES)
+
+        every = [judge_pairs(left[kept], right[kept], TRUE_CODES) for kept in _cuts(left, right, weights)]
+        assert (cut is None) == (not every)
+        if cut:
+            assert cut.quality.f1 == pytest.approx(max(quality.f1 for quality in every))
+            kept = weights >= cut.weight
+            assert cut.quality == judge_pairs(left[kept], right[kept], TRUE_CODES)
+
+    def test_a_record_with_itself_is_no_pair(self) -> None:
+        same = np.array([1, 2])
+        assert judge_pairs(same, same, TRUE_CODES).claimed == 0
+        assert best_cut(same, same, np.array([1.0, 2.0]), TRUE_CODES) is None
+
+
+def _cuts(left: np.ndarray, right: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    return [weights >= weight for weight in {*weights[left != right].tolist()}]
 
 
 class TestWilsonInterval:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 
@@ -186,6 +187,10 @@ class Histogram:
             raise ValueError(
                 f"{len(self.counts)} counts need {len(self.counts) + 1} edges, not {len(self.edges)}."
             )
+
+    def bins(self) -> list[tuple[float, float, int]]:
+        """List the left edge, right edge and count of every bin."""
+        return [(*edges, number) for edges, number in zip(pairwise(self.edges), self.counts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

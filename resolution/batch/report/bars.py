@@ -47,8 +47,14 @@ def stacked_bar(parts: Iterable[tuple[float, str]], highest: float) -> Html:
 def log_bar(value: float, highest: float) -> Html:
     """A bar on a scale of powers of ten, with a hairline at each."""
     scale = Log(highest)
-    hairlines = (line_at(scale.at(tick), class_="hairline") for tick in scale.ticks())
-    return drawing(hairlines, box(0, scale.at(value), height=_THICK, class_="fill-main"))
+    return drawing(
+        hairlines(map(scale.at, scale.ticks())), box(0, scale.at(value), height=_THICK, class_="fill-main")
+    )
+
+
+def hairlines(places: Iterable[float]) -> list[Html]:
+    """Faint upright lines to measure bars by."""
+    return [line_at(place, class_="hairline") for place in places]
 
 
 def axis(ticks: Sequence[tuple[float, str]]) -> Html:

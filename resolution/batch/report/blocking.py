@@ -53,6 +53,8 @@ def _funnel(facts: RunFacts) -> Inside:
 
 
 def _one_in(whole: int, part: int) -> str:
+    if part == whole:
+        return "all"
     return f"1 in {words.count(whole / part)}" if part else words.MISSING
 
 
@@ -66,12 +68,12 @@ def _rules(facts: RunFacts) -> Inside:
         number_column("Blocks"), number_column("Largest"), number_column("Refined"),
     ]  # fmt: skip
     key = legend(("fill-main", "found by no earlier rule"), ("fill-pale", "found before"))
-    return (
-        tag("h3", "Pairs by rule"),
-        tag("p", key),
-        table(
-            "Pairs by rule, in the order applied", columns, [_rule(rule, most) for rule in rules], kind="bars"
-        ),
+    return table(
+        "Pairs by rule, in the order applied",
+        columns,
+        [_rule(rule, most) for rule in rules],
+        legend=key,
+        kind="bars rules",
     )
 
 
@@ -100,7 +102,7 @@ def _blocks(facts: RunFacts) -> Inside:
     columns = [
         words_column("Shared value"), words_column("Rule"), number_column("Records"), words_column("Treated"),
     ]  # fmt: skip
-    return tag("h3", "Largest blocks"), table("Largest blocks", columns, map(_block, blocks))
+    return table("Largest blocks", columns, map(_block, blocks))
 
 
 def _block(block: BlockFact) -> list[Inside]:
@@ -115,7 +117,6 @@ def _shared(facts: RunFacts) -> Inside:
     columns = [words_column("Value"), words_column("Field"), number_column("Records")]
     rows = [(entry.value, words.field_name(entry.field), words.count(entry.records)) for entry in shared]
     return (
-        tag("h3", "Values many records share"),
-        tag("p", "A value like these belongs to a switchboard or a form, so agreeing on it says little."),
         table("Values many records share", columns, rows),
+        tag("p", "Such a value belongs to a switchboard or a form, so agreeing on it says little."),
     )

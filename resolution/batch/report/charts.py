@@ -15,6 +15,7 @@ from resolution.batch.report.bars import anchor, line_at, percent
 from resolution.batch.report.markup import Html, Inside, tag
 from resolution.batch.report.scales import Linear, Log, nice_ticks
 from resolution.batch.report.tables import Column, folded, table
+from resolution.batch.run_facts import Histogram
 
 HEIGHT = 220
 
@@ -69,14 +70,12 @@ def legend(*entries: tuple[str, str]) -> Html:
     )
 
 
-def histogram_bars(
-    edges: Sequence[float], counts: Sequence[int], x: Linear, kind_of: Callable[[float], str]
-) -> Html:
+def histogram_bars(histogram: Histogram, x: Linear, kind_of: Callable[[float], str]) -> Html:
     """Draw counts on a scale of powers of ten; `kind_of` colours a bar by its left edge."""
-    y = Log(max(counts, default=1), start=HEIGHT, end=0)
+    y = Log(max(histogram.counts, default=1), start=HEIGHT, end=0)
     bars = [
         _upright(x.at(left), x.at(right), y.at(number), kind_of(left))
-        for left, right, number in zip(edges, edges[1:], counts, strict=False)
+        for left, right, number in histogram.bins()
         if number
     ]
     levels = [(y.at(tick), words.count(tick)) for tick in y.ticks()]

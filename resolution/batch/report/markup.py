@@ -15,7 +15,7 @@ class Html(str):
 Inside = str | None | Iterable["Inside"]
 Attribute = str | int | float | bool | None
 
-_VOID = frozenset({"br", "hr", "meta"})
+_VOID = frozenset({"br", "hr", "meta", "wbr"})
 NOTHING = Html("")
 
 

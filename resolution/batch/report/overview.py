@@ -55,7 +55,12 @@ def key_numbers(facts: RunFacts) -> Html:
 
 
 def _number(value: str, name: str, remark: str) -> Html:
-    return tag("div", tag("dt", name), tag("dd", tag("b", value), tag("span", remark) if remark else None))
+    return tag(
+        "div",
+        tag("dt", name),
+        tag("dd", value, class_="value"),
+        tag("dd", remark, class_="remark") if remark else None,
+    )
 
 
 def _share_of(part: int, whole: int) -> str:

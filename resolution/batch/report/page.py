@@ -20,7 +20,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], Inside]], ...] = (
     ("inputs", "Files and columns", inputs.inputs),
     ("completeness", "How full the fields are", inputs.completeness),
     ("blocking", "Which pairs were compared", blocking.blocking),
-    ("model", "What each answer weighs", weights.model),
+    ("model", "The model and its weights", weights.model),
     ("weights", "How the weights spread", weights.histogram),
     ("thresholds", "What a threshold gives", weights.threshold),
     ("pairs", "Sample pairs", pairs.pairs),

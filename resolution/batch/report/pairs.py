@@ -21,9 +21,9 @@ _BANDS = {
     "review": "worth a look",
     "none": "let go",
 }
+FIRST, LAST = "prior", "match weight"
 _NOTICEABLE = 0.05
-# A step's bar takes the middle half of its row.
-_TOP, _BOTTOM = "30%", "70%"
+_THICK = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,9 @@ def pairs(facts: RunFacts) -> Inside:
     )
     seen: set[str] = set()
     shown = []
+    scale = _scale_of(facts)
     for sample in facts.samples:
-        shown.append(_pair(sample, facts, opened=sample.band not in seen))
+        shown.append(_pair(sample, facts, scale, opened=sample.band not in seen))
         seen.add(sample.band)
     return (
         tag(
@@ -68,25 +69,32 @@ def pairs(facts: RunFacts) -> Inside:
     )
 
 
+def _scale_of(facts: RunFacts) -> Linear:
+    """One scale for all samples, so that their bars compare."""
+    steps = [step for sample in facts.samples for step in steps_of(sample, facts.model.prior)]
+    places = [place for step in steps for place in (step.start, step.end)]
+    return Linear(*spread(places, around=[0.0, facts.threshold.weight]), start=3, end=97)
+
+
 def steps_of(sample: PairSample, prior: float) -> list[Step]:
     """Lead from the prior over each field to the match weight; what does not add up gets its own step."""
     weights = [row.weight for row in sample.rows]
     places = [*itertools.accumulate(weights, initial=prior)]
-    steps = [Step("prior", "", "", "before any field is looked at", 0.0, prior, is_total=True)]
+    steps = [Step(FIRST, "", "", "before any field is looked at", 0.0, prior, is_total=True)]
     steps += [
         Step(words.field_name(row.field), row.left, row.right, row.detail or row.level, start, end)
         for row, start, end in zip(sample.rows, places, places[1:], strict=False)
     ]
     if abs(sample.weight - places[-1]) >= _NOTICEABLE:
         steps.append(Step("together", "", "", "fields that say the same twice", places[-1], sample.weight))
-    return [*steps, Step("match weight", "", "", _chance(sample), 0.0, sample.weight, is_total=True)]
+    return [*steps, Step(LAST, "", "", _chance(sample), 0.0, sample.weight, is_total=True)]
 
 
 def _chance(sample: PairSample) -> str:
     return f"odds {words.odds(sample.weight)}, {words.share(sample.probability)} likely one customer"
 
 
-def _pair(sample: PairSample, facts: RunFacts, *, opened: bool) -> Html:
+def _pair(sample: PairSample, facts: RunFacts, scale: Linear, *, opened: bool) -> Html:
     band = tag("span", _BANDS.get(sample.band, sample.band), class_=f"band {_band_class(sample.band)}")
     head = (
         tag("b", words.weight(sample.weight), class_="number"),
@@ -96,8 +104,6 @@ def _pair(sample: PairSample, facts: RunFacts, *, opened: bool) -> Html:
         f"{sample.a} and {sample.b}",
     )
     steps = steps_of(sample, facts.model.prior)
-    places = [place for step in steps for place in (step.start, step.end)]
-    scale = Linear(*spread(places, around=[0.0, facts.threshold.weight]), start=3, end=97)
     return tag(
         "div",
         folded(head, _waterfall(sample, steps, scale, facts.threshold.weight), opened=opened),
@@ -119,14 +125,11 @@ def _waterfall(sample: PairSample, steps: Sequence[Step], scale: Linear, thresho
         tag("th", head, scope="col", role="columnheader", class_=kind)
         for head, kind in zip(heads, kinds, strict=True)
     )
-    body = [
-        _step_row(step, following, scale, threshold)
-        for step, following in itertools.zip_longest(steps, steps[1:])
-    ]
+    body = [_step_row(step, scale, threshold) for step in steps]
     caption = f"How {sample.a} and {sample.b} come to {words.weight(sample.weight)}"
     return tag(
         "table",
-        tag("caption", caption),
+        tag("caption", caption, class_="unseen"),
         tag("thead", tag("tr", head_row, role="row"), role="rowgroup"),
         tag("tbody", body, role="rowgroup"),
         class_="waterfall",
@@ -134,35 +137,50 @@ def _waterfall(sample: PairSample, steps: Sequence[Step], scale: Linear, thresho
     )
 
 
-def _step_row(step: Step, following: Step | None, scale: Linear, threshold: float) -> Html:
+def _step_row(step: Step, scale: Linear, threshold: float) -> Html:
     weight = step.end if step.is_total else step.weight
     return tag(
         "tr",
         tag("th", step.name, scope="row", role="rowheader", class_="field"),
-        tag("td", step.left, role="cell", class_="left"),
-        tag("td", step.right, role="cell", class_="right"),
+        tag("td", _value(step, step.left), role="cell", class_="left"),
+        tag("td", _value(step, step.right), role="cell", class_="right"),
         tag("td", step.why, role="cell", class_="why"),
         tag("td", words.weight(weight), role="cell", class_="number"),
-        tag("td", step_bar(step, following, scale, threshold), role="cell", class_="bar"),
+        tag("td", step_bar(step, scale, threshold), role="cell", class_="bar"),
         role="row",
         class_="total" if step.is_total else None,
     )
 
 
-def step_bar(step: Step, following: Step | None, scale: Linear, threshold: float) -> Html:
+def _value(step: Step, value: str) -> Inside:
+    """A value that may break after its @; a dash for one that only this side lacks."""
+    before, at, after = value.partition("@")
+    missing = words.MISSING if step.left or step.right else ""
+    return (before, at, tag("wbr") if at else None, after) if value else missing
+
+
+def step_bar(step: Step, scale: Linear, threshold: float) -> Html:
     """Draw one step, with a thread from the step before and one on to the next."""
     if not math.isfinite(step.start + step.end):
         return drawing(height="100%", class_="step")
     start, end = scale.at(step.start), scale.at(step.end)
+    is_first, is_last = step.name == FIRST, step.name == LAST
     kind = "fill-total" if step.is_total else "fill-for" if step.end >= step.start else "fill-against"
     left, width = min(start, end), max(abs(end - start), 0.4)
     return drawing(
         line_at(scale.at(0), class_="zero"),
         line_at(scale.at(threshold), class_="marker"),
-        None if step.is_total else _thread(start, "0", _TOP),
-        _thread(end, _BOTTOM, "100%") if following else None,
-        _thread(end, "0", _TOP) if step.is_total and not following else None,
-        tag("rect", x=percent(left), width=percent(width), y=_TOP, height="40%", class_=kind),
+        None if is_first else _thread(end if step.is_total else start, "0", "50%"),
+        None if is_last else _thread(end, "50%", "100%"),
+        tag(
+            "rect",
+            x=percent(left),
+            width=percent(width),
+            y="50%",
+            height=_THICK,
+            transform=f"translate(0 -{_THICK // 2})",
+            class_=kind,
+        ),
         height="100%",
         class_="step",
     )

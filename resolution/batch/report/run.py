@@ -48,7 +48,7 @@ def timings(facts: RunFacts) -> Inside:
     if not facts.timings:
         return empty("No time was taken.")
     longest, total = max(facts.timings.values()), sum(facts.timings.values())
-    columns = [words_column("Stage"), bar_column(""), number_column("Time"), number_column("Share")]
+    columns = [words_column("Stage"), bar_column("Time"), number_column("Took"), number_column("Share")]
     rows: list[list[Inside]] = [
         [
             words.field_name(stage),

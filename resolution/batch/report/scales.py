@@ -51,8 +51,7 @@ _FOOT = 1 / 3
 
 
 def nice_ticks(low: float, high: float, *, most: int = 7) -> list[float]:
-    """List round numbers from `low` to `high`, 1, 2 or 5 times a power of ten apart, at most `most` of"
-    " them."""
+    """List round numbers from `low` to `high`, 1, 2 or 5 times a power of ten apart, `most` at most."""
     if not high > low:
         return [low]
     rough = (high - low) / most

@@ -29,13 +29,17 @@ def bar_column(head: Inside) -> Column:
 
 
 def table(
-    caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Inside]], *, kind: str = ""
+    caption: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Inside]],
+    *,
+    legend: Inside = None,
+    kind: str = "",
 ) -> Html:
-    """Lay out rows under a caption; the first cell of each row heads it. Wide tables scroll in their"
-    " frame."""
+    """Lay out rows under a caption, with a legend where there is one; the first cell of each row heads it."""
     return frame(
         caption,
-        tag("caption", caption),
+        tag("caption", caption, legend),
         tag("thead", header_row(columns)),
         tag("tbody", (row(columns, cells) for cells in rows)),
         kind=kind,

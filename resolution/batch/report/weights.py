@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from resolution.batch.report import charts, words
-from resolution.batch.report.bars import axis, box, drawing, line_at, percent
+from resolution.batch.report.bars import axis, box, drawing, hairlines, line_at, percent
 from resolution.batch.report.charts import DataTable, Marker, Series, legend
 from resolution.batch.report.markup import Html, Inside, tag
 from resolution.batch.report.scales import Linear, nice_ticks, spread
@@ -73,15 +73,17 @@ def _levels_of(used: ModelFacts) -> Inside:
         ("swatch-ring", "two people of one home"),
     )
     return (
-        tag("h3", "What each answer weighs"),
         tag(
             "p",
             "m: share of this answer among records of one person. u: among two people at random. home: among"
             " two people of one home. The weight is log2(m/u): each +1 doubles the odds.",
         ),
-        tag("p", key),
         frame(
-            caption, tag("caption", caption), tag("thead", header_row(columns)), bodies, kind="bars levels"
+            caption,
+            tag("caption", caption, key),
+            tag("thead", header_row(columns)),
+            bodies,
+            kind="bars levels",
         ),
     )
 
@@ -106,8 +108,11 @@ def home_weight(level: LevelFact) -> float | None:
 
 
 def _weight_ticks(scale: Linear) -> Html:
-    ticks = nice_ticks(scale.low, scale.high, most=5)
-    return axis([(scale.at(tick), words.weight(tick, places=0)) for tick in ticks])
+    return axis([(scale.at(tick), words.weight(tick, places=0)) for tick in _ticks_of(scale)])
+
+
+def _ticks_of(scale: Linear) -> list[float]:
+    return nice_ticks(scale.low, scale.high, most=5)
 
 
 def _field_row(entry: ComparisonFact, width: int) -> Html:
@@ -131,6 +136,7 @@ def weight_bar(level: LevelFact, scale: Linear) -> Html:
     """A bar from zero to the level's weight, and a ring where it stands for people of one home."""
     home = home_weight(level)
     return drawing(
+        hairlines(map(scale.at, _ticks_of(scale))),
         line_at(scale.at(0), class_="zero"),
         signed_box(0, level.weight, scale) if math.isfinite(level.weight) else None,
         tag("circle", cx=percent(scale.at(home)), cy=_THICK / 2, r=3.5, class_="ring")
@@ -156,7 +162,7 @@ def histogram(facts: RunFacts) -> Inside:
     columns = [words_column("From"), words_column("To"), number_column("Pairs")]
     rows = [
         (words.weight(left), words.weight(right), words.count(number))
-        for left, right, number in zip(edges, edges[1:], counts, strict=True)
+        for left, right, number in facts.histogram.bins()
     ]
     return charts.figure(
         "histogram",
@@ -165,7 +171,7 @@ def histogram(facts: RunFacts) -> Inside:
         f" {words.weight(edges[-1])}, the number of pairs on a scale of powers of ten; below each weight the"
         " odds it stands for.",
         (
-            charts.histogram_bars(edges, counts, x, lambda left: _kind_at(left, facts)),
+            charts.histogram_bars(facts.histogram, x, lambda left: _kind_at(left, facts)),
             charts.weight_axis(x),
             charts.markers(_markers(facts), x),
         ),
@@ -255,7 +261,7 @@ def unlinkable(facts: RunFacts) -> Inside:
             "Records that cannot be linked, by threshold",
             "One rising line over match weight: the share of records that could not reach it.",
             _share_lines(facts, [Series("out of reach", points, "line-main")]),
-            legend(("swatch-line line-main", "records out of reach")),
+            None,
             DataTable("Records that cannot be linked, by threshold", columns, rows),
         ),
     )

@@ -28,7 +28,7 @@ def share(value: float | None) -> str:
     if percent in (0, 100):
         return f"{percent:.0f} %"
     if percent > 99:
-        return f"{min(percent, 99.99):.2f} %"
+        return f"{min(percent, 99.99):.2f}".rstrip("0").rstrip(".") + " %"
     places = 1 if percent >= 1 else min(2 - math.floor(math.log10(percent)) - 1, 6)
     text = f"{percent:.{places}f}".rstrip("0").rstrip(".")
     return f"{text or '0'} %" if float(text) else f"{percent:.0e} %"

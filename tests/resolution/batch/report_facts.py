@@ -74,7 +74,13 @@ def busy_run() -> RunFacts:
             cut_groups=38,
         ),
         timings={
-            "read": 6.1, "prepare": 41.7, "block": 18.4, "train": 22.9, "score": 96.3, "cluster": 5.2, "write": 3.9,
+            "read": 6.1,
+            "prepare": 41.7,
+            "block": 18.4,
+            "train": 22.9,
+            "score": 96.3,
+            "cluster": 5.2,
+            "write": 3.9,
         },
         peak_memory_mib=3_871,
         blocking=_blocking(),
@@ -84,7 +90,8 @@ def busy_run() -> RunFacts:
         samples=_samples(),
         clusters=_clusters(),
         unlinkable=tuple(
-            UnlinkablePoint(float(weight), _rise(weight, middle=16, width=4) * 0.9) for weight in range(-10, 31)
+            UnlinkablePoint(float(weight), _rise(weight, middle=16, width=4) * 0.9)
+            for weight in range(-10, 31)
         ),
         completeness=(
             CompletenessFact("given_name", 0.991, 31_022, 412),
@@ -96,7 +103,7 @@ def busy_run() -> RunFacts:
             CompletenessFact("company", 0.062, 9_313, 0),
         ),
         notes=("4,112 rows of loyalty cards (final).csv were refused; they are in rejects.csv.",),
-    )  # fmt: skip
+    )
 
 
 def _columns() -> tuple[ColumnFact, ...]:
@@ -193,15 +200,23 @@ def _histogram() -> Histogram:
 def _samples() -> tuple[PairSample, ...]:
     return (
         _pair(
-            "shop:0004711", "loyalty:88120", "auto",
+            "shop:0004711",
+            "loyalty:88120",
+            "auto",
             SampleRow("given_name", "Anna", "Ana", "close", "one letter apart", 5.4),
             SampleRow("family_name", "Smithers", "Smithers", "exact", "a rare name", 12.1),
             SampleRow("birth_date", "1980-02-13", "1980-13-02", "swapped", "day and month swapped", 9.0),
-            SampleRow("email", "anna.smithers@post.example", "a.smithers@work.example", "different", "", -1.2),
-            SampleRow("address", "Torstraße 4, 10115 Berlin", "Torstr. 4, Berlin", "street", "same street", 6.3),
+            SampleRow(
+                "email", "anna.smithers@post.example", "a.smithers@work.example", "different", "", -1.2
+            ),
+            SampleRow(
+                "address", "Torstraße 4, 10115 Berlin", "Torstr. 4, Berlin", "street", "same street", 6.3
+            ),
         ),
         _pair(
-            "shop:0120033", "shop:0120034", "review",
+            "shop:0120033",
+            "shop:0120034",
+            "review",
             SampleRow("given_name", "Paul", "Paula", "near", "begins alike", 0.7),
             SampleRow("family_name", "Okonkwo", "Okonkwo", "exact", "", 9.5),
             SampleRow("phone", "+44 20 79460018", "+44 20 79460018", "exact", "", 11.2),
@@ -209,12 +224,14 @@ def _samples() -> tuple[PairSample, ...]:
             together=1.1,
         ),
         _pair(
-            "shop:0300001", "loyalty:10002", "none",
+            "shop:0300001",
+            "loyalty:10002",
+            "none",
             SampleRow("given_name", "<b>Maria</b>", "Marius", "different", "", -5.0),
             SampleRow("family_name", "Garcia & Sons", "Garcia", "part", "one name is part of the other", 4.6),
             SampleRow("email", "", "maria@garcia.example", "missing", "not filled in on one side", 0.0),
         ),
-    )  # fmt: skip
+    )
 
 
 def _pair(a: str, b: str, band: str, *rows: SampleRow, together: float = 0.0) -> PairSample:
@@ -240,11 +257,19 @@ def _clusters() -> ClusterFacts:
         sizes=tuple(sizes.items()),
         largest=(
             ClusterFact(
-                "c-000017", 214, "held back: two birth dates",
-                ("Test Kunde, info@example.com", "Max Mustermann, info@example.com", "T. Test, +49 30 5550000"),
+                "c-000017",
+                214,
+                "held back: two birth dates",
+                (
+                    "Test Kunde, info@example.com",
+                    "Max Mustermann, info@example.com",
+                    "T. Test, +49 30 5550000",
+                ),
             ),
-            ClusterFact("c-004112", 77, "", ("Anna Smithers, anna.smithers@post.example", "A. Smithers, Torstraße 4")),
+            ClusterFact(
+                "c-004112", 77, "", ("Anna Smithers, anna.smithers@post.example", "A. Smithers, Torstraße 4")
+            ),
             ClusterFact("c-000901", 31),
         ),
         held_back=52,
-    )  # fmt: skip
+    )

@@ -41,12 +41,16 @@ def _origin(used: ModelFacts) -> Inside:
     name = f" Model: {used.name}." if used.name else ""
     return (
         tag("p", _METHODS.get(used.method, f"Method: {used.method}."), training, rules, name),
-        tag(
-            "p",
-            f"Before any field is looked at, two records picked at random are one customer with odds of about"
-            f" {words.odds(used.prior)}: a prior of {words.weight(used.prior)}.",
-        ),
+        _prior(used) if used.comparisons else None,
         tag("ul", (tag("li", note) for note in used.notes), class_="remarks") if used.notes else None,
+    )
+
+
+def _prior(used: ModelFacts) -> Html:
+    return tag(
+        "p",
+        f"Before any field is looked at, two records picked at random are one customer with odds of about"
+        f" {words.odds(used.prior)}: a prior of {words.weight(used.prior)}.",
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 MISSING = "–"
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LARGEST_PLAIN_ODDS = 10_000
+_SMALLEST = 1e-6
 
 
 def count(number: float) -> str:
@@ -24,14 +25,17 @@ def share(value: float | None) -> str:
     """Write a share in percent, to about three figures: 87 %, 12.3 %, 0.005 %; never 100 % for less."""
     if value is None or not math.isfinite(value):
         return MISSING
-    percent = 100 * value
-    if percent in (0, 100):
-        return f"{percent:.0f} %"
+    return f"{_figures(100 * value)}\N{NO-BREAK SPACE}%"
+
+
+def _figures(percent: float) -> str:
     if percent > 99:
-        return f"{min(percent, 99.99):.2f}".rstrip("0").rstrip(".") + " %"
-    places = 1 if percent >= 1 else min(2 - math.floor(math.log10(percent)) - 1, 6)
-    text = f"{percent:.{places}f}".rstrip("0").rstrip(".")
-    return f"{text or '0'} %" if float(text) else f"{percent:.0e} %"
+        return f"{percent if percent >= 100 else min(percent, 99.99):.2f}".rstrip("0").rstrip(".")
+    if percent >= 1 or percent <= 0:
+        return f"{percent:.1f}".removesuffix(".0")
+    if percent < _SMALLEST:
+        return f"< {_SMALLEST:f}"
+    return f"{percent:.{1 - math.floor(math.log10(percent))}f}".rstrip("0")
 
 
 def weight(value: float | None, *, places: int = 1) -> str:
@@ -46,6 +50,8 @@ def weight(value: float | None, *, places: int = 1) -> str:
 
 def odds(log2_odds: float) -> str:
     """Write log2 odds as odds, roughly: 1,000:1, 1:32, 10⁶:1."""
+    if math.isnan(log2_odds):
+        return MISSING
     size = 2 ** min(abs(log2_odds), 1000)
     if size < _LARGEST_PLAIN_ODDS:
         text = count(_rounded(size))
@@ -64,7 +70,7 @@ def duration(seconds: float) -> str:
     """Write a time: 0.42 s, 12.3 s, 3 min 12 s, 2 h 05 min."""
     if seconds < 10:
         return f"{seconds:.2f} s"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -112,11 +112,11 @@ def home_weight(level: LevelFact) -> float | None:
 
 
 def _weight_ticks(scale: Linear) -> Html:
-    return axis([(scale.at(tick), words.weight(tick, places=0)) for tick in _ticks_of(scale)])
+    return axis([(scale.at(tick), words.weight(tick, places=0)) for tick in _ticks_of(scale, most=4)])
 
 
-def _ticks_of(scale: Linear) -> list[float]:
-    return nice_ticks(scale.low, scale.high, most=5)
+def _ticks_of(scale: Linear, *, most: int = 8) -> list[float]:
+    return nice_ticks(scale.low, scale.high, most=most)
 
 
 def _field_row(entry: ComparisonFact, width: int) -> Html:

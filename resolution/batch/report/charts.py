@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from resolution.batch.report import words
-from resolution.batch.report.bars import anchor, line_at, percent
+from resolution.batch.report.bars import anchor, percent
 from resolution.batch.report.markup import Html, Inside, tag
 from resolution.batch.report.scales import Linear, Log, nice_ticks
 from resolution.batch.report.tables import Column, folded, table
@@ -165,7 +165,3 @@ def _level(height: str, text: str) -> Inside:
         tag("line", x1="0", x2="100%", y1=height, y2=height, class_="grid"),
         tag("text", text, x=-8, y=height, dy="0.32em", text_anchor="end"),
     )
-
-
-def zero_line(scale: Linear) -> Html:
-    return line_at(scale.at(0), class_="zero")

@@ -62,7 +62,8 @@ class Address:
 class Profile:
     """What matching knows of one customer: canonical values only, several a field, none when unknown.
 
-    `key` is the customer id as text. `external_ids` are written "system:value" and compare exactly.
+    `key` is the customer id as text. `external_ids` are written "system:value" and compare exactly. `extras`
+    are (name, value) of what only one caller knows, such as a birth place.
     """
 
     key: str
@@ -74,6 +75,7 @@ class Profile:
     companies: tuple[str, ...] = ()
     external_ids: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
+    extras: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

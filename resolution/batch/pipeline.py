@@ -1,6 +1,6 @@
 """Candidates → profiles → scores → groups, for some customers or for the whole register; reads only.
 
-candidates   pairs that share a blocking key of at most MAX_BLOCK customers (SQL)
+candidates   pairs that share a blocking key few enough customers have (SQL)
 profiles     what matching knows of each, kept for a bounded number of customers
 scores       the kernel's, from the review band upwards
 groups       customers that hold together, and the questions policy may not settle alone
@@ -21,7 +21,7 @@ from django.db.models import Max
 
 from customers.models import Customer, SourceRecord
 from resolution.batch.sql import read_sql
-from resolution.matching.blocking import MAX_BLOCK
+from resolution.matching.blocking import MAX_BLOCK, MAX_RARE_BLOCK, RARE_PREFIXES
 from resolution.matching.clusters import group_customers
 from resolution.matching.kernel import score_pair, score_pairs
 from resolution.models import AuditEntry
@@ -36,6 +36,12 @@ IdPair = tuple[uuid.UUID, uuid.UUID]
 PROFILES_KEPT = 60_000
 PAIRS_A_CHUNK = 20_000
 CUSTOMERS_A_LOT = 10_000
+# From how many customers on a key is skipped, and those with a lower limit.
+_LIMITS: dict[str, Any] = {
+    "most": MAX_BLOCK + 1,
+    "most_rare": MAX_RARE_BLOCK + 1,
+    "rare": list(RARE_PREFIXES),
+}
 # A person who said one of these of a pair did not call it one customer.
 _NOT_ONE = frozenset({"different", "related", "unsure"})
 
@@ -171,13 +177,12 @@ class Comparison:
 
 def candidates_of(ids: Collection[uuid.UUID], counts: Counts) -> list[IdPair]:
     """Pairs of candidates with at least one among `ids`, each once; notes the blocks that were too large."""
-    most = {"most": MAX_BLOCK + 1}
     with connection.cursor() as cursor:
         cursor.execute(read_sql("take_settling"), {"ids": list(ids)})
-        cursor.execute(read_sql("blocks_of_settling"), most)
-        cursor.execute("SELECT count(*) FROM settling_blocks WHERE cardinality(members) >= %(most)s", most)
+        cursor.execute(read_sql("blocks_of_settling"), _LIMITS)
+        cursor.execute("SELECT count(*) FROM settling_blocks WHERE large")
         counts.skipped_blocks += cursor.fetchone()[0]
-        cursor.execute(read_sql("pairs_of_settling"), most)
+        cursor.execute(read_sql("pairs_of_settling"))
         return cursor.fetchall()
 
 
@@ -187,7 +192,7 @@ def candidates_of_register() -> Iterator[Iterator[IdPair]]:
     connection.ensure_connection()
     with connection.connection.cursor(name="candidates", withhold=True) as cursor:
         cursor.itersize = PAIRS_A_CHUNK
-        cursor.execute(read_sql("pairs_of_register"), {"most": MAX_BLOCK + 1})
+        cursor.execute(read_sql("pairs_of_register"), _LIMITS)
         yield iter(cursor)
 
 
@@ -199,9 +204,9 @@ def largest_blocks(rows: int = 10) -> list[tuple[str, int]]:
 
 
 def count_large_blocks() -> int:
-    """How many keys more than MAX_BLOCK customers share; their finer keys are compared by instead."""
+    """How many keys too many customers share; their finer keys are compared by instead."""
     with connection.cursor() as cursor:
-        cursor.execute(read_sql("large_blocks"), {"most": MAX_BLOCK + 1})
+        cursor.execute(read_sql("large_blocks"), _LIMITS)
         return cursor.fetchone()[0]
 
 

@@ -1,177 +1,129 @@
-"""Which customers are worth comparing: the union of small rules, each a function from a profile to keys.
+"""Which customers are worth comparing: the union of small rules, each a few tokens that two must share.
 
 Two customers are candidates when they share a key that at most MAX_BLOCK customers have. A rule whose keys
 can grow large also gives finer keys ("em:x" and "em:x|a"): when the coarse key is too large, the finer
 ones still bring the likeliest pairs together. Online look-up and batch join both skip a key by its size
 alone, so both find the same candidates, and what a size cost can be counted. Blank and junk values never
 get here, so they are never a key.
+
+`blocking_keys` writes one profile's keys as text, for the key table of the register. `key_columns` gives the
+keys of a whole table as numbers, and `candidate_pairs` joins them; both read RULES.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from resolution.matching.normalise.address import street_core
 from resolution.matching.normalise.email import is_shared_mailbox
 from resolution.matching.normalise.name import core_family, sound_of
-from resolution.types import Address, Profile
+from resolution.matching.table import PROFILE_COLUMNS, Column, ProfileTable, Rows
+from resolution.types import Address, Name, Profile
 
 # Keys of more customers than this are skipped; their finer keys still count.
 MAX_BLOCK = 50
+# Sharing one name alone is worth a look only where few have it.
+MAX_RARE_BLOCK = 16
 
-# A merged customer may have many values; the first ones of each field make its keys.
+# A merged customer may have many values; the first ones of each token make its keys.
 MOST_VALUES = 4
 SHORTEST_MAILBOX = 6
 PHONE_TAIL = 8
 
-Rule = Callable[[Profile], Iterable[str]]
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Something two customers may share: the field it comes from, and what a value of that field gives."""
+
+    field: str
+    of: Callable[[Any], tuple[str, ...]]
 
 
-def same_email(profile: Profile) -> Iterator[str]:
-    """One mailbox; finer by initial for a family's."""
-    for email in profile.emails[:MOST_VALUES]:
-        yield f"em:{email}"
-        yield from (f"em:{email}|{initial}" for initial in _initials(profile))
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way to be worth comparing: a prefix of its keys, the tokens of the coarse key, those that refine it."""
+
+    name: str
+    what: str
+    prefix: str
+    tokens: tuple[str, ...]
+    finer: tuple[str, ...] = ()
+    most: int = MAX_BLOCK
+
+    def combinations(self) -> Iterator[tuple[str, ...]]:
+        """The tokens of the coarse key, then of each finer one."""
+        yield self.tokens
+        yield from ((*self.tokens, token) for token in self.finer)
 
 
-def same_mailbox_name(profile: Profile) -> Iterator[str]:
-    """One local part at two providers, or a domain with a typo."""
-    for email in profile.emails[:MOST_VALUES]:
-        local = email.partition("@")[0].replace(".", "").replace("_", "")
-        if len(local) >= SHORTEST_MAILBOX and not is_shared_mailbox(email):
-            yield f"ml:{local}"
+def _whole(value: str) -> tuple[str, ...]:
+    return (value,)
 
 
-def same_phone(profile: Profile) -> Iterator[str]:
-    """One number; finer by initial for a switchboard's."""
-    for phone in profile.phones[:MOST_VALUES]:
-        yield f"ph:{phone}"
-        yield from (f"ph:{phone}|{initial}" for initial in _initials(profile))
+def _mailbox(email: str) -> tuple[str, ...]:
+    """The local part, where it is one person's and long enough to tell."""
+    local = email.partition("@")[0].replace(".", "").replace("_", "")
+    return (local,) if len(local) >= SHORTEST_MAILBOX and not is_shared_mailbox(email) else ()
 
 
-def same_phone_tail(profile: Profile) -> Iterator[str]:
-    """One number, with and without its country, under one initial."""
-    for phone, initial in product(profile.phones[:MOST_VALUES], _initials(profile)):
-        yield f"pt:{phone[-PHONE_TAIL:]}|{initial}"
+def _phone_tail(phone: str) -> tuple[str, ...]:
+    return (phone[-PHONE_TAIL:],)
 
 
-def same_external_id(profile: Profile) -> Iterator[str]:
-    """One id in one system."""
-    return (f"xi:{value}" for value in profile.external_ids[:MOST_VALUES])
+def day_key(date: str) -> str:
+    """Make one key of a date and of its day and month swapped."""
+    year, month, day = date.split("-")
+    return "".join((year, *sorted((month, day))))
 
 
-def same_handle(profile: Profile) -> Iterator[str]:
-    """One social handle."""
-    return (f"hd:{value}" for value in profile.handles[:MOST_VALUES])
+def _day(date: str) -> tuple[str, ...]:
+    return (day_key(date),)
 
 
-def same_birth_date(profile: Profile) -> Iterator[str]:
-    """One day, also with day and month swapped; finer by either name as it sounds, and by neighbourhood."""
-    finer = sorted({*_given_sounds(profile), *_family_sounds(profile), *_postcodes(profile)})
-    for day in _days(profile):
-        yield f"bd:{day}"
-        yield from (f"bd:{day}|{part}" for part in finer)
+def _year(date: str) -> tuple[str, ...]:
+    return (date[:4],)
 
 
-def full_name(profile: Profile) -> Iterator[str]:
-    """Both names as they sound, in either order; finer by birth year, postcode and town."""
-    places = [*_years(profile), *_postcodes(profile), *_cities(profile)]
-    for name in profile.names[:MOST_VALUES]:
-        if name.given and name.family:
-            sounds = "+".join(sorted((_given_sound(name.given), _family_sound(name.family))))
-            yield f"nn:{sounds}"
-            yield from (f"nn:{sounds}|{place}" for place in places)
+def _month_and_day(date: str) -> tuple[str, ...]:
+    return (date[5:],)
 
 
-def family_name_and_postcode(profile: Profile) -> Iterator[str]:
-    """A family name in one neighbourhood; finer by initial."""
-    for name, code in product(_family_sounds(profile), _postcodes(profile)):
-        yield f"fp:{name}|{code}"
-        yield from (f"fp:{name}|{code}|{initial}" for initial in _initials(profile))
+def _initial(name: Name) -> tuple[str, ...]:
+    return (name.given[0],) if name.given else ()
 
 
-def given_name_and_postcode(profile: Profile) -> Iterator[str]:
-    """A given name in one neighbourhood: finds a changed or mistyped family name."""
-    return (f"gp:{name}|{code}" for name, code in product(_given_sounds(profile), _postcodes(profile)))
+def _family_initial(name: Name) -> tuple[str, ...]:
+    return (name.family[0],) if name.family else ()
 
 
-def family_name_and_city(profile: Profile) -> Iterator[str]:
-    """A family name in one town, for records without street or postcode; finer by initial."""
-    for name, city in product(_family_sounds(profile), _cities(profile)):
-        yield f"fc:{name}|{city}"
-        yield from (f"fc:{name}|{city}|{initial}" for initial in _initials(profile))
+def _given(name: Name) -> tuple[str, ...]:
+    return _heard(_given_sound(name.given)) if name.given else ()
 
 
-def given_name_and_city(profile: Profile) -> Iterator[str]:
-    """A given name in one small town; finer by the family name's initial."""
-    initials = _some(name.family[0] for name in profile.names if name.family)
-    for name, city in product(_given_sounds(profile), _cities(profile)):
-        yield f"gc:{name}|{city}"
-        yield from (f"gc:{name}|{city}|{initial}" for initial in initials)
+def _family(name: Name) -> tuple[str, ...]:
+    return _heard(_family_sound(name.family)) if name.family else ()
 
 
-def same_house(profile: Profile) -> Iterator[str]:
-    """One house; finer by initial for a large one."""
-    for house in _houses(profile):
-        yield f"ad:{house}"
-        yield from (f"ad:{house}|{initial}" for initial in _initials(profile))
+def _both_names(name: Name) -> tuple[str, ...]:
+    """Both names as they sound, in either order."""
+    if not (name.given and name.family):
+        return ()
+    return ("+".join(sorted((_given_sound(name.given), _family_sound(name.family)))),)
 
 
-def house_and_family_name(profile: Profile) -> Iterator[str]:
-    """A family name at one street number, when neither postcode nor town can tell which."""
-    for address, name in product(profile.addresses[:MOST_VALUES], _family_sounds(profile)):
-        if address.house and address.street:
-            yield f"fh:{name}|{address.house}|{_street_head(address)}"
+def _either_name(name: Name) -> tuple[str, ...]:
+    return (*_given(name), *_family(name))
 
 
-def company_and_name(profile: Profile) -> Iterator[str]:
-    """One company, with either name."""
-    names = {*_family_sounds(profile), *_given_sounds(profile)}
-    return (
-        f"cn:{company}|{name}" for company, name in product(profile.companies[:MOST_VALUES], sorted(names))
-    )
-
-
-RULES: dict[str, Rule] = {
-    rule.__name__: rule
-    for rule in (
-        same_email,
-        same_mailbox_name,
-        same_phone,
-        same_phone_tail,
-        same_external_id,
-        same_handle,
-        same_birth_date,
-        full_name,
-        family_name_and_postcode,
-        given_name_and_postcode,
-        family_name_and_city,
-        given_name_and_city,
-        same_house,
-        house_and_family_name,
-        company_and_name,
-    )
-}
-
-
-def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
-    """Give every rule's keys for a profile, each key once; rules without a key are left out."""
-    found = {name: tuple(dict.fromkeys(rule(profile))) for name, rule in RULES.items()}
-    return {name: keys for name, keys in found.items() if keys}
-
-
-def _initials(profile: Profile) -> list[str]:
-    return _some(name.given[0] for name in profile.names if name.given)
-
-
-def _given_sounds(profile: Profile) -> list[str]:
-    return _some(_given_sound(name.given) for name in profile.names if name.given)
-
-
-def _family_sounds(profile: Profile) -> list[str]:
-    return _some(_family_sound(name.family) for name in profile.names if name.family)
+def _heard(sound: str) -> tuple[str, ...]:
+    return (sound,) if sound else ()
 
 
 @lru_cache(1 << 16)
@@ -184,39 +136,279 @@ def _family_sound(family: str) -> str:
     return sound_of(core_family(family))
 
 
-def _days(profile: Profile) -> list[str]:
-    return _some(day_key(date) for date in profile.birth_dates)
+def _postcode(address: Address) -> tuple[str, ...]:
+    return (address.postcode,) if address.postcode else ()
 
 
-def day_key(date: str) -> str:
-    """Make one key of a date and of its day and month swapped."""
-    year, month, day = date.split("-")
-    return "".join((year, *sorted((month, day))))
+def _city(address: Address) -> tuple[str, ...]:
+    return (address.city,) if address.city else ()
 
 
-def _years(profile: Profile) -> list[str]:
-    return _some(date[:4] for date in profile.birth_dates)
+def _house(address: Address) -> tuple[str, ...]:
+    place = address.postcode or address.city
+    if not (address.street and address.house and place):
+        return ()
+    return (f"{address.house}|{_street_head(address.street)}|{place}",)
 
 
-def _postcodes(profile: Profile) -> list[str]:
-    return _some(address.postcode for address in profile.addresses)
+def _door(address: Address) -> tuple[str, ...]:
+    if not (address.street and address.house):
+        return ()
+    return (f"{address.house}|{_street_head(address.street)}",)
 
 
-def _cities(profile: Profile) -> list[str]:
-    return _some(address.city for address in profile.addresses)
+@lru_cache(1 << 16)
+def _street_head(street: str) -> str:
+    return sound_of(street_core(street).replace(" ", ""))[:5]
 
 
-def _houses(profile: Profile) -> list[str]:
-    return _some(
-        f"{address.house}|{_street_head(address)}|{address.postcode or address.city}"
-        for address in profile.addresses
-        if address.street and address.house and (address.postcode or address.city)
+TOKENS: Mapping[str, Token] = {
+    "email": Token("email", _whole),
+    "mailbox": Token("email", _mailbox),
+    "phone": Token("phone", _whole),
+    "phone_tail": Token("phone", _phone_tail),
+    "external_id": Token("external_id", _whole),
+    "handle": Token("handle", _whole),
+    "day": Token("birth_date", _day),
+    "year": Token("birth_date", _year),
+    "month_and_day": Token("birth_date", _month_and_day),
+    "initial": Token("name", _initial),
+    "family_initial": Token("name", _family_initial),
+    "given": Token("name", _given),
+    "family": Token("name", _family),
+    "both_names": Token("name", _both_names),
+    "either_name": Token("name", _either_name),
+    "postcode": Token("address", _postcode),
+    "city": Token("address", _city),
+    "house": Token("address", _house),
+    "door": Token("address", _door),
+    "company": Token("company", _whole),
+}
+
+_RULES = (
+    Rule("same_email", "one mailbox; finer by initial for a family's", "em", ("email",), ("initial",)),
+    Rule("same_mailbox_name", "one name before the @, at two providers", "ml", ("mailbox",)),
+    Rule("same_phone", "one number; finer by initial for a switchboard's", "ph", ("phone",), ("initial",)),
+    Rule("same_phone_tail", "one number with and without its country", "pt", ("phone_tail", "initial")),
+    Rule("same_external_id", "one id in one system", "xi", ("external_id",)),
+    Rule("same_handle", "one social handle", "hd", ("handle",)),
+    Rule(
+        "same_birth_date",
+        "one day, also with day and month swapped; finer by either name as it sounds, and by neighbourhood",
+        "bd",
+        ("day",),
+        ("given", "family", "postcode"),
+    ),
+    Rule(
+        "full_name",
+        "both names as they sound, in either order; finer by birth year, postcode and town",
+        "nn",
+        ("both_names",),
+        ("year", "postcode", "city"),
+    ),
+    Rule(
+        "family_name_and_postcode",
+        "a family name in one neighbourhood; finer by initial",
+        "fp",
+        ("family", "postcode"),
+        ("initial",),
+    ),
+    Rule("given_name_and_postcode", "a given name in one neighbourhood", "gp", ("given", "postcode")),
+    Rule(
+        "family_name_and_city",
+        "a family name in one town, for records without street or postcode; finer by initial",
+        "fc",
+        ("family", "city"),
+        ("initial",),
+    ),
+    Rule(
+        "given_name_and_city",
+        "a given name in one small town; finer by the family name's initial",
+        "gc",
+        ("given", "city"),
+        ("family_initial",),
+    ),
+    Rule("same_house", "one house; finer by initial for a large one", "ad", ("house",), ("initial",)),
+    Rule(
+        "house_and_family_name",
+        "a family name at one street number, when neither postcode nor town can tell which",
+        "fh",
+        ("family", "door"),
+    ),
+    Rule("company_and_name", "one company, with either name", "cn", ("company", "either_name")),
+    Rule(
+        "rare_family_name",
+        "a family name that few have, whatever else differs; finer by initial and birth year",
+        "fn",
+        ("family",),
+        ("initial", "year"),
+        MAX_RARE_BLOCK,
+    ),
+    Rule(
+        "rare_given_name",
+        "a given name that few have; finer by birth year",
+        "gn",
+        ("given",),
+        ("year",),
+        MAX_RARE_BLOCK,
+    ),
+)
+RULES: Mapping[str, Rule] = {rule.name: rule for rule in _RULES}
+RARE_PREFIXES = tuple(rule.prefix for rule in _RULES if rule.most == MAX_RARE_BLOCK)
+
+
+def block_limit(key: str) -> int:
+    """Return the number of customers from which on a key is skipped."""
+    return (MAX_RARE_BLOCK if key.partition(":")[0] in RARE_PREFIXES else MAX_BLOCK) + 1
+
+
+def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
+    """Give every rule's keys for a profile, each key once; rules without a key are left out."""
+    tokens = {name: _tokens_of(token, profile) for name, token in TOKENS.items()}
+    found = {rule.name: tuple(dict.fromkeys(_keys(rule, tokens))) for rule in _RULES}
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def _tokens_of(token: Token, profile: Profile) -> list[str]:
+    values = getattr(profile, PROFILE_COLUMNS[token.field])
+    return list(dict.fromkeys(text for value in values for text in token.of(value)))[:MOST_VALUES]
+
+
+def _keys(rule: Rule, tokens: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for names in rule.combinations():
+        for parts in product(*(tokens[name] for name in names)):
+            yield f"{rule.prefix}:{'|'.join(parts)}"
+
+
+@dataclass(frozen=True, eq=False)
+class KeyColumn:
+    """The keys of one combination of a rule's tokens over a table: row `rows[i]` has the key `keys[i]`.
+
+    Keys of two combinations have nothing to do with each other.
+    """
+
+    rule: Rule
+    tokens: tuple[str, ...]
+    rows: Rows
+    keys: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """What joining one key column gave: candidate pairs, and how its blocks were.
+
+    `largest` is the number of rows of the largest block and `example` one of its rows. `refined_blocks` were
+    larger than the rule's most; their rows, `refined_rows` in sum, are compared by finer keys alone.
+    """
+
+    pairs: Rows
+    blocks: int
+    largest: int
+    example: int
+    refined_blocks: int
+    refined_rows: int
+
+
+def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
+    """Give the keys of every rule over a table, one combination of tokens after the other."""
+    tokens = {
+        name: _token_column(token, table.columns[token.field])
+        for name, token in TOKENS.items()
+        if token.field in table.columns and len(table.columns[token.field].codes)
+    }
+    for rule in _RULES:
+        for names in rule.combinations():
+            if all(name in tokens for name in names):
+                yield KeyColumn(rule, names, *_combined([tokens[name] for name in names]))
+
+
+# Row and number of each token, sorted by row; and how many numbers there are.
+_TokenColumn = tuple[Rows, Rows, int]
+
+
+def _token_column(token: Token, column: Column) -> _TokenColumn:
+    """Number the tokens of the distinct values, then give every row those of its values."""
+    numbers: dict[str, int] = {}
+    given = [[numbers.setdefault(text, len(numbers)) for text in token.of(value)] for value in column.values]
+    count = np.array([len(texts) for texts in given], dtype=np.int64)
+    if not len(count) or count.max() <= 1:
+        of_value = np.array([texts[0] if texts else -1 for texts in given], dtype=np.int64)
+        rows, found = column.owners, of_value[column.codes]
+        rows, found = rows[found >= 0], found[found >= 0]
+    else:
+        rows, found = _spread(column, given, count)
+    return (rows, found, len(numbers)) if column.single and count.max(initial=0) <= 1 else _first_ones(
+        rows, found, len(numbers)
     )
 
 
-def _street_head(address: Address) -> str:
-    return sound_of(street_core(address.street).replace(" ", ""))[:5]
+def _spread(
+    column: Column, given: Sequence[Sequence[int]], count: npt.NDArray[np.int64]
+) -> tuple[Rows, Rows]:
+    """Give every row all tokens of all its values."""
+    flat = np.array([number for texts in given for number in texts], dtype=np.int64)
+    starts = np.cumsum(count) - count
+    times = count[column.codes]
+    rows = np.repeat(column.owners, times)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
+    return rows, flat[np.repeat(starts[column.codes], times) + within]
 
 
-def _some(values: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(value for value in values if value))[:MOST_VALUES]
+def _first_ones(rows: Rows, found: Rows, numbers: int) -> _TokenColumn:
+    """Keep each token of a row once, and the first MOST_VALUES of them."""
+    _, first = np.unique(rows * max(numbers, 1) + found, return_index=True)
+    kept = np.sort(first)
+    rows, found = rows[kept], found[kept]
+    starts = np.searchsorted(rows, rows)
+    early = np.arange(len(rows)) - starts < MOST_VALUES
+    return rows[early], found[early], numbers
+
+
+def _combined(columns: Sequence[_TokenColumn]) -> tuple[Rows, Rows]:
+    """Join token columns row by row: one key for every combination of a row's tokens."""
+    rows, keys, size = columns[0]
+    for other_rows, other, other_size in columns[1:]:
+        starts = np.searchsorted(other_rows, rows, side="left")
+        times = np.searchsorted(other_rows, rows, side="right") - starts
+        within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+        second = other[np.repeat(starts, times) + within]
+        rows, keys = np.repeat(rows, times), np.repeat(keys, times) * other_size + second
+        if size * other_size >= 1 << 62:
+            keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+        size = min(size * other_size, 1 << 62)
+    return rows, keys
+
+
+def join_keys(column: KeyColumn, count: int) -> Joined:
+    """Pair the rows of every block of at most the rule's most; `count` is the number of rows of the table.
+
+    A pair of rows i < j is the number i * count + j, each once.
+    """
+    order = np.argsort(column.keys, kind="stable")
+    rows, keys = column.rows[order], column.keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else np.zeros(0, int)
+    sizes = np.diff(np.append(starts, len(keys)))
+    small = (sizes > 1) & (sizes <= column.rule.most)
+    large = sizes > column.rule.most
+    top = int(sizes.argmax()) if len(sizes) else 0
+    return Joined(
+        pairs=_pairs_within(rows, starts[small], sizes[small], count),
+        blocks=int((sizes > 1).sum()),
+        largest=int(sizes[top]) if len(sizes) else 0,
+        example=int(rows[starts[top]]) if len(sizes) else -1,
+        refined_blocks=int(large.sum()),
+        refined_rows=int(sizes[large].sum()),
+    )
+
+
+def _pairs_within(rows: Rows, starts: Rows, sizes: Rows, count: int) -> Rows:
+    """All pairs inside blocks that lie one after another in `rows`, blocks of one size at a time."""
+    found = [np.zeros(0, dtype=np.int64)]
+    for size in np.unique(sizes):
+        block = rows[starts[sizes == size][:, None] + np.arange(size)]
+        one, other = np.triu_indices(int(size), 1)
+        left, right = block[:, one].ravel(), block[:, other].ravel()
+        apart = left != right
+        low, high = np.minimum(left, right)[apart], np.maximum(left, right)[apart]
+        found.append(low * count + high)
+    return np.concatenate(found)

@@ -1,308 +1,461 @@
-"""The one door to scoring: two profiles and a model to a match weight with its reason per field.
+"""The one door to scoring: pairs of profiles and a model to match weights, levels and reasons.
 
     weight = prior + sum of field weights + household correction        (log2 odds)
 
-Online look-up, batch and tests all come through here, so the same two customers always get the same
-weight, levels and reasons. A field missing on a side adds nothing and has no row. The household correction
-is never positive: it says how much likelier the agreements are for two people of one home than for two
-people at random.
+Online look-up, batch, the file tool, training and tests all come through here, so the same two customers
+always get the same weight, levels and reasons. A field missing on a side adds nothing and has no row. The
+household correction is never positive: it says how much likelier the agreements are for two people of one
+home than for two people at random.
 
-What makes it fast, in the order it pays: profiles are prepared once; names, the costliest texts, are
-compared once per distinct pair; a pair is dropped as soon as an optimistic bound shows that it cannot
-reach the floor; and reasons are written only for pairs that stay.
+`score_rows` works on the columns of a table and gives arrays; `score_pairs` and `score_pair` give the same as
+`PairScore`s with their reasons. What makes it fast, in the order it pays: values are numbered, so equality is
+an equality of numbers; a pair is dropped as soon as an optimistic bound shows that it cannot reach the floor;
+texts are compared once for each distinct pair of values that is still wanted; names, the most telling for
+their price, go first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, TypeAlias
 
-from resolution.matching.comparisons.address import AddressParts, compare_addresses
-from resolution.matching.comparisons.birth_date import compare_birth_dates
-from resolution.matching.comparisons.company import compare_companies
-from resolution.matching.comparisons.email import compare_emails
-from resolution.matching.comparisons.external_id import compare_external_ids, system_of
-from resolution.matching.comparisons.handle import compare_handles
-from resolution.matching.comparisons.name import TWO_NAMES, NameParts, are_two_names, compare_names
-from resolution.matching.comparisons.outcome import Outcome
-from resolution.matching.comparisons.phone import compare_phones
-from resolution.matching.model import Level, MatchModel
-from resolution.types import FieldEvidence, PairScore, Profile
+import numpy as np
+import numpy.typing as npt
 
-Compare = Callable[[Any, Any], Outcome | None]
-
-# Fields of one outcome each, the most telling for its price first, so that bounds bite early. Names, which
-# have two outcomes, come before them all.
-SINGLE_FIELDS: tuple[tuple[str, Compare], ...] = (
-    ("birth_date", compare_birth_dates),
-    ("email", compare_emails),
-    ("phone", compare_phones),
-    ("external_id", compare_external_ids),
-    ("address", compare_addresses),
-    ("company", compare_companies),
-    ("handle", compare_handles),
+from resolution.matching.comparisons.external_id import system_of
+from resolution.matching.comparisons.many import (
+    SILENT,
+    Answers,
+    Codes,
+    compare_many,
+    compare_many_names,
+    compare_two,
+    name_parts,
+    number_of,
 )
-NAME_BIT = 1
+from resolution.matching.comparisons.name import TWO_NAMES, are_two_names, compare_names
+from resolution.matching.comparisons.outcome import Outcome
+from resolution.matching.model import Level, MatchModel
+from resolution.matching.table import Column, ProfileTable, Rows, table_of
+from resolution.types import Address, FieldEvidence, Name, PairScore, Profile
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+NAME = "name"
+GIVEN, FAMILY = "given_name", "family_name"
+# The most telling for their price first, so that bounds bite early. Extra columns come last.
+SINGLE_FIELDS = ("birth_date", "email", "phone", "external_id", "address", "company", "handle")
 
 # Rounding of sums must not drop a pair that sits on the floor.
 SLACK = 1e-6
 # A household correction smaller than this, in bits, says nothing to a steward.
 SMALLEST_CORRECTION = 0.01
-# Profiles kept prepared within one run.
-MOST_READY = 1 << 20
-# Names whose weights are kept.
-MOST_NAMES = 1 << 16
+# Pairs that are scored at a time: arrays of this length stay in the processor's cache and memory is bounded.
+PAIRS_A_BATCH = 1 << 17
+PROFILE_PAIRS_A_BATCH = 1 << 13
 
 PRIOR_DETAIL = "two customers picked at random"
 HOUSEHOLD_DETAIL = "two people of one home or firm would agree on as much"
 
 
-class _Weights(NamedTuple):
-    """What a level adds, in bits: one person, and one household, each against two people at random."""
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """n scored pairs in the order they were given, as arrays of length n.
 
-    same: float
-    household: float
+    `weight` is log2 odds. `levels` and `weights` have an entry a field: the number of its level among the
+    field's, SILENT where it says nothing, and the log2 odds it added. `correction` is the household's.
+    `values` has the numbers of the values compared, left and right, where asked for.
+    """
 
+    left: Rows
+    right: Rows
+    weight: Floats
+    levels: Mapping[str, Answers]
+    weights: Mapping[str, Floats]
+    correction: Floats
+    values: Mapping[str, tuple[Codes, Codes]]
 
-# The best pair of values of one field: field, outcome, weights, left value, right value.
-_Finding = tuple[str, Outcome, _Weights, Any, Any]
-
-
-class _Ready(NamedTuple):
-    """A profile prepared for comparing: hashable parts, and a bit for every field it has."""
-
-    profile: Profile
-    names: tuple[NameParts, ...]
-    singles: tuple[tuple[Any, ...], ...]
-    present: int
+    def __len__(self) -> int:
+        return len(self.weight)
 
 
 def score_pair(model: MatchModel, left: Profile, right: Profile) -> PairScore:
     """Score two profiles. Exchanging them exchanges `left` and `right` in the result and nothing else."""
-    score = _scorer_of(model).score(_prepare(left), _prepare(right), -math.inf)
-    if score is None:
-        raise AssertionError("a pair without a floor was dropped")
+    [score] = score_pairs(model, [(left, right)])
     return score
 
 
 def score_pairs(
     model: MatchModel, pairs: Iterable[tuple[Profile, Profile]], *, floor: float | None = None
 ) -> Iterator[PairScore]:
-    """Score pairs in their order, leaving out those below `floor` (log2 odds) as cheaply as can be told.
-
-    What comes out is equal to what `score_pair` gives.
-    """
-    scorer = _scorer_of(model)
-    lowest = -math.inf if floor is None else floor
-    ready: dict[int, _Ready] = {}
-    for left, right in pairs:
-        score = scorer.score(_recall(ready, left), _recall(ready, right), lowest)
-        if score is not None:
-            yield score
+    """Score pairs in their order, leaving out those below `floor` (log2 odds) as cheaply as can be told."""
+    waiting = iter(pairs)
+    while batch := list(islice(waiting, PROFILE_PAIRS_A_BATCH)):
+        yield from _score_profiles(model, batch, floor)
 
 
-def _recall(ready: dict[int, _Ready], profile: Profile) -> _Ready:
-    """Prepare each profile once; the entry keeps the profile alive, so its id stays its own."""
-    found = ready.get(id(profile))
-    if found is None:
-        if len(ready) >= MOST_READY:
-            ready.clear()
-        found = ready[id(profile)] = _prepare(profile)
-    return found
+def _score_profiles(
+    model: MatchModel, pairs: Sequence[tuple[Profile, Profile]], floor: float | None
+) -> Iterator[PairScore]:
+    places: dict[int, int] = {}
+    profiles: list[Profile] = []
+    for pair in pairs:
+        for profile in pair:
+            if id(profile) not in places:
+                places[id(profile)] = len(profiles)
+                profiles.append(profile)
+    table = table_of(profiles)
+    left = np.array([places[id(one)] for one, _ in pairs], dtype=np.int64)
+    right = np.array([places[id(other)] for _, other in pairs], dtype=np.int64)
+    scorer = scorer_of(model)
+    scores = scorer.score(table, left, right, floor, explained=True)
+    return scorer.explain(table, scores, profiles)
 
 
-def _prepare(profile: Profile) -> _Ready:
-    names = tuple([(name.given, name.family) for name in profile.names])
-    addresses: tuple[AddressParts, ...] = tuple(
-        [(part.street, part.house, part.postcode, part.city, part.country) for part in profile.addresses]
-    )
-    singles = (
-        profile.birth_dates,
-        profile.emails,
-        profile.phones,
-        profile.external_ids,
-        addresses,
-        profile.companies,
-        profile.handles,
-    )
-    present = NAME_BIT if names else 0
-    for place, values in enumerate(singles):
-        if values:
-            present |= NAME_BIT << (place + 1)
-    return _Ready(profile, names, singles, present)
+def score_rows(
+    model: MatchModel,
+    table: ProfileTable,
+    left: Rows,
+    right: Rows,
+    *,
+    floor: float | None = None,
+    explained: bool = False,
+) -> Iterator[Scores]:
+    """Score rows of a table against each other, a bounded batch at a time; pairs below `floor` are left out."""
+    scorer = scorer_of(model)
+    for start in range(0, len(left), PAIRS_A_BATCH):
+        part = slice(start, start + PAIRS_A_BATCH)
+        yield scorer.score(table, left[part], right[part], floor, explained=explained)
+
+
+def explain_rows(
+    model: MatchModel, table: ProfileTable, scores: Scores, profiles: Sequence[Profile]
+) -> Iterator[PairScore]:
+    """Give the reasons of scores that were made `explained`; `profiles` are those of the table's rows."""
+    return scorer_of(model).explain(table, scores, profiles)
 
 
 @lru_cache(8)
-def _scorer_of(model: MatchModel) -> _Scorer:
-    return _Scorer(model)
+def scorer_of(model: MatchModel) -> Scorer:
+    """Make a model ready to evaluate, once."""
+    return Scorer(model)
 
 
-class _Scorer:
-    """A model made ready to evaluate: weights per level, and a plan per combination of fields."""
+class Scorer:
+    """A model made ready to evaluate: the weights of each level as arrays."""
 
     def __init__(self, model: MatchModel) -> None:
         self.model = model
-        self.weights = {field: _level_weights(levels) for field, levels in model.comparisons.items()}
-        self.common_given = model.frequencies["given_name"].values
-        self.name_weights = lru_cache(MOST_NAMES)(self._weigh_by_frequency)
+        self.same = {field: _bits(levels, "weight") for field, levels in model.comparisons.items()}
+        self.household = {
+            field: _bits(levels, "household_weight") for field, levels in model.comparisons.items()
+        }
+        self.extras = tuple(field for field in model.comparisons if field.startswith("extra:"))
+        self.fields = (*SINGLE_FIELDS, *self.extras)
+        self.known_names = model.frequencies[GIVEN].values.keys()
         self.prior_row = FieldEvidence("prior", "start", PRIOR_DETAIL, model.prior)
-        self.plans = [_plan(present, self.weights) for present in range(NAME_BIT << (len(SINGLE_FIELDS) + 1))]
+        self.best = {field: _best_case(model, field) for field in self.fields}
 
-    def score(self, left: _Ready, right: _Ready, floor: float) -> PairScore | None:
-        """Score a pair, or give None as soon as it cannot reach the floor."""
-        findings = self._compare_fields(left, right, floor - SLACK)
-        if findings is None:
-            return None
-        weight, correction = self._sum_up(findings)
-        return self._explain(left, right, findings, weight, correction) if weight >= floor else None
+    def score(
+        self, table: ProfileTable, left: Rows, right: Rows, floor: float | None, *, explained: bool = False
+    ) -> Scores:
+        """Score one batch of pairs; those that cannot reach the floor are dropped on the way."""
+        work = _Batch(self, table, left, right, None if floor is None else floor - SLACK)
+        for field in self.fields:
+            if field in table.columns and field in self.same:
+                work.compare(field)
+        return work.result(floor, explained)
 
-    def _compare_fields(self, left: _Ready, right: _Ready, floor: float) -> list[_Finding] | None:
-        """Compare field by field while what may still come could lift the pair to the floor.
+    def value_weights(self, field: str, level: int, values: Sequence[str]) -> tuple[Floats, Floats]:
+        """What an exact agreement on each value adds: by how common it is, where the model knows."""
+        table, exact = self.model.frequencies.get(field), self.model.comparisons[field][level]
+        if table is None or level != 0:
+            count = len(values)
+            return np.full(count, exact.weight), np.full(count, exact.household_weight)
+        share = np.array([table.share_of_either(value, field == GIVEN) for value in values], dtype=np.float64)
+        return np.log2(exact.m / share), np.log2(np.maximum(exact.household, share) / share)
 
-        Two odds are watched: against two people at random, and against two people of one home.
-        """
-        present = left.present & right.present
-        findings = self._compare_names(left.names, right.names) if present & NAME_BIT else []
-        at_random = self.model.prior
-        at_home = at_random - self.model.household_prior
-        for _, _, (same, household), _, _ in findings:
-            at_random += same
-            at_home += same - household
-        for place, field, compare, weights, best_random, best_home in self.plans[present]:
-            if at_random + best_random < floor or at_home + best_home < floor:
-                return None
-            lefts, rights = left.singles[place], right.singles[place]
-            if len(lefts) == len(rights) == 1:
-                best = (compare(lefts[0], rights[0]), lefts[0], rights[0])
-            else:
-                best = _best_single(compare, weights, lefts, rights)
-            outcome = best[0]
-            if outcome is not None:
-                same, household = weight = weights[outcome[0]]
-                findings.append((field, outcome, weight, best[1], best[2]))
-                at_random += same
-                at_home += same - household
-        return findings
+    def exact_weights(self, column: Column, field: str) -> tuple[Floats, Floats]:
+        """The weights of every distinct value of a column, worked out once a column and model."""
+        name = f"weights {field} {id(self)}"
+        found: tuple[Floats, Floats] = column.fact(name, lambda values: self.value_weights(field, 0, values))
+        return found
 
-    def _compare_names(self, lefts: tuple[NameParts, ...], rights: tuple[NameParts, ...]) -> list[_Finding]:
-        """Compare every name with every name and keep the pair that speaks loudest for one person."""
-        if len(lefts) == len(rights) == 1:
-            return self._name_findings(lefts[0], rights[0])
-        found = [(self._name_findings(left, right), left, right) for left in lefts for right in rights]
-        return max(found, key=lambda item: (_total(item[0]), _either_order(item[1], item[2])))[0]
+    def explain(
+        self, table: ProfileTable, scores: Scores, profiles: Sequence[Profile]
+    ) -> Iterator[PairScore]:
+        """Write the reasons of explained scores: the scalar comparisons' phrases on the values that counted."""
+        for place in range(len(scores)):
+            left, right = profiles[scores.left[place]], profiles[scores.right[place]]
+            rows = [self.prior_row, *self._evidence(table, scores, place)]
+            if scores.correction[place]:
+                correction = float(scores.correction[place])
+                rows.append(FieldEvidence("household", "possible", HOUSEHOLD_DETAIL, correction))
+            conflict = hard_conflict(left, right, self.model.exclusive_systems)
+            yield PairScore(left.key, right.key, float(scores.weight[place]), tuple(rows), conflict)
 
-    def _name_findings(self, left: NameParts, right: NameParts) -> list[_Finding]:
-        given, family = compare_names(left, right)
-        findings: list[_Finding] = []
+    def _evidence(self, table: ProfileTable, scores: Scores, place: int) -> Iterator[FieldEvidence]:
+        for field, (lefts, rights) in scores.values.items():
+            left, right = int(lefts[place]), int(rights[place])
+            if left < 0:
+                continue
+            values = table.columns[field].values
+            if field == NAME:
+                yield from self._name_evidence(scores, place, values[left], values[right])
+            elif scores.levels[field][place] != SILENT:
+                outcome = compare_two(field, values[left], values[right])
+                yield _row(field, outcome, scores, place, values[left], values[right])
+
+    def _name_evidence(self, scores: Scores, place: int, left: Name, right: Name) -> Iterator[FieldEvidence]:
+        given, family = compare_names((left.given, left.family), (right.given, right.family))
         if given is not None:
-            if given.level == "close" and are_two_names(left[0], right[0], self.common_given):
+            if scores.levels[GIVEN][place] == _NEAR:
                 given = TWO_NAMES
-            findings.append(self._name_finding("given_name", given, left[0], right[0]))
+            yield _row(GIVEN, given, scores, place, left.given, right.given)
         if family is not None:
-            findings.append(self._name_finding("family_name", family, left[1], right[1]))
-        return findings
+            yield _row(FAMILY, family, scores, place, left.family, right.family)
 
-    def _name_finding(self, field: str, outcome: Outcome, left: str, right: str) -> _Finding:
+
+class _Batch:
+    """The pairs of one batch on their way through the fields; dropped ones leave every array."""
+
+    def __init__(
+        self, scorer: Scorer, table: ProfileTable, left: Rows, right: Rows, floor: float | None
+    ) -> None:
+        self.scorer, self.table, self.left, self.right, self.floor = scorer, table, left, right, floor
+        self.at_random = np.full(len(left), scorer.model.prior)
+        self.at_home = np.full(len(left), scorer.model.household_prior)
+        self.levels: dict[str, Answers] = {}
+        self.weights: dict[str, Floats] = {}
+        self.values: dict[str, tuple[Codes, Codes]] = {}
+        self._compare_names()
+        self.hope_random, self.hope_against_home = self._hopes() if floor is not None else (None, None)
+        self._drop_hopeless()
+
+    def _hopes(self) -> tuple[Floats, Floats]:
+        """The most that the fields still to come, present on both sides, could add."""
+        random, against_home = np.zeros(len(self.left)), np.zeros(len(self.left))
+        for field in self.scorer.fields:
+            if column := self.table.columns.get(field):
+                both = (column.counts[self.left] > 0) & (column.counts[self.right] > 0)
+                best = self.scorer.best[field]
+                random += best[0] * both
+                against_home += best[1] * both
+        return random, against_home
+
+    def compare(self, field: str) -> None:
+        """Compare one field of all pairs that are left, then drop those without hope."""
+        column = self.table.columns[field]
+        lefts, rights = column.counts[self.left], column.counts[self.right]
+        both = (lefts > 0) & (rights > 0)
+        if self.hope_random is not None and self.hope_against_home is not None:
+            best = self.scorer.best[field]
+            self.hope_random -= best[0] * both
+            self.hope_against_home -= best[1] * both
+        places = np.flatnonzero(both)
+        owner, left, right = _value_pairs(column, self.left[places], self.right[places])
+        levels = compare_many(field, column, left, right)
+        same, household = self._weigh(field, column, levels, left, right)
+        chosen = _best_of_each(owner, levels, same, household, column, left, right)
+        self._note(field, places[owner[chosen]], levels[chosen], same[chosen], household[chosen])
+        self._note_values(field, places[owner[chosen]], left[chosen], right[chosen])
+        self._drop_hopeless()
+
+    def _compare_names(self) -> None:
+        column = self.table.columns[NAME]
+        both = np.flatnonzero((column.counts[self.left] > 0) & (column.counts[self.right] > 0))
+        owner, left, right = _value_pairs(column, self.left[both], self.right[both])
+        given, family = compare_many_names(column, left, right)
+        (givens, given_code), (families, family_code) = name_parts(column)
+        self._mark_two_names(givens.texts, given, given_code[left], given_code[right])
+        given_same, given_home = self._weigh_part(GIVEN, givens, given, given_code[left], given_code[right])
+        family_same, family_home = self._weigh_part(
+            FAMILY, families, family, family_code[left], family_code[right]
+        )
+        same, home = given_same + family_same, given_home + family_home
+        said = np.where((given == SILENT) & (family == SILENT), SILENT, 0).astype(np.int8)
+        chosen = _best_of_each(owner, said, same, home, column, left, right)
+        places = both[owner[chosen]]
+        self._note(GIVEN, places, given[chosen], given_same[chosen], given_home[chosen])
+        self._note(FAMILY, places, family[chosen], family_same[chosen], family_home[chosen])
+        self._note_values(NAME, places, left[chosen], right[chosen])
+
+    def _mark_two_names(self, texts: Sequence[str], levels: Answers, left: Codes, right: Codes) -> None:
+        """Close spellings that are two known names are no slip."""
+        for place in np.flatnonzero(levels == _CLOSE):
+            if are_two_names(texts[left[place]], texts[right[place]], self.scorer.known_names):
+                levels[place] = _NEAR
+
+    def _weigh_part(
+        self, field: str, part: Any, levels: Answers, left: Codes, right: Codes
+    ) -> tuple[Floats, Floats]:
         """An exact name weighs by how common it is; of two spellings, the shorter counts."""
-        if outcome.level != "exact":
-            return field, outcome, self.weights[field][outcome.level], left, right
-        value = left if left == right else min(left, right, key=lambda name: (len(name), name))
-        return field, outcome, self.name_weights(field, value), left, right
+        same, household = self._weigh_levels(field, levels)
+        exact = np.flatnonzero(levels == 0)
+        if len(exact):
+            ones, others = left[exact], right[exact]
+            chosen = np.where(ones == others, ones, _shorter(part.texts, ones, others))
+            distinct, inverse = np.unique(chosen, return_inverse=True)
+            table = self.scorer.value_weights(field, 0, [part.texts[code] for code in distinct])
+            same[exact], household[exact] = table[0][inverse], table[1][inverse]
+        return same, household
 
-    def _weigh_by_frequency(self, field: str, value: str) -> _Weights:
-        table, exact = self.model.frequencies[field], self.model.comparisons[field][0]
-        first = value.split()[0] if field == "given_name" else value
-        share = max(table.share_of(value), table.share_of(first))
-        return _Weights(math.log2(exact.m / share), math.log2(max(exact.household, share) / share))
+    def _weigh(
+        self, field: str, column: Column, levels: Answers, left: Codes, right: Codes
+    ) -> tuple[Floats, Floats]:
+        same, household = self._weigh_levels(field, levels)
+        if field in self.scorer.model.frequencies:
+            exact = np.flatnonzero((levels == 0) & (left == right))
+            distinct, inverse = np.unique(left[exact], return_inverse=True)
+            table = self.scorer.value_weights(field, 0, [column.values[code] for code in distinct])
+            same[exact], household[exact] = table[0][inverse], table[1][inverse]
+        return same, household
 
-    def _sum_up(self, findings: list[_Finding]) -> tuple[float, float]:
-        """The match weight and the household correction in it."""
-        same, household = self.model.prior, self.model.household_prior
-        for _, _, weights, _, _ in findings:
-            same += weights[0]
-            household += weights[1]
-        correction = -math.log2(1 + 2**household) if household < 60 else -household
-        if correction > -SMALLEST_CORRECTION:
-            correction = 0.0
-        return same + correction, correction
+    def _weigh_levels(self, field: str, levels: Answers) -> tuple[Floats, Floats]:
+        """SILENT is -1 and picks the zero that ends each table of bits."""
+        return self.scorer.same[field][levels], self.scorer.household[field][levels]
 
-    def _explain(
-        self, left: _Ready, right: _Ready, findings: list[_Finding], weight: float, correction: float
-    ) -> PairScore:
-        rows = [self.prior_row, *map(_evidence_of, findings)]
-        if correction:
-            rows.append(FieldEvidence("household", "possible", HOUSEHOLD_DETAIL, correction))
-        conflict = _hard_conflict(left.profile, right.profile, self.model.exclusive_systems)
-        return PairScore(left.profile.key, right.profile.key, weight, tuple(rows), conflict)
+    def _note(
+        self, field: str, places: Rows, levels: Answers, same: Floats, household: Floats
+    ) -> None:
+        self.levels[field] = np.full(len(self.left), SILENT, dtype=np.int8)
+        self.levels[field][places] = levels
+        self.weights[field] = np.zeros(len(self.left))
+        self.weights[field][places] = same
+        self.at_random[places] += same
+        self.at_home[places] += household
 
+    def _note_values(self, field: str, places: Rows, left: Codes, right: Codes) -> None:
+        lefts = np.full(len(self.left), -1, dtype=np.int32)
+        rights = lefts.copy()
+        lefts[places], rights[places] = left, right
+        self.values[field] = (lefts, rights)
 
-def _level_weights(levels: tuple[Level, ...]) -> dict[str, _Weights]:
-    return {level.name: _Weights(level.weight, level.household_weight) for level in levels}
+    def _drop_hopeless(self) -> None:
+        if self.floor is None or self.hope_random is None or self.hope_against_home is None:
+            return
+        kept = (self.at_random + self.hope_random >= self.floor) & (
+            self.at_random - self.at_home + self.hope_against_home >= self.floor
+        )
+        if not kept.all():
+            self._keep(kept)
 
+    def _keep(self, kept: npt.NDArray[np.bool_]) -> None:
+        self.left, self.right = self.left[kept], self.right[kept]
+        self.at_random, self.at_home = self.at_random[kept], self.at_home[kept]
+        if self.hope_random is not None and self.hope_against_home is not None:
+            self.hope_random = self.hope_random[kept]
+            self.hope_against_home = self.hope_against_home[kept]
+        self.levels = {field: levels[kept] for field, levels in self.levels.items()}
+        self.weights = {field: weights[kept] for field, weights in self.weights.items()}
+        self.values = {field: (left[kept], right[kept]) for field, (left, right) in self.values.items()}
 
-class _Step(NamedTuple):
-    """One field to compare, and the most that it and all later fields can add."""
-
-    place: int
-    field: str
-    compare: Compare
-    weights: Mapping[str, _Weights]
-    best_random: float
-    best_home: float
-
-
-def _plan(present: int, weights: Mapping[str, Mapping[str, _Weights]]) -> list[_Step]:
-    """The steps for the fields that both profiles have. A silent field adds 0, so no bound is below 0."""
-    steps: list[_Step] = []
-    best_random = best_home = 0.0
-    for place, (field, compare) in reversed(list(enumerate(SINGLE_FIELDS))):
-        if present & NAME_BIT << (place + 1):
-            levels = weights[field].values()
-            best_random += max(0.0, *(level.same for level in levels))
-            best_home += max(0.0, *(level.same - level.household for level in levels))
-            steps.insert(0, _Step(place, field, compare, weights[field], best_random, best_home))
-    return steps
-
-
-def _best_single(
-    compare: Compare, weights: Mapping[str, _Weights], lefts: tuple[Any, ...], rights: tuple[Any, ...]
-) -> tuple[Outcome | None, Any, Any]:
-    """The pair of values that speaks loudest for one person; its outcome is None when no pair speaks."""
-    found = [
-        (outcome, left, right)
-        for left in lefts
-        for right in rights
-        if (outcome := compare(left, right)) is not None
-    ]
-    if not found:
-        return None, None, None
-    return max(found, key=lambda item: (weights[item[0].level].same, _either_order(item[1], item[2])))
+    def result(self, floor: float | None, explained: bool) -> Scores:
+        correction = -np.logaddexp2(0.0, self.at_home)
+        correction[correction > -SMALLEST_CORRECTION] = 0.0
+        weight = self.at_random + correction
+        if floor is not None:
+            kept = weight >= floor
+            self._keep(kept)
+            weight, correction = weight[kept], correction[kept]
+        values = self.values if explained else {}
+        return Scores(self.left, self.right, weight, self.levels, self.weights, correction, values)
 
 
-def _either_order(left: Any, right: Any) -> tuple[Any, Any]:
-    """One sorting key for a pair and the same pair exchanged."""
-    return (left, right) if left <= right else (right, left)
+def _bits(levels: Sequence[Level], attribute: str) -> Floats:
+    """The log2 odds of each level, then the zero of silence, which is looked up as the last."""
+    return np.array([*(getattr(level, attribute) for level in levels), 0.0])
 
 
-def _total(findings: list[_Finding]) -> float:
-    return sum(weights.same for _, _, weights, _, _ in findings)
+def _best_case(model: MatchModel, field: str) -> tuple[float, float]:
+    """The most a field can add, and the most it can add against two people of one home; at least 0."""
+    levels = model.comparisons.get(field, ())
+    same = [level.weight for level in levels]
+    against = [level.weight - level.household_weight for level in levels]
+    if levels and (table := model.frequencies.get(field)):
+        same.append(math.log2(levels[0].m / table.rarest))
+        against.append(math.log2(levels[0].m / min(max(levels[0].household, table.rarest), 1.0)))
+    return max(0.0, *same, 0.0), max(0.0, *against, 0.0)
 
 
-def _evidence_of(finding: _Finding) -> FieldEvidence:
-    field, outcome, weights, left, right = finding
-    return FieldEvidence(field, outcome.level, outcome.detail, weights.same, _as_text(left), _as_text(right))
+def _value_pairs(column: Column, left: Rows, right: Rows) -> tuple[Rows, Codes, Codes]:
+    """Every value of the left with every value of the right: the pair's place, and both values' numbers."""
+    if column.single:
+        return np.arange(len(left)), column.first[left], column.first[right]
+    lefts, rights = column.counts[left], column.counts[right]
+    products = lefts * rights
+    owner = np.repeat(np.arange(len(left)), products)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(products) - products, products)
+    per_row = rights[owner]
+    first = column.codes[column.starts[left][owner] + within // per_row]
+    second = column.codes[column.starts[right][owner] + within % per_row]
+    return owner, first, second
 
 
-def _as_text(value: str | AddressParts) -> str:
+def _best_of_each(
+    owner: Rows, levels: Answers, same: Floats, household: Floats, column: Column, left: Codes, right: Codes
+) -> Rows:
+    """The place of the value pair of each pair that speaks loudest for one person; silent ones have none.
+
+    Of two that speak as loudly, the one likelier of strangers; then by the values, so that order never counts.
+    """
+    said = np.flatnonzero(levels != SILENT)
+    if len(said) < 2 or len(np.unique(owner[said])) == len(said):
+        return said
+    rank = column.fact("rank", _ranks)
+    ones, others = rank[left[said]], rank[right[said]]
+    order = np.lexsort(
+        (np.maximum(ones, others), np.minimum(ones, others), household[said], -same[said], owner[said])
+    )
+    ordered = said[order]
+    first = np.ones(len(ordered), dtype=np.bool_)
+    first[1:] = owner[ordered[1:]] != owner[ordered[:-1]]
+    found: Rows = ordered[first]
+    return found
+
+
+def _ranks(values: Sequence[Any]) -> Rows:
+    order = sorted(range(len(values)), key=lambda place: _sortable(values[place]))
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.arange(len(values))
+    return ranks
+
+
+def _sortable(value: Any) -> Any:
+    if isinstance(value, Name):
+        return (value.given, value.family)
+    if isinstance(value, Address):
+        return (value.street, value.house, value.postcode, value.city, value.country)
+    return value
+
+
+def _shorter(texts: Sequence[str], left: Codes, right: Codes) -> Codes:
+    pairs = zip(left.tolist(), right.tolist(), strict=True)
+    shorter = (min(pair, key=lambda code: (len(texts[code]), texts[code])) for pair in pairs)
+    return np.fromiter(shorter, dtype=np.int32, count=len(left))
+
+
+def _row(
+    field: str, outcome: Outcome | None, scores: Scores, place: int, left: Any, right: Any
+) -> FieldEvidence:
+    if outcome is None:
+        raise AssertionError(f"{field} was scored and has nothing to say")
+    weight = float(scores.weights[field][place])
+    return FieldEvidence(field, outcome.level, outcome.detail, weight, _as_text(left), _as_text(right))
+
+
+def _as_text(value: str | Address) -> str:
     if isinstance(value, str):
         return value
-    street, house, postcode, city, _ = value
-    return ", ".join(filter(None, (f"{house} {street}".strip(), f"{postcode} {city}".strip())))
+    line, town = f"{value.house} {value.street}".strip(), f"{value.postcode} {value.city}".strip()
+    return ", ".join(filter(None, (line, town)))
 
 
-def _hard_conflict(left: Profile, right: Profile, exclusive_systems: tuple[str, ...]) -> str:
+def hard_conflict(left: Profile, right: Profile, exclusive_systems: Sequence[str]) -> str:
     """Name the first system in which both have ids and share none, though it gives a person one id only."""
     for system in exclusive_systems:
         lefts = {value for value in left.external_ids if system_of(value) == system}
@@ -310,3 +463,6 @@ def _hard_conflict(left: Profile, right: Profile, exclusive_systems: tuple[str, 
         if lefts and rights and lefts.isdisjoint(rights):
             return f"two different ids of {system}, which gives a customer only one"
     return ""
+
+
+_CLOSE, _NEAR = number_of(GIVEN, "close"), number_of(GIVEN, "near")

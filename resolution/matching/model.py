@@ -66,6 +66,16 @@ class Frequencies:
     def share_of(self, value: str) -> float:
         return max(self.values.get(value, self.default), self.floor)
 
+    def share_of_either(self, value: str, first_counts: bool) -> float:
+        """The share of a value, or that of its first word when this is the commoner and counts."""
+        share = self.share_of(value)
+        return max(share, self.share_of(value.split()[0])) if first_counts and " " in value else share
+
+    @property
+    def rarest(self) -> float:
+        """The smallest share that any value can have."""
+        return max(min(self.default, *self.values.values(), self.default), self.floor)
+
 
 @dataclass(frozen=True, eq=False)
 class MatchModel:

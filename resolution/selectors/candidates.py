@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from resolution.matching.blocking import MAX_BLOCK, blocking_keys
+from resolution.matching.blocking import MAX_BLOCK, block_limit, blocking_keys
 from resolution.matching.kernel import score_pairs
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
@@ -43,7 +43,7 @@ def stored_keys(profile: Profile) -> list[str]:
 def find_candidates(profile: Profile) -> Candidates:
     """Find the customers that share a key with a profile, itself left out.
 
-    A key of more than MAX_BLOCK customers, this one counted, is skipped as in a batch run; finer keys of the
+    A key of as many customers as its limit, this one counted, is skipped as in a batch run; finer keys of the
     same rule still bring the likeliest together.
     """
     blocks: dict[str, set[uuid.UUID]] = {}
@@ -51,8 +51,10 @@ def find_candidates(profile: Profile) -> Candidates:
         cursor.execute(_CANDIDATES, {"keys": stored_keys(profile), "most": MAX_BLOCK + 1})
         for key, customer_id in cursor.fetchall():
             blocks.setdefault(key, set()).add(customer_id)
-    others = [{entry for entry in block if str(entry) != profile.key} for block in blocks.values()]
-    small = [block for block in others if len(block) < MAX_BLOCK]
+    others = {
+        key: {entry for entry in block if str(entry) != profile.key} for key, block in blocks.items()
+    }
+    small = [block for key, block in others.items() if len(block) < block_limit(key) - 1]
     return Candidates(frozenset().union(*small), skipped=len(others) - len(small))
 
 

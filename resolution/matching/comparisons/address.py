@@ -41,7 +41,7 @@ def _compare_streets(left: AddressParts, right: AddressParts) -> Outcome:
         return _compare_doors(left, right)
     if left[2] and left[2] == right[2]:
         return SAME_POSTCODE
-    return SAME_TOWN if _words_agree(left[3], right[3]) else DIFFERENT
+    return SAME_TOWN if words_agree(left[3], right[3]) else DIFFERENT
 
 
 def _compare_doors(left: AddressParts, right: AddressParts) -> Outcome:
@@ -69,7 +69,7 @@ def _same_place(left: AddressParts, right: AddressParts) -> bool | None:
     if not postcodes and not cities:
         return None
     same_code = bool(postcodes) and is_one_slip(left[2], right[2])
-    return same_code or (bool(cities) and _words_agree(left[3], right[3]))
+    return same_code or (bool(cities) and words_agree(left[3], right[3]))
 
 
 def _compare_towns(left: AddressParts, right: AddressParts) -> Outcome | None:
@@ -77,13 +77,14 @@ def _compare_towns(left: AddressParts, right: AddressParts) -> Outcome | None:
         return ONLY_POSTCODE
     codes_differ = bool(left[2] and right[2]) and not is_one_slip(left[2], right[2])
     if left[3] and right[3]:
-        if not _words_agree(left[3], right[3]):
+        if not words_agree(left[3], right[3]):
             return DIFFERENT
         return SAME_TOWN if codes_differ else ONLY_TOWN
     return DIFFERENT if codes_differ else None
 
 
-def _words_agree(left: str, right: str) -> bool:
+def words_agree(left: str, right: str) -> bool:
+    """Tell whether two canonical towns are one, typing slips allowed."""
     return bool(left) and bool(right) and (left == right or is_near(left, right))
 
 

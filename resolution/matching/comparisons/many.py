@@ -1,0 +1,528 @@
+"""The comparisons for many pairs at once, with the very answers of one at a time.
+
+The scalar functions beside this file are the definition. Here arrays of facts about the distinct values give
+the cheap answers first: equal, and certainly different. What is left is compared by the scalar functions,
+once for each distinct pair of values. Answers are numbers of FIELD_LEVELS, SILENT where nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from resolution.matching.comparisons import FIELD_LEVELS, extra
+from resolution.matching.comparisons.address import (
+    MISTYPED_STREET,
+    STREET_ALIKE,
+    compare_addresses,
+    words_agree,
+)
+from resolution.matching.comparisons.birth_date import compare_birth_dates
+from resolution.matching.comparisons.company import NAMES_ALIKE, compare_companies
+from resolution.matching.comparisons.email import compare_emails
+from resolution.matching.comparisons.external_id import compare_external_ids, system_of
+from resolution.matching.comparisons.handle import compare_handles
+from resolution.matching.comparisons.name import compare_family, compare_given, compare_names
+from resolution.matching.comparisons.nicknames import formal_names
+from resolution.matching.comparisons.outcome import Outcome
+from resolution.matching.comparisons.phone import COUNTRY_PART, compare_phones
+from resolution.matching.normalise.address import street_core
+from resolution.matching.normalise.email import is_relay, is_shared_mailbox
+from resolution.matching.normalise.name import sound_of
+from resolution.matching.table import Column, number_values
+from resolution.types import Address, Name
+
+SILENT, UNDECIDED = -1, -2
+# Fewer pairs than this are compared one by one: facts about all values would cost more.
+SCREENED_FROM = 512
+
+Answers: TypeAlias = npt.NDArray[np.int8]
+Codes: TypeAlias = npt.NDArray[np.int32]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Compare: TypeAlias = Callable[[Any, Any], Outcome | None]
+Screen: TypeAlias = Callable[[Column, Codes, Codes], Answers]
+
+_NUMBERS: Mapping[str, Mapping[str, int]] = {
+    field: {level: number for number, level in enumerate(levels)}
+    for field, levels in {**FIELD_LEVELS, "extra": extra.LEVELS}.items()
+}
+
+
+def number_of(field: str, level: str) -> int:
+    """Return a level's place among its field's."""
+    return _NUMBERS[field][level]
+
+
+def compare_many(field: str, column: Column, left: Codes, right: Codes) -> Answers:
+    """Compare values by their numbers: n pairs → n answers, same order. For every field but the name."""
+    kind = "extra" if field.startswith("extra:") else field
+    compare, screen = _COMPARISONS[kind]
+    return _settle(kind, column, left, right, compare, screen)
+
+
+def compare_many_names(column: Column, left: Codes, right: Codes) -> tuple[Answers, Answers]:
+    """Compare names by their numbers: the answers for the given and for the family name."""
+    parts = column.fact("parts", _NameParts)
+    given = _settle_part("given_name", parts.given, parts.given_code[left], parts.given_code[right])
+    family = _settle_part("family_name", parts.family, parts.family_code[left], parts.family_code[right])
+    both_differ = (given == _GIVEN_DIFFERENT) & (family == _FAMILY_DIFFERENT)
+    crossed = both_differ & parts.may_be_swapped(left, right)
+    for place in np.flatnonzero(crossed):
+        one, other = column.values[left[place]], column.values[right[place]]
+        found = compare_names((one.given, one.family), (other.given, other.family))
+        if found[0] is not None and found[0].level == "swapped":
+            given[place], family[place] = _GIVEN_SWAPPED, _FAMILY_SWAPPED
+    return given, family
+
+
+def _settle(kind: str, column: Column, left: Codes, right: Codes, compare: Compare, screen: Screen) -> Answers:
+    answers = screen(column, left, right) if len(left) >= SCREENED_FROM else _nothing_known(len(left))
+    return _compare_rest(kind, column.values, left, right, compare, answers)
+
+
+def _nothing_known(count: int) -> Answers:
+    return np.full(count, UNDECIDED, dtype=np.int8)
+
+
+def _compare_rest(
+    kind: str, values: Sequence[Any], left: Codes, right: Codes, compare: Compare, answers: Answers
+) -> Answers:
+    """Fill what is undecided in by the scalar function, each distinct pair once."""
+    open_places = np.flatnonzero(answers == UNDECIDED)
+    if not len(open_places):
+        return answers
+    low, high, inverse = _distinct(left[open_places], right[open_places])
+    numbers = _NUMBERS[kind]
+    found = np.empty(len(low), dtype=np.int8)
+    for place, (one, other) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        outcome = compare(values[one], values[other])
+        found[place] = SILENT if outcome is None else numbers[outcome.level]
+    answers[open_places] = found[inverse]
+    return answers
+
+
+def _distinct(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.intp]]:
+    """The distinct pairs, smaller number first, and the place of each pair among them."""
+    low, high = np.minimum(left, right).astype(np.int64), np.maximum(left, right).astype(np.int64)
+    distinct, inverse = np.unique((low << 32) | high, return_inverse=True)
+    return (distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32), inverse
+
+
+# What is known of the distinct values of a column
+
+
+def numbers_of(values: Sequence[Any], of: Callable[[Any], Hashable]) -> npt.NDArray[np.int32]:
+    """Number values by what they have in common."""
+    return number_values(map(of, values))
+
+
+def _flags(values: Sequence[Any], holds: Callable[[Any], bool]) -> Mask:
+    return np.fromiter(map(holds, values), dtype=np.bool_, count=len(values))
+
+
+def _lengths(values: Sequence[str]) -> npt.NDArray[np.int32]:
+    return np.fromiter(map(len, values), dtype=np.int32, count=len(values))
+
+
+def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
+    found = np.empty(len(values), dtype=object)
+    found[:] = list(values)
+    return found
+
+
+def _within(
+    texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp], scorer: Any, cutoff: Any
+) -> Mask:
+    """Which of the pairs at `places` come within the cutoff: a distance at most, a similarity at least."""
+    if not len(places):
+        return np.zeros(0, dtype=np.bool_)
+    low, high, inverse = _distinct(left[places], right[places])
+    distance = scorer is OSA.distance
+    scores = process.cpdist(
+        list(texts[low]), list(texts[high]), scorer=scorer, score_cutoff=cutoff,
+        dtype=np.uint16 if distance else np.float32,
+    )  # fmt: skip
+    found: Mask = scores <= cutoff if distance else scores > 0
+    return found[inverse]
+
+
+# E-mail
+
+
+class _EmailFacts:
+    def __init__(self, values: Sequence[str]) -> None:
+        parts = [value.partition("@") for value in values]
+        locals_ = [local for local, _, _ in parts]
+        self.local = number_values(locals_)
+        self.domain = number_values(domain for _, _, domain in parts)
+        self.locals = _objects(locals_)
+        self.length = _lengths(locals_)
+        self.relay = _flags(values, is_relay)
+        self.shared = _flags(values, is_shared_mailbox)
+
+
+def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
+    facts = column.fact("email", _EmailFacts)
+    answers = np.full(len(left), number_of("email", "different"), dtype=np.int8)
+    equal = left == right
+    answers[equal] = np.where(
+        facts.shared[left[equal]], number_of("email", "shared"), number_of("email", "exact")
+    )
+    answers[~equal & (facts.relay[left] | facts.relay[right])] = SILENT
+    other = ~equal & (answers != SILENT)
+    same_local = other & (facts.local[left] == facts.local[right])
+    answers[same_local] = UNDECIDED
+    near = other & ~same_local & (facts.domain[left] == facts.domain[right])
+    near &= np.abs(facts.length[left] - facts.length[right]) <= 1
+    places = np.flatnonzero(near)
+    answers[places[_within(facts.locals, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    return answers
+
+
+# Phone
+
+
+class _PhoneFacts:
+    def __init__(self, values: Sequence[str]) -> None:
+        self.texts = _objects(values)
+        self.whole = _flags(values, lambda value: value[0] == "+")
+        self.start = number_values(value[:COUNTRY_PART] for value in values)
+        self.length = _lengths(values)
+
+
+def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
+    facts = column.fact("phone", _PhoneFacts)
+    answers = np.full(len(left), number_of("phone", "different"), dtype=np.int8)
+    equal = left == right
+    answers[equal] = number_of("phone", "exact")
+    answers[facts.whole[left] != facts.whole[right]] = SILENT
+    near = ~equal & (answers != SILENT) & (facts.start[left] == facts.start[right])
+    near &= np.abs(facts.length[left] - facts.length[right]) <= 1
+    places = np.flatnonzero(near)
+    answers[places[_within(facts.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    return answers
+
+
+# Birth date
+
+
+class _DateFacts:
+    def __init__(self, values: Sequence[str]) -> None:
+        self.year = np.fromiter((int(value[:4]) for value in values), dtype=np.int32, count=len(values))
+        self.day = number_values(value[5:] for value in values)
+        self.ordinal = np.array(list(values), dtype="datetime64[D]").astype(np.int64)
+        self.new_year = _flags(values, lambda value: value.endswith("-01-01"))
+
+
+def _screen_dates(column: Column, left: Codes, right: Codes) -> Answers:
+    """Of two years only a slip in the year or the turn of the year can bring two dates together."""
+    facts = column.fact("birth_date", _DateFacts)
+    answers = np.full(len(left), number_of("birth_date", "different"), dtype=np.int8)
+    near = (facts.year[left] == facts.year[right]) | (facts.day[left] == facts.day[right])
+    near |= np.abs(facts.ordinal[left] - facts.ordinal[right]) == 1
+    answers[near] = UNDECIDED
+    equal = left == right
+    answers[equal] = np.where(
+        facts.new_year[left[equal]],
+        number_of("birth_date", "placeholder"),
+        number_of("birth_date", "exact"),
+    )
+    return answers
+
+
+# External id, handle, company, extra columns
+
+
+class _IdFacts:
+    def __init__(self, values: Sequence[str]) -> None:
+        self.texts = _objects(values)
+        self.system = numbers_of(values, system_of)
+        self.length = _lengths(values)
+
+
+def _screen_ids(column: Column, left: Codes, right: Codes) -> Answers:
+    facts = column.fact("external_id", _IdFacts)
+    answers = np.full(len(left), number_of("external_id", "different"), dtype=np.int8)
+    answers[facts.system[left] != facts.system[right]] = SILENT
+    near = (answers != SILENT) & (np.abs(facts.length[left] - facts.length[right]) <= 1)
+    places = np.flatnonzero(near & (left != right))
+    answers[places[_within(facts.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[left == right] = number_of("external_id", "exact")
+    return answers
+
+
+def _screen_handles(column: Column, left: Codes, right: Codes) -> Answers:
+    network = column.fact("network", lambda values: numbers_of(values, system_of))
+    answers = np.where(network[left] == network[right], number_of("handle", "different"), SILENT)
+    answers[left == right] = number_of("handle", "exact")
+    return answers.astype(np.int8)
+
+
+def _screen_companies(column: Column, left: Codes, right: Codes) -> Answers:
+    answers = np.full(len(left), number_of("company", "different"), dtype=np.int8)
+    places = np.flatnonzero(left != right)
+    alike = _within(column.texts, left, right, places, fuzz.token_sort_ratio, NAMES_ALIKE)
+    answers[places[alike]] = number_of("company", "close")
+    answers[left == right] = number_of("company", "exact")
+    return answers
+
+
+def _screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
+    answers = np.full(len(left), number_of("extra", "different"), dtype=np.int8)
+    places = np.flatnonzero(left != right)
+    answers[places[_maybe_near(column.texts, left, right, places)]] = UNDECIDED
+    answers[left == right] = number_of("extra", "exact")
+    return answers
+
+
+def _maybe_near(
+    texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp]
+) -> Mask:
+    """Which pairs `is_near` could hold of."""
+    if not len(places):
+        return np.zeros(0, dtype=np.bool_)
+    low, high, inverse = _distinct(left[places], right[places])
+    ones, others = list(texts[low]), list(texts[high])
+    slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
+    alike = process.cpdist(
+        ones, others, scorer=JaroWinkler.similarity, score_cutoff=0.94, dtype=np.float64
+    )
+    found: Mask = slips | (alike > 0)
+    return found[inverse]
+
+
+# Names
+
+
+class _NameParts:
+    """The given and the family names of a column of names, each distinct one once."""
+
+    def __init__(self, names: Sequence[Name]) -> None:
+        words: dict[str, int] = {"": -1}
+        number = np.array(
+            [
+                (words.setdefault(name.given, len(words)), words.setdefault(name.family, len(words)))
+                for name in names
+            ],
+            dtype=np.int32,
+        ).reshape(-1, 2)
+        self.given_word, self.family_word = number[:, 0], number[:, 1]
+        self.given, self.given_code = _part([name.given for name in names])
+        self.family, self.family_code = _part([name.family for name in names])
+
+    def may_be_swapped(self, left: Codes, right: Codes) -> Mask:
+        """Whether one part of the one is a part of the other at the other place."""
+        one = (self.given_word[left] == self.family_word[right]) & (self.given_word[left] >= 0)
+        other = (self.family_word[left] == self.given_word[right]) & (self.family_word[left] >= 0)
+        found: Mask = one | other
+        return found
+
+
+class Part:
+    """The distinct given or family names, and what screens know of them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = list(texts)
+        self._screened: dict[str, Any] = {}
+
+    def fact(self, name: str, make: Callable[[Sequence[str]], Any]) -> Any:
+        if name not in self._screened:
+            self._screened[name] = make(self.texts)
+        return self._screened[name]
+
+
+def _part(texts: Sequence[str]) -> tuple[Part, Codes]:
+    numbers: dict[str, int] = {}
+    codes = np.array(
+        [numbers.setdefault(text, len(numbers)) if text else -1 for text in texts], dtype=np.int32
+    )
+    return Part(list(numbers)), codes
+
+
+def name_parts(column: Column) -> tuple[tuple[Part, Codes], tuple[Part, Codes]]:
+    """The given and the family names of a column of names: distinct texts, and their number for each name."""
+    parts = column.fact("parts", _NameParts)
+    return (parts.given, parts.given_code), (parts.family, parts.family_code)
+
+
+def _settle_part(field: str, part: Part, left: Codes, right: Codes) -> Answers:
+    answers = np.full(len(left), SILENT, dtype=np.int8)
+    both = np.flatnonzero((left >= 0) & (right >= 0))
+    if not len(both):
+        return answers
+    compare, screen = _PARTS[field]
+    ones, others = left[both], right[both]
+    found = screen(part, ones, others) if len(both) >= SCREENED_FROM else _nothing_known(len(both))
+    answers[both] = _compare_rest(field, part.texts, ones, others, compare, found)
+    return answers
+
+
+class _WordFacts:
+    """Of names of one word: what two of them must share to be more than different."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = _objects(texts)
+        self.one_word = _flags(texts, lambda text: " " not in text and len(text) > 1)
+        self.sound = numbers_of(texts, sound_of)
+        self.head = number_values(text[:2] for text in texts)
+        self.forms = np.fromiter(map(_forms_mask, texts), dtype=np.uint64, count=len(texts))
+
+
+def _forms_mask(text: str) -> int:
+    """A bit for every name a given name may stand for; two without a bit in common share none."""
+    mask = 0
+    for name in formal_names(text):
+        mask |= 1 << (crc32(name.encode()) & 63)
+    return mask
+
+
+def _screen_given(part: Part, left: Codes, right: Codes) -> Answers:
+    facts = part.fact("words", _WordFacts)
+    answers = _screen_words(facts, left, right, _GIVEN_DIFFERENT)
+    answers[(facts.forms[left] & facts.forms[right]) != 0] = UNDECIDED
+    answers[(left == right) & facts.one_word[left]] = number_of("given_name", "exact")
+    return answers
+
+
+def _screen_family(part: Part, left: Codes, right: Codes) -> Answers:
+    facts = part.fact("words", _WordFacts)
+    answers = _screen_words(facts, left, right, _FAMILY_DIFFERENT)
+    answers[left == right] = number_of("family_name", "exact")
+    return answers
+
+
+def _screen_words(facts: _WordFacts, left: Codes, right: Codes, different: int) -> Answers:
+    """Single words that neither begin, sound nor look alike are different; all others are undecided."""
+    answers = np.full(len(left), different, dtype=np.int8)
+    plain = facts.one_word[left] & facts.one_word[right]
+    alike = (facts.sound[left] == facts.sound[right]) | (facts.head[left] == facts.head[right])
+    answers[~plain | alike] = UNDECIDED
+    places = np.flatnonzero(answers == different)
+    answers[places[_maybe_near(facts.texts, left, right, places)]] = UNDECIDED
+    return answers
+
+
+# Address
+
+
+class _AddressFacts:
+    def __init__(self, values: Sequence[Address]) -> None:
+        streets: dict[str, int] = {}
+        self.street = np.array(
+            [streets.setdefault(value.street, len(streets)) if value.street else -1 for value in values],
+            dtype=np.int32,
+        )
+        texts = list(streets)
+        cores = [street_core(text) for text in texts]
+        self.texts, self.cores = _objects(texts), _objects(cores)
+        self.squeezed = number_values(core.replace(" ", "") for core in cores)
+        self.shortened = np.array([core != text for core, text in zip(cores, texts, strict=True)], dtype=np.bool_)
+        self.postcode = np.where(
+            _flags(values, lambda value: bool(value.postcode)),
+            numbers_of(values, lambda value: value.postcode),
+            -1,
+        )
+        cities: dict[str, int] = {}
+        self.city = np.array(
+            [cities.setdefault(value.city, len(cities)) if value.city else -1 for value in values], dtype=np.int32
+        )
+        self.cities = list(cities)
+        self.place = numbers_of(values, lambda value: (value.postcode, value.city))
+        self.example = np.full(int(self.place.max(initial=-1)) + 1, -1, dtype=np.int32)
+        self.example[self.place] = np.arange(len(values), dtype=np.int32)
+
+    def streets_alike(self, left: Codes, right: Codes) -> Mask:
+        ones, others = self.street[left], self.street[right]
+        alike: Mask = self.squeezed[ones] == self.squeezed[others]
+        one_shortened = self.shortened[ones] != self.shortened[others]
+        for texts, cutoff, where in (
+            (self.texts, MISTYPED_STREET, ~alike & one_shortened),
+            (self.cores, STREET_ALIKE, ~alike & ~one_shortened),
+        ):
+            places = np.flatnonzero(where)
+            alike[places] = _within(texts, ones, others, places, fuzz.ratio, cutoff)
+        return alike
+
+    def cities_agree(self, left: Codes, right: Codes) -> Mask:
+        ones, others = self.city[left], self.city[right]
+        agree: Mask = (ones == others) & (ones >= 0)
+        places = np.flatnonzero((ones >= 0) & (others >= 0) & ~agree)
+        if len(places):
+            low, high, inverse = _distinct(ones[places], others[places])
+            pairs = zip(low.tolist(), high.tolist(), strict=True)
+            found = [words_agree(self.cities[one], self.cities[other]) for one, other in pairs]
+            agree[places] = np.array(found, dtype=np.bool_)[inverse]
+        return agree
+
+
+def _screen_addresses(column: Column, left: Codes, right: Codes) -> Answers:
+    facts = column.fact("address", _AddressFacts)
+    answers = _nothing_known(len(left))
+    streets = np.flatnonzero((facts.street[left] >= 0) & (facts.street[right] >= 0))
+    elsewhere = streets[~facts.streets_alike(left[streets], right[streets])]
+    answers[elsewhere] = _towns_of_other_streets(facts, left[elsewhere], right[elsewhere])
+    no_street = np.flatnonzero((facts.street[left] < 0) | (facts.street[right] < 0))
+    answers[no_street] = _compare_places(facts, column.values, left[no_street], right[no_street])
+    return answers
+
+
+def _towns_of_other_streets(facts: _AddressFacts, left: Codes, right: Codes) -> Answers:
+    answers = np.full(len(left), number_of("address", "different"), dtype=np.int8)
+    answers[facts.cities_agree(left, right)] = number_of("address", "town")
+    same_code = (facts.postcode[left] == facts.postcode[right]) & (facts.postcode[left] >= 0)
+    answers[same_code] = number_of("address", "postcode")
+    return answers
+
+
+def _compare_places(facts: _AddressFacts, values: Sequence[Address], left: Codes, right: Codes) -> Answers:
+    """Without a street on both sides only postcode and town count, of which there are fewer."""
+    ones, others = facts.place[left], facts.place[right]
+
+    def compare(one: Address, other: Address) -> Outcome | None:
+        return _compare_address_values(_without_street(one), _without_street(other))
+
+    examples = [values[code] for code in facts.example.tolist()]
+    return _compare_rest("address", examples, ones, others, compare, _nothing_known(len(ones)))
+
+
+def _without_street(address: Address) -> Address:
+    return Address("", "", address.postcode, address.city, address.country)
+
+
+def _compare_address_values(left: Address, right: Address) -> Outcome | None:
+    return compare_addresses(
+        (left.street, left.house, left.postcode, left.city, left.country),
+        (right.street, right.house, right.postcode, right.city, right.country),
+    )
+
+
+_GIVEN_DIFFERENT, _GIVEN_SWAPPED = number_of("given_name", "different"), number_of("given_name", "swapped")
+_FAMILY_DIFFERENT = number_of("family_name", "different")
+_FAMILY_SWAPPED = number_of("family_name", "swapped")
+
+_PARTS: Mapping[str, tuple[Compare, Callable[[Part, Codes, Codes], Answers]]] = {
+    "given_name": (compare_given, _screen_given),
+    "family_name": (compare_family, _screen_family),
+}
+_COMPARISONS: Mapping[str, tuple[Compare, Screen]] = {
+    "birth_date": (compare_birth_dates, _screen_dates),
+    "email": (compare_emails, _screen_emails),
+    "phone": (compare_phones, _screen_phones),
+    "external_id": (compare_external_ids, _screen_ids),
+    "address": (_compare_address_values, _screen_addresses),
+    "company": (compare_companies, _screen_companies),
+    "handle": (compare_handles, _screen_handles),
+    "extra": (extra.compare_extras, _screen_extras),
+}
+
+
+def compare_two(field: str, left: Any, right: Any) -> Outcome | None:
+    """Compare two values of a field other than the name by the scalar function."""
+    kind = "extra" if field.startswith("extra:") else field
+    return _COMPARISONS[kind][0](left, right)

@@ -1,0 +1,144 @@
+"""Profiles as columns: each distinct value once, and for every profile the numbers of its values.
+
+The kernel, blocking and training work on these arrays, whoever made them: `table_of` from profiles, the file
+tool straight from the columns of a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from resolution.types import Profile
+
+Rows: TypeAlias = npt.NDArray[np.int64]  # numbers of profiles, or of pairs
+
+EXTRA = "extra:"  # what the field of a column that only one caller knows begins with
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One field of n profiles: `values` distinct canonical values, `codes` their numbers, profile by profile.
+
+    Profile i has the values numbered codes[starts[i]:starts[i + 1]]; most have one or none.
+    """
+
+    values: Sequence[Any]
+    codes: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+
+    @cached_property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How many values each profile has."""
+        return np.diff(self.starts)
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether no profile has more than one value."""
+        return bool(len(self.counts) == 0 or self.counts.max() <= 1)
+
+    @cached_property
+    def first(self) -> npt.NDArray[np.int32]:
+        """The number of each profile's first value, -1 where it has none."""
+        found = np.full(len(self.counts), -1, dtype=np.int32)
+        filled = self.counts > 0
+        found[filled] = self.codes[self.starts[:-1][filled]]
+        return found
+
+    @cached_property
+    def texts(self) -> npt.NDArray[np.object_]:
+        """The values as an array that can be indexed by numbers."""
+        found = np.empty(len(self.values), dtype=object)
+        found[:] = self.values
+        return found
+
+    @cached_property
+    def owners(self) -> Rows:
+        """The profile of each code."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What comparisons have worked out of the distinct values, kept as long as the column."""
+        return {}
+
+    def fact(self, name: str, make: Callable[[Sequence[Any]], Any]) -> Any:
+        """Work something out of all distinct values once."""
+        if name not in self.facts:
+            self.facts[name] = make(self.values)
+        return self.facts[name]
+
+    def value_of(self, code: int) -> Any:
+        return self.values[code]
+
+
+@dataclass(frozen=True, eq=False)
+class ProfileTable:
+    """n profiles as columns, by the fields of comparisons; `keys` are the profiles' own."""
+
+    keys: Sequence[str]
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+# Field of the kernel → the profile's attribute that holds its values.
+PROFILE_COLUMNS: Mapping[str, str] = {
+    "name": "names",
+    "birth_date": "birth_dates",
+    "email": "emails",
+    "phone": "phones",
+    "external_id": "external_ids",
+    "address": "addresses",
+    "company": "companies",
+    "handle": "handles",
+}
+
+
+def table_of(profiles: Sequence[Profile]) -> ProfileTable:
+    """Turn profiles into a table, row i being profile i."""
+    columns = {
+        field: column_of([getattr(profile, attribute) for profile in profiles])
+        for field, attribute in PROFILE_COLUMNS.items()
+    }
+    names = dict.fromkeys(name for profile in profiles for name, _ in profile.extras)
+    extras = {
+        f"{EXTRA}{name}": column_of(
+            [tuple(value for other, value in profile.extras if other == name) for profile in profiles]
+        )
+        for name in names
+    }
+    return ProfileTable([profile.key for profile in profiles], columns | extras)
+
+
+def column_of(rows: Iterable[Sequence[Hashable]]) -> Column:
+    """Make a column of each profile's values."""
+    numbers: dict[Any, int] = {}
+    codes: list[int] = []
+    starts = [0]
+    for values in rows:
+        for value in values:
+            codes.append(numbers.setdefault(value, len(numbers)))
+        starts.append(len(codes))
+    return Column(list(numbers), np.array(codes, dtype=np.int32), np.array(starts, dtype=np.int64))
+
+
+def single_column(values: Sequence[Any], codes: npt.NDArray[np.int32]) -> Column:
+    """Make a column of at most one value a profile; `codes` number it, -1 for none."""
+    filled = codes >= 0
+    starts = np.zeros(len(codes) + 1, dtype=np.int64)
+    np.cumsum(filled, out=starts[1:])
+    return Column(values, codes[filled], starts)
+
+
+def number_values(values: Iterable[Hashable]) -> npt.NDArray[np.int32]:
+    """Number equal values alike, in the order they come."""
+    numbers: dict[Hashable, int] = {}
+    return np.fromiter((numbers.setdefault(value, len(numbers)) for value in values), dtype=np.int32)
+

@@ -12,11 +12,11 @@ keys of a whole table as numbers, and `candidate_pairs` joins them; both read RU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -284,13 +284,14 @@ def _keys(rule: Rule, tokens: Mapping[str, Sequence[str]]) -> Iterator[str]:
 class KeyColumn:
     """The keys of one combination of a rule's tokens over a table: row `rows[i]` has the key `keys[i]`.
 
-    Keys of two combinations have nothing to do with each other.
+    Keys are below `size`; those of two combinations have nothing to do with each other.
     """
 
     rule: Rule
     tokens: tuple[str, ...]
     rows: Rows
     keys: Rows
+    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,12 +302,52 @@ class Joined:
     larger than the rule's most; their rows, `refined_rows` in sum, are compared by finer keys alone.
     """
 
+    rule: Rule
+    tokens: tuple[str, ...]
     pairs: Rows
     blocks: int
     largest: int
     example: int
     refined_blocks: int
     refined_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The candidate pairs of a table, each once and in order, and what each combination of tokens gave.
+
+    A pair of rows i < j is the number i * count + j. `gains` counts, beside `joined`, the pairs that nothing
+    before had found.
+    """
+
+    count: int
+    pairs: Rows
+    joined: tuple[Joined, ...]
+    gains: tuple[int, ...]
+
+    def rows(self) -> tuple[Rows, Rows]:
+        """The left and the right row of every pair."""
+        return self.pairs // self.count, self.pairs % self.count
+
+
+Map: TypeAlias = Callable[[Callable[[KeyColumn], Joined], Iterable[KeyColumn]], Iterable[Joined]]
+_RULE_BITS = 6
+
+
+def candidate_pairs(table: ProfileTable, *, mapper: Map = map) -> Candidates:
+    """Join the keys of a table: every pair that shares a key which few enough have, once.
+
+    `mapper` runs the joins, of which each is by itself; one with threads uses every core.
+    """
+    joined = tuple(mapper(lambda column: join_keys(column, len(table)), key_columns(table)))
+    found = [(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)]
+    every = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    every.sort()
+    pairs = every >> _RULE_BITS
+    first = np.ones(len(pairs), dtype=np.bool_)
+    first[1:] = pairs[1:] != pairs[:-1]
+    gains = np.bincount(every[first] & ((1 << _RULE_BITS) - 1), minlength=len(joined))
+    return Candidates(max(len(table), 1), pairs[first], joined, tuple(gains.tolist()))
 
 
 def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
@@ -319,27 +360,34 @@ def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
     for rule in _RULES:
         for names in rule.combinations():
             if all(name in tokens for name in names):
-                yield KeyColumn(rule, names, *_combined([tokens[name] for name in names]))
+                combined = _combined([tokens[name] for name in names])
+                yield KeyColumn(rule, names, combined.rows, combined.numbers, combined.size)
 
 
-# Row and number of each token, sorted by row; and how many numbers there are.
-_TokenColumn = tuple[Rows, Rows, int]
+@dataclass(frozen=True, eq=False)
+class _Tokens:
+    """The number of each token and the row it is of, by row; `single` when no row has several."""
+
+    rows: Rows
+    numbers: Rows
+    size: int
+    single: bool
 
 
-def _token_column(token: Token, column: Column) -> _TokenColumn:
+def _token_column(token: Token, column: Column) -> _Tokens:
     """Number the tokens of the distinct values, then give every row those of its values."""
     numbers: dict[str, int] = {}
     given = [[numbers.setdefault(text, len(numbers)) for text in token.of(value)] for value in column.values]
     count = np.array([len(texts) for texts in given], dtype=np.int64)
-    if not len(count) or count.max() <= 1:
+    if count.max(initial=0) <= 1:
         of_value = np.array([texts[0] if texts else -1 for texts in given], dtype=np.int64)
-        rows, found = column.owners, of_value[column.codes]
-        rows, found = rows[found >= 0], found[found >= 0]
+        found = of_value[column.codes]
+        filled = found >= 0
+        rows, found = column.owners[filled], found[filled]
     else:
         rows, found = _spread(column, given, count)
-    return (rows, found, len(numbers)) if column.single and count.max(initial=0) <= 1 else _first_ones(
-        rows, found, len(numbers)
-    )
+    single = column.single and count.max(initial=0) <= 1
+    return _Tokens(rows, found, len(numbers), True) if single else _first_ones(rows, found, len(numbers))
 
 
 def _spread(
@@ -350,48 +398,60 @@ def _spread(
     starts = np.cumsum(count) - count
     times = count[column.codes]
     rows = np.repeat(column.owners, times)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
-    return rows, flat[np.repeat(starts[column.codes], times) + within]
+    return rows, flat[np.repeat(starts[column.codes], times) + _within(times)]
 
 
-def _first_ones(rows: Rows, found: Rows, numbers: int) -> _TokenColumn:
+def _within(times: Rows) -> Rows:
+    """0, 1, … for each run of the given lengths."""
+    return np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+
+
+def _first_ones(rows: Rows, found: Rows, size: int) -> _Tokens:
     """Keep each token of a row once, and the first MOST_VALUES of them."""
-    _, first = np.unique(rows * max(numbers, 1) + found, return_index=True)
+    _, first = np.unique(rows * max(size, 1) + found, return_index=True)
     kept = np.sort(first)
     rows, found = rows[kept], found[kept]
-    starts = np.searchsorted(rows, rows)
-    early = np.arange(len(rows)) - starts < MOST_VALUES
-    return rows[early], found[early], numbers
+    early = np.arange(len(rows)) - np.searchsorted(rows, rows) < MOST_VALUES
+    return _Tokens(rows[early], found[early], size, False)
 
 
-def _combined(columns: Sequence[_TokenColumn]) -> tuple[Rows, Rows]:
+def _combined(columns: Sequence[_Tokens]) -> _Tokens:
     """Join token columns row by row: one key for every combination of a row's tokens."""
-    rows, keys, size = columns[0]
-    for other_rows, other, other_size in columns[1:]:
-        starts = np.searchsorted(other_rows, rows, side="left")
-        times = np.searchsorted(other_rows, rows, side="right") - starts
-        within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
-        second = other[np.repeat(starts, times) + within]
-        rows, keys = np.repeat(rows, times), np.repeat(keys, times) * other_size + second
-        if size * other_size >= 1 << 62:
-            keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-        size = min(size * other_size, 1 << 62)
-    return rows, keys
+    found = columns[0]
+    for other in columns[1:]:
+        starts = np.searchsorted(other.rows, found.rows)
+        times = np.searchsorted(other.rows, found.rows, side="right") - starts
+        places = np.repeat(starts, times) + _within(times)
+        numbers = np.repeat(found.numbers, times) * other.size + other.numbers[places]
+        found = _renumbered(np.repeat(found.rows, times), numbers, found.size * other.size)
+    return found
+
+
+def _renumbered(rows: Rows, numbers: Rows, size: int) -> _Tokens:
+    """Keep numbers small enough that a row's number still fits beside them."""
+    if size < _MOST_NUMBERS:
+        return _Tokens(rows, numbers, size, False)
+    distinct, inverse = np.unique(numbers, return_inverse=True)
+    return _Tokens(rows, inverse.astype(np.int64), len(distinct), False)
+
+
+_MOST_NUMBERS = 1 << 40
 
 
 def join_keys(column: KeyColumn, count: int) -> Joined:
-    """Pair the rows of every block of at most the rule's most; `count` is the number of rows of the table.
-
-    A pair of rows i < j is the number i * count + j, each once.
-    """
-    order = np.argsort(column.keys, kind="stable")
-    rows, keys = column.rows[order], column.keys[order]
-    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else np.zeros(0, int)
+    """Pair the rows of every block of at most the rule's most; `count` is the number of rows of the table."""
+    packed = column.keys * count + column.rows
+    packed.sort()
+    keys, rows = packed // count, packed % count
+    change = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    starts = np.concatenate((np.zeros(min(len(keys), 1), dtype=np.int64), change))
     sizes = np.diff(np.append(starts, len(keys)))
     small = (sizes > 1) & (sizes <= column.rule.most)
     large = sizes > column.rule.most
     top = int(sizes.argmax()) if len(sizes) else 0
     return Joined(
+        rule=column.rule,
+        tokens=column.tokens,
         pairs=_pairs_within(rows, starts[small], sizes[small], count),
         blocks=int((sizes > 1).sum()),
         largest=int(sizes[top]) if len(sizes) else 0,
@@ -402,13 +462,14 @@ def join_keys(column: KeyColumn, count: int) -> Joined:
 
 
 def _pairs_within(rows: Rows, starts: Rows, sizes: Rows, count: int) -> Rows:
-    """All pairs inside blocks that lie one after another in `rows`, blocks of one size at a time."""
+    """All pairs inside blocks that lie one after another in `rows`, blocks of one size at a time.
+
+    Rows come in order within a block, so the first of a pair is the smaller one.
+    """
     found = [np.zeros(0, dtype=np.int64)]
     for size in np.unique(sizes):
         block = rows[starts[sizes == size][:, None] + np.arange(size)]
         one, other = np.triu_indices(int(size), 1)
-        left, right = block[:, one].ravel(), block[:, other].ravel()
-        apart = left != right
-        low, high = np.minimum(left, right)[apart], np.maximum(left, right)[apart]
-        found.append(low * count + high)
+        pairs = (block[:, one] * count + block[:, other]).ravel()
+        found.append(pairs[(block[:, one] != block[:, other]).ravel()])
     return np.concatenate(found)

@@ -66,7 +66,8 @@ HOUSEHOLD_DETAIL = "two people of one home or firm would agree on as much"
 class Scores:
     """n scored pairs in the order they were given, as arrays of length n.
 
-    `weight` is log2 odds. `levels` and `weights` have an entry a field: the number of its level among the
+    `weight` is log2 odds. `at_random` is its part without the household's correction, `at_home` the log2 odds of
+    one home against two people at random. `levels` and `weights` have an entry a field: the number of its level among the
     field's, SILENT where it says nothing, and the log2 odds it added. `correction` is the household's.
     `values` has the numbers of the values compared, left and right, where asked for.
     """
@@ -76,6 +77,8 @@ class Scores:
     weight: Floats
     levels: Mapping[str, Answers]
     weights: Mapping[str, Floats]
+    at_random: Floats
+    at_home: Floats
     correction: Floats
     values: Mapping[str, tuple[Codes, Codes]]
 
@@ -363,7 +366,10 @@ class _Batch:
             self._keep(kept)
             weight, correction = weight[kept], correction[kept]
         values = self.values if explained else {}
-        return Scores(self.left, self.right, weight, self.levels, self.weights, correction, values)
+        return Scores(
+            self.left, self.right, weight, self.levels, self.weights,
+            self.at_random, self.at_home, correction, values,
+        )  # fmt: skip
 
 
 def _bits(levels: Sequence[Level], attribute: str) -> Floats:

@@ -246,10 +246,10 @@ _RULES = (
     ),
     Rule(
         "rare_given_name",
-        "a given name that few have; finer by birth year",
+        "a given name that few have; finer by birth year and the family name's initial",
         "gn",
         ("given",),
-        ("year",),
+        ("year", "family_initial"),
         MAX_RARE_BLOCK,
     ),
 )

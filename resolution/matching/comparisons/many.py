@@ -23,14 +23,14 @@ from resolution.matching.comparisons.address import (
     compare_addresses,
     words_agree,
 )
-from resolution.matching.comparisons.birth_date import compare_birth_dates
+from resolution.matching.comparisons.birth_date import FEW_WEEKS, compare_birth_dates
 from resolution.matching.comparisons.company import NAMES_ALIKE, compare_companies
-from resolution.matching.comparisons.email import compare_emails
+from resolution.matching.comparisons.email import MOST_SLIPS, compare_emails
 from resolution.matching.comparisons.external_id import compare_external_ids, system_of
 from resolution.matching.comparisons.handle import compare_handles
 from resolution.matching.comparisons.name import compare_family, compare_given, compare_names
 from resolution.matching.comparisons.nicknames import formal_names
-from resolution.matching.comparisons.outcome import Outcome
+from resolution.matching.comparisons.outcome import ALIKE, Outcome
 from resolution.matching.comparisons.phone import COUNTRY_PART, compare_phones
 from resolution.matching.normalise.address import street_core
 from resolution.matching.normalise.email import is_relay, is_shared_mailbox
@@ -71,7 +71,7 @@ def compare_many_names(column: Column, left: Codes, right: Codes) -> tuple[Answe
     parts = column.fact("parts", _NameParts)
     given = _settle_part("given_name", parts.given, parts.given_code[left], parts.given_code[right])
     family = _settle_part("family_name", parts.family, parts.family_code[left], parts.family_code[right])
-    both_differ = (given == _GIVEN_DIFFERENT) & (family == _FAMILY_DIFFERENT)
+    both_differ = (given >= _GIVEN_FAR) & (family >= _FAMILY_FAR)
     crossed = both_differ & parts.may_be_swapped(left, right)
     for place in np.flatnonzero(crossed):
         one, other = column.values[left[place]], column.values[right[place]]
@@ -161,8 +161,8 @@ class _EmailFacts:
         locals_ = [local for local, _, _ in parts]
         self.local = number_values(locals_)
         self.domain = number_values(domain for _, _, domain in parts)
-        self.locals = _objects(locals_)
-        self.length = _lengths(locals_)
+        self.length = _lengths(values)
+        self.digits = number_values("".join(filter(str.isdigit, value)) for value in values)
         self.relay = _flags(values, is_relay)
         self.shared = _flags(values, is_shared_mailbox)
 
@@ -178,10 +178,10 @@ def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
     other = ~equal & (answers != SILENT)
     same_local = other & (facts.local[left] == facts.local[right])
     answers[same_local] = UNDECIDED
-    near = other & ~same_local & (facts.domain[left] == facts.domain[right])
-    near &= np.abs(facts.length[left] - facts.length[right]) <= 1
+    near = other & ~same_local & (np.abs(facts.length[left] - facts.length[right]) <= MOST_SLIPS)
+    near &= facts.digits[left] == facts.digits[right]
     places = np.flatnonzero(near)
-    answers[places[_within(facts.locals, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[places[_within(column.texts, left, right, places, OSA.distance, MOST_SLIPS)]] = UNDECIDED
     return answers
 
 
@@ -221,11 +221,11 @@ class _DateFacts:
 
 
 def _screen_dates(column: Column, left: Codes, right: Codes) -> Answers:
-    """Of two years only a slip in the year or the turn of the year can bring two dates together."""
+    """Of two years only a slip in the year or a few weeks between them can bring two dates together."""
     facts = column.fact("birth_date", _DateFacts)
     answers = np.full(len(left), number_of("birth_date", "different"), dtype=np.int8)
     near = (facts.year[left] == facts.year[right]) | (facts.day[left] == facts.day[right])
-    near |= np.abs(facts.ordinal[left] - facts.ordinal[right]) == 1
+    near |= np.abs(facts.ordinal[left] - facts.ordinal[right]) <= FEW_WEEKS
     answers[near] = UNDECIDED
     equal = left == right
     answers[equal] = np.where(
@@ -284,14 +284,14 @@ def _screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
 def _maybe_near(
     texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp]
 ) -> Mask:
-    """Which pairs `is_near` could hold of."""
+    """Which pairs `is_near` or `is_alike` could hold of."""
     if not len(places):
         return np.zeros(0, dtype=np.bool_)
     low, high, inverse = _distinct(left[places], right[places])
     ones, others = list(texts[low]), list(texts[high])
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
     alike = process.cpdist(
-        ones, others, scorer=JaroWinkler.similarity, score_cutoff=0.94, dtype=np.float64
+        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE, dtype=np.float64
     )
     found: Mask = slips | (alike > 0)
     return found[inverse]
@@ -503,6 +503,7 @@ def _compare_address_values(left: Address, right: Address) -> Outcome | None:
 
 
 _GIVEN_DIFFERENT, _GIVEN_SWAPPED = number_of("given_name", "different"), number_of("given_name", "swapped")
+_GIVEN_FAR, _FAMILY_FAR = number_of("given_name", "far"), number_of("family_name", "far")
 _FAMILY_DIFFERENT = number_of("family_name", "different")
 _FAMILY_SWAPPED = number_of("family_name", "swapped")
 

@@ -72,6 +72,8 @@ class TestSharedKeys:
                 {"family_name": "Smith", "company": "FOODS"},
                 "company_and_name",
             ),
+            ({"name": "Anna Zweig"}, {"name": "Karl Zweig"}, "rare_family_name"),
+            ({"name": "Anna Zweig"}, {"name": "Anna Holm"}, "rare_given_name"),
         ],
     )
     def test_each_rule_brings_its_pair_together(

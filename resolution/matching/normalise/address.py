@@ -91,8 +91,9 @@ _UNIT_WORDS = (
 # Patterns that the bulk functions share, hence without look-around.
 UNIT = rf"[,;/]?\s*(?:\b(?:{_UNIT_WORDS})\b\.?|#)\s*#?\s*(?:[a-z]?-?\d+[a-z]?|[a-z])\b"
 HOUSE = r"\d+(?:\s?[a-z])?(?:\s?[-/]\s?\d+[a-z]?)?"
-HOUSE_FIRST = rf"({HOUSE})\s*,?\s+"
-HOUSE_LAST = rf"[\s,]+(?:no\.?|nr\.?|n\.?|numero|d\.?|dom)?\s*({HOUSE})\s*$"
+HOUSE_FIRST = rf"(?P<house>{HOUSE})\s*,?\s+"
+HOUSE_LAST = rf"[\s,]+(?:no\.?|nr\.?|n\.?|numero|d\.?|dom)?\s*(?P<house>{HOUSE})\s*$"
+STREET_ENDS = " ,;."
 _UNIT, _HOUSE = re.compile(UNIT), re.compile(HOUSE)
 _HOUSE_FIRST, _HOUSE_LAST = re.compile(HOUSE_FIRST), re.compile(HOUSE_LAST)
 _GLUED_STREET = re.compile(r"[a-z]{3}str$")
@@ -101,7 +102,7 @@ _GLUED_STREET = re.compile(r"[a-z]{3}str$")
 @lru_cache(CACHED_VALUES)
 def split_street_line(line: str) -> tuple[str, str]:
     """Split a line into (canonical street, house): "12 High St, Flat 3" → ("high street", "12")."""
-    text = _UNIT.sub(" ", fold_text(line[:LONGEST_VALUE])).strip(" ,;.")
+    text = _UNIT.sub(" ", fold_text(line[:LONGEST_VALUE])).strip(STREET_ENDS)
     house = ""
     if _HOUSE.fullmatch(text):
         return "", _plain_house(text)

@@ -99,7 +99,9 @@ def _parsed_name(text: str) -> Name | None:
 _LATIN = "[A-Za-zÀ-ÖØ-öø-ɏ]"
 _WORD = rf"(?:{_LATIN}['’])?{_LATIN}{{2,}}(?:[-'’]{_LATIN}{{2,}})*"
 _GIVEN = rf"(?:{_WORD}|[A-Z]\.?)"
-_PLAIN_NAME = re.compile(rf"({_GIVEN}(?: {_GIVEN})*) ({_WORD})")
+# Without look-around, since the bulk functions share it.
+PLAIN_NAME = rf"({_GIVEN}(?: {_GIVEN})*) ({_WORD})"
+_PLAIN_NAME = re.compile(PLAIN_NAME)
 
 
 def _plain_name(text: str) -> tuple[str, str] | None:

@@ -23,12 +23,14 @@ _SCHEME = re.compile(
     r"^(?:whatsapp|sms|tel|callto|phone|signal|viber|mobile|fax|wa)\s*:\s*(?://)?", re.IGNORECASE
 )
 _EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension)?\.?|;|#|\bx\.?)\s*[=:]?\s*\d{0,7}.*$", re.IGNORECASE)
-_SHORTEST, _LONGEST = 7, 15
+SHORTEST, LONGEST = 7, 15
 LONGEST_TEXT = 60
 
 # Digits and the usual punctuation, perhaps an extension: what a numbering plan can read without the parser.
-PLAIN_NUMBER = r"[ (]*\+?[ (]*[0-9][0-9 ().\-/]*"
-_PLAIN = re.compile(rf"(?P<number>{PLAIN_NUMBER})(?<=[0-9)])(?: (?:x|ext\.?) ?[0-9]{{1,6}})?", re.IGNORECASE)
+# Without look-around, since the bulk functions share them.
+PLAIN_NUMBER = r"[ (]*\+?[ (]*[0-9][0-9 ().\-/]*[0-9)]"
+PLAIN_EXTENSION = r" (?:x|ext\.?) ?[0-9]{1,6}"
+_PLAIN = re.compile(rf"({PLAIN_NUMBER})(?:{PLAIN_EXTENSION})?", re.IGNORECASE)
 _PUNCTUATION = str.maketrans("", "", "+ ().-/")
 
 
@@ -37,10 +39,10 @@ def normalise_phone(text: str, region: str = "") -> Canonical:
     """Write a number as E.164, or as national digits when no region (ISO alpha-2) tells its country."""
     text = _SCHEME.sub("", clean_text(text[: 4 * LONGEST_TEXT]))
     plain = _PLAIN.fullmatch(text)
-    digits = plain["number"].translate(_PUNCTUATION) if plain else _digits(_EXTENSION.sub("", text))
-    if len(text) > LONGEST_TEXT or len(digits) > 2 * _LONGEST:
+    digits = plain[1].translate(_PUNCTUATION) if plain else _digits(_EXTENSION.sub("", text))
+    if len(text) > LONGEST_TEXT or len(digits) > 2 * LONGEST:
         return Canonical("", "longer than any phone number")
-    if len(digits) < _SHORTEST:
+    if len(digits) < SHORTEST:
         return Canonical("", "too short for a phone number" if digits else "no digits")
     written = _read(digits, "+" in text, region.upper()) if plain else _parsed(text, region.upper())
     return _usable_number(_reading(written, "+" in text, digits, region.upper()), digits)
@@ -90,7 +92,7 @@ def _usable_number(number: Number | None, digits: str) -> Canonical:
         return Canonical("", "a filler, nobody's number")
     if number:
         return Canonical(f"+{number.code}{number.national}")
-    if len(digits) > _LONGEST:
+    if len(digits) > LONGEST:
         return Canonical("", "longer than any phone number")
     return Canonical(digits)
 

@@ -55,8 +55,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZäöüßÄÉéł�
 WORDS = (
     "Anna", "SMITH", "o'Brien", "O’Neill", "St.", "Hauptstr", "Hauptstr.", "straße", "12", "12a", "007",
     "3/4", "1-3", "'", "`", "nr.", "No", "#4", "flat", "Apt.", "Dr.", "jr", "de", "van", "P.", "E", "iv", "X",
-    "&", "GmbH", "Co.", "KG", "S.r.l.", "Ltd", "pty", "(north)", "Łódź", "Юстин", "山田", "aaa", "12345-6789", "AB1",
-    "2CD", "e\u0301", "Ⅷ", "½", ",", "-", "--", ".", "n/a", "a", "bb", "1980-02-30", "\u00a0", "\t",
+    "&", "GmbH", "Co.", "KG", "S.r.l.", "Ltd", "pty", "(north)", "Łódź", "Юстин", "山田", "aaa", "12345-6789",
+    "AB1", "2CD", "e\u0301", "Ⅷ", "½", ",", "-", "--", ".", "n/a", "a", "bb", "1980-02-30", "\u00a0", "\t",
 )  # fmt: skip
 EMAIL_PARTS = (
     "anna", "Anna.Smith", "a+b", "+b", ".", "..", "_x", "-", "info", "noreply", "@", "@@", "gmail.com",

@@ -148,12 +148,12 @@ def _without_trunk(digits: pa.Array, plan: Plan) -> pa.Array:
 
 def _are_national(digits: pa.Array, plan: Plan) -> pa.Array:
     if plan.national is None:
-        return pa.array([False] * len(digits))
+        return pa.repeat(False, len(digits))
     return matches(digits, f"^(?:{plan.national.pattern})$")
 
 
 def _begin_with(digits: pa.Array, pattern: re.Pattern[str] | None) -> pa.Array:
-    return matches(digits, f"^(?:{pattern.pattern})") if pattern else pa.array([False] * len(digits))
+    return matches(digits, f"^(?:{pattern.pattern})") if pattern else pa.repeat(False, len(digits))
 
 
 def _are_usable(national: pa.Array, plan: Plan) -> pa.Array:

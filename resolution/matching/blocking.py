@@ -13,7 +13,7 @@ keys of a whole table as numbers, and `candidate_pairs` joins them; both read RU
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from typing import Any, TypeAlias
@@ -328,6 +328,12 @@ class Candidates:
     def rows(self) -> tuple[Rows, Rows]:
         """The left and the right row of every pair."""
         return self.pairs // self.count, self.pairs % self.count
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> Candidates:
+        """Only some of the pairs, in what each combination gave too."""
+        pairs = self.pairs[kept]
+        joined = (replace(entry, pairs=np.intersect1d(entry.pairs, pairs)) for entry in self.joined)
+        return replace(self, pairs=pairs, joined=tuple(joined))
 
 
 Map: TypeAlias = Callable[[Callable[[KeyColumn], Joined], Iterable[KeyColumn]], Iterable[Joined]]

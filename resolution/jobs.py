@@ -10,7 +10,8 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from resolution.errors import Refused
-from resolution.services import idempotency, importing, queue
+from resolution.services import compare_models, idempotency, importing, queue
+from resolution.services import train_model as training
 from resolution.services.find_duplicates import find_duplicates as find_and_settle
 from resolution.types import Actor
 
@@ -19,6 +20,20 @@ from resolution.types import Actor
 def find_duplicates(*, actor: dict[str, Any]) -> dict[str, int]:
     """Look for duplicates over the whole register; returns the counts."""
     return find_and_settle(actor=Actor(**actor)).settled.counts()
+
+
+@app.task(name="compare_model", queueing_lock="compare_model", lock="compare_model")
+def compare_model(*, version: str, actor: dict[str, Any]) -> dict[str, int]:
+    """Compare a model in shadow with the live one; returns the counts."""
+    row = compare_models.compare_in_shadow(version=version, actor=Actor(**actor))
+    counts: dict[str, int] = (row.comparison or {}).get("counts", {})
+    return counts
+
+
+@app.task(name="train_model", queueing_lock="train_model", lock="train_model")
+def train_model(*, name: str, actor: dict[str, Any]) -> str:
+    """Learn a model from the register and keep it as a draft; returns its version."""
+    return training.train_model(actor=Actor(**actor), name=name).version
 
 
 @app.task(name="import_file", lock="import_file")
@@ -51,6 +66,26 @@ def start_find_duplicates(actor: Actor) -> int:
         return find_duplicates.defer(actor=asdict(actor))
     except AlreadyEnqueued:
         raise Refused("A search for duplicates is waiting for the worker already; see Runs.") from None
+
+
+def start_compare_model(version: str, actor: Actor) -> int:
+    """Ask the worker to compare a model in shadow; returns the job's number.
+
+    Raises NotFound, IllegalTransition for a model that cannot be compared, Refused when one waits already.
+    """
+    compare_models.check_comparable(version)
+    try:
+        return compare_model.defer(version=version, actor=asdict(actor))
+    except AlreadyEnqueued:
+        raise Refused("A comparison is waiting for the worker already; see Runs.") from None
+
+
+def start_train_model(name: str, actor: Actor) -> int:
+    """Ask the worker to train a model; returns the job's number. Raises Refused when one waits already."""
+    try:
+        return train_model.defer(name=name, actor=asdict(actor))
+    except AlreadyEnqueued:
+        raise Refused("A training is waiting for the worker already; see Runs.") from None
 
 
 def start_import(

@@ -22,7 +22,9 @@ class StoredModel(models.Model):
 
     name = models.CharField(max_length=100)
     version = models.CharField(max_length=40, unique=True)
-    artefact = models.JSONField()
+    artefact = models.TextField(
+        help_text="JSON as it was written: levels have an order, which jsonb would lose."
+    )
     digest = models.CharField(max_length=64, help_text="SHA-256 of the artefact.")
     metrics = models.JSONField(default=dict, help_text="What training and labels said of it.")
     notes = models.TextField(blank=True, default="")

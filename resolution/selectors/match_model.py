@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 
 from django.db.models import QuerySet
@@ -45,7 +46,7 @@ def stored_model(key: int, digest: str) -> MatchModel:
 def read_artefact(row: StoredModel) -> MatchModel:
     """Build the model of a row. Raises ModelUnusable when this release cannot read it."""
     try:
-        return from_json(row.artefact)
+        return from_json(json.loads(row.artefact))
     except ModelRefused as error:
         raise ModelUnusable(row.version, str(error)) from error
 
@@ -79,7 +80,7 @@ def shipped_model() -> StoredModel:
     return StoredModel(
         name=model.name,
         version=model.version,
-        artefact=as_json(model),
+        artefact=json.dumps(as_json(model), ensure_ascii=False),
         notes=model.notes,
         state=StoredModel.State.RETIRED if replaced else StoredModel.State.LIVE,
         maker_name=SHIPPED_BY,

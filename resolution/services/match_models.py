@@ -63,9 +63,9 @@ def add_draft(
         return row
 
 
-def digest_of(artefact: dict[str, Any]) -> str:
-    """Return the SHA-256 (hex) of an artefact, whatever the order of its names."""
-    return hashlib.sha256(json.dumps(artefact, sort_keys=True).encode()).hexdigest()
+def digest_of(artefact: str) -> str:
+    """Return the SHA-256 (hex) of an artefact as it is written."""
+    return hashlib.sha256(artefact.encode()).hexdigest()
 
 
 def keep_comparison(trail: Trail, *, version: str, comparison: dict[str, Any]) -> StoredModel:
@@ -144,10 +144,10 @@ def check_promotable(row: StoredModel, user: User) -> None:
     _check_seen(row, StoredModel.objects.filter(state=State.LIVE).first())
 
 
-def _usable(model: MatchModel) -> dict[str, Any]:
-    artefact = as_json(model)
+def _usable(model: MatchModel) -> str:
+    artefact = json.dumps(as_json(model), ensure_ascii=False)
     try:
-        from_json(artefact)
+        from_json(json.loads(artefact))
     except ModelRefused as error:
         raise InvalidInput(f"This is no usable model: {error}") from error
     return artefact

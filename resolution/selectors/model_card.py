@@ -1,9 +1,9 @@
-"""One match model as its page shows it: what each level weighs, beside the live model's, and what was measured."""
+"""One match model as its page shows it: what each level weighs beside the live model's, what was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resolution.errors import ModelUnusable
@@ -36,15 +36,15 @@ class FieldRows:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A model's parameters, metrics as (section, rows) and comparison; `fault` says why it has no parameters."""
+    """A model's weights, metrics as (section, rows) and comparison; `fault` says why weights are missing."""
 
     row: StoredModel
-    fields: tuple[FieldRows, ...]
-    priors: tuple[tuple[str, float, float | None], ...]
-    names: tuple[tuple[str, int], ...]
     metrics: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     comparison: ComparisonCard | None
     live_version: str
+    fields: tuple[FieldRows, ...] = ()
+    priors: tuple[tuple[str, float, float | None], ...] = ()
+    names: tuple[tuple[str, int], ...] = ()
     fault: str = ""
 
     @property
@@ -59,19 +59,19 @@ class ModelCard:
 
 def model_card(row: StoredModel) -> ModelCard:
     """Return everything the page of a model shows."""
-    told = {
-        "row": row,
-        "metrics": tuple(_metrics(row.metrics)),
-        "comparison": comparison_card(row),
-        "live_version": live_version(),
-    }
+    card = ModelCard(
+        row=row,
+        metrics=tuple(_metrics(row.metrics)),
+        comparison=comparison_card(row),
+        live_version=live_version(),
+    )
     try:
         model = read_artefact(row)
     except ModelUnusable as error:
-        return ModelCard(**told, fields=(), priors=(), names=(), fault=str(error))
+        return replace(card, fault=str(error))
     live = _live_beside(row)
-    return ModelCard(
-        **told,
+    return replace(
+        card,
         fields=tuple(_fields(model, live)),
         priors=tuple(_priors(model, live)),
         names=tuple((field_label(name), len(table.values)) for name, table in model.frequencies.items()),
@@ -120,7 +120,7 @@ def _metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, tuple[tuple[str,
 
 
 def _flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Every fact as label and text, nested ones under "outer · inner"; a share with its interval in one line."""
+    """Every fact as label and text, nested ones under "outer · inner"; a share with its interval."""
     for name, fact in facts.items():
         label = f"{before}{field_label(name) if not before else name.replace('_', ' ')}"
         if isinstance(fact, Mapping) and {"share", "low", "high"} <= fact.keys():

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from resolution.admin.frame import actor_of, say_refusal, screen, show, user_of
-from resolution.errors import IdentityError, NotPermitted
+from resolution.errors import IdentityError
 from resolution.jobs import start_compare_model, start_train_model
 from resolution.models import MatchRun, StoredModel
 from resolution.selectors.match_model import all_models, find_model, shipped_model
@@ -77,9 +78,7 @@ def compare_model(request: HttpRequest, version: str) -> HttpResponse:
     except IdentityError as error:
         say_refusal(request, error)
     else:
-        messages.success(
-            request, "The comparison is on its way; Runs shows how far it is, this page the result."
-        )
+        messages.success(request, "The comparison is on its way; Runs shows how far it is.")
     return redirect("resolution:model", version)
 
 
@@ -111,7 +110,7 @@ def roll_back_model(request: HttpRequest, version: str) -> HttpResponse:
 def discard_model(request: HttpRequest, version: str) -> HttpResponse:
     """Ask whether a model that never lived shall be put aside, then do it."""
     if not _may_discard(_account(request)):
-        raise NotPermitted(MAKERS_ONLY)
+        raise PermissionDenied(MAKERS_ONLY)
     return _confirmed(
         request,
         version,
@@ -127,9 +126,7 @@ def train_model(request: HttpRequest) -> HttpResponse:
     """Ask the worker to learn a model from the register."""
     name = request.POST.get("name", "").strip()[:100] or DEFAULT_NAME
     start_train_model(name, actor_of(request))
-    messages.success(
-        request, "The training is on its way; Runs shows how far it is, then a draft appears here."
-    )
+    messages.success(request, "The training is on its way; Runs shows how far it is, then its draft is here.")
     return redirect("resolution:models")
 
 

@@ -38,6 +38,11 @@ class Button:
     label: str
     why: str = ""
 
+    @property
+    def name(self) -> str:
+        """The label without the sign that more is asked."""
+        return self.label.rstrip("…")
+
 
 @screen("resolution.view_storedmodel", READERS_ONLY)
 def models(request: HttpRequest) -> HttpResponse:

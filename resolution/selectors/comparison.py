@@ -94,7 +94,7 @@ def comparison_card(row: StoredModel) -> ComparisonCard | None:
             (label, sides["live"][key], sides["candidate"][key])
             for key, label in (
                 ("merges", "Groups merged at once"),
-                ("merged", "Customers that takes away"),
+                ("merged", "Customers fewer by that"),
                 ("questions", "Questions for stewards"),
             )
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from resolution.conf import policy
@@ -15,6 +16,8 @@ from resolution.models import StoredModel
 
 # Models a process keeps ready: the live one, the one before, two that are compared.
 _KEPT = 4
+# Asked before every decision: without the ORM it costs a third.
+_LIVE = "SELECT id, digest FROM match_models WHERE state = 'live'"
 SHIPPED_BY = "Identity Desk"
 
 
@@ -24,7 +27,9 @@ def live_model() -> MatchModel:
     One query, over an index of one row, so that every process follows a promotion at its next decision; the
     artefact is read when it is new to this process. Raises ModelUnusable when it cannot be read.
     """
-    live = StoredModel.objects.filter(state=StoredModel.State.LIVE).values_list("pk", "digest").first()
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE)
+        live = cursor.fetchone()
     return load_model(None) if live is None else stored_model(*live)
 
 

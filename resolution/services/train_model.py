@@ -63,7 +63,7 @@ def train_model(
             with walk.stage("training", _customers().count()) as note:
                 profiles = _profiles(counts, note)
                 trained = train_on_profiles(profiles, base=base, seed=seed, labels=known)
-            model = replace(trained.model, name=name, version=version)
+            model = replace(trained.model, name=name, version=version, notes=_notes(trained.model, base))
             with walk.stage("measuring", len(known)) as note:
                 measured = measure(model, known, note)
             metrics = {"training": {**trained.facts, "base": base.version, "seed": seed}, "labels": measured}
@@ -168,6 +168,13 @@ def _profiles(counts: dict[str, int], note: Callable[[int], None]) -> Iterator[P
         yield from records.values()
         counts["records"] = counts.get("records", 0) + len(records)
         note(counts["records"])
+
+
+def _notes(model: MatchModel, base: MatchModel) -> str:
+    """What training wrote; where it wrote nothing, not what was said of the model it began from."""
+    if model.notes != base.notes:
+        return model.notes
+    return f"Learnt from the register, beginning from model {base.version}."
 
 
 def _next_version() -> str:

@@ -81,8 +81,9 @@ def percent(share: float | None) -> str:
 
 @register.filter
 def share(value: float) -> str:
-    """A probability with two telling digits and no exponent: "0.76", "0.000012"."""
-    return f"{value:.{max(2, 1 - math.floor(math.log10(value)))}f}" if value > 0 else "0"
+    """A probability with up to three telling digits and no exponent: "0.76", "0.996", "0.000012"."""
+    digits = max(3, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else "0"
 
 
 @register.filter

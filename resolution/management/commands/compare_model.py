@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from resolution.errors import IdentityError
 from resolution.management.console import command_actor, console, progress, show_table
 from resolution.models import StoredModel
-from resolution.selectors.comparison import ComparisonCard, comparison_card
+from resolution.selectors.comparison import Change, ComparisonCard, Entry, comparison_card
 from resolution.services.compare_models import compare_in_shadow
 
 
@@ -41,10 +41,18 @@ def _show(row: StoredModel, card: ComparisonCard, most: int) -> None:
     counts = [(change.title, change.number) for change in card.changes]
     show_table(f"Model {row.version} against {card.live}", ("what", "number"), counts)
     for change in card.changes:
-        rows = [
-            (" · ".join(name for _, name in entry.customers), entry.weights, entry.why)
-            for entry in change.entries[:most]
-        ]
-        if rows:
-            show_table(change.title, ("customers", "weight before → after", "why"), rows)
+        if change.entries:
+            show_table(change.title, ("customers", "weight", "why"), _rows(change, most))
     console.print("Nothing was changed. A lead promotes it under Models, or with manage.py promote_model.")
+
+
+def _rows(change: Change, most: int) -> list[tuple[str, str, str]]:
+    return [
+        (" · ".join(name for _, name in entry.customers), entry.weights, entry.why or _parts(entry))
+        for entry in change.entries[:most]
+    ]
+
+
+def _parts(entry: Entry) -> str:
+    """The records of a customer that would split, a bar between those that part."""
+    return " | ".join(", ".join(part) for part in entry.parts)

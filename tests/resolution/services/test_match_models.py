@@ -25,6 +25,7 @@ from resolution.selectors.match_model import live_model
 from resolution.services.compare_models import compare_in_shadow
 from resolution.services.match_models import add_draft, check_promotable, discard, promote, roll_back
 from resolution.types import Actor
+from tests.concurrency import all_at_once
 from tests.factories import UserFactory, actor_for, draft, lead, make_model, steward
 
 pytestmark = pytest.mark.django_db
@@ -218,3 +219,21 @@ class TestTheDatabaseKeepsIt:
         promoted("2.0.0", lena)
         row = shadowed("3.0.0")
         self.refused(row, "one_live_model", state="live", promoted_by=lena, promoted_at=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_p11_of_two_promotions_at_once_one_stands() -> None:
+    first, second = lead(), lead()
+    for version in ("2.0.0", "3.0.0"):
+        shadowed(version)
+
+    def attempt(version: str, by: User) -> str:
+        try:
+            return promote(version=version, actor=actor_for(by)).version
+        except (IntegrityError, NotSeenInShadow):
+            return ""
+
+    done = all_at_once([lambda: attempt("2.0.0", first), lambda: attempt("3.0.0", second)])
+
+    [live] = StoredModel.objects.filter(state="live").values_list("version", flat=True)
+    assert sorted(done) == ["", live]

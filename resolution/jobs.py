@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
@@ -62,10 +65,8 @@ def forget_old_answers(timestamp: int) -> int:
 
 def start_find_duplicates(actor: Actor) -> int:
     """Ask the worker for a run; returns the job's number. Raises Refused when one is waiting already."""
-    try:
+    with _once_waiting("A search for duplicates"):
         return find_duplicates.defer(actor=asdict(actor))
-    except AlreadyEnqueued:
-        raise Refused("A search for duplicates is waiting for the worker already; see Runs.") from None
 
 
 def start_compare_model(version: str, actor: Actor) -> int:
@@ -74,18 +75,24 @@ def start_compare_model(version: str, actor: Actor) -> int:
     Raises NotFound, IllegalTransition for a model that cannot be compared, Refused when one waits already.
     """
     compare_models.check_comparable(version)
-    try:
+    with _once_waiting("A comparison"):
         return compare_model.defer(version=version, actor=asdict(actor))
-    except AlreadyEnqueued:
-        raise Refused("A comparison is waiting for the worker already; see Runs.") from None
 
 
 def start_train_model(name: str, actor: Actor) -> int:
     """Ask the worker to train a model; returns the job's number. Raises Refused when one waits already."""
-    try:
+    with _once_waiting("A training"):
         return train_model.defer(name=name, actor=asdict(actor))
+
+
+@contextmanager
+def _once_waiting(what: str) -> Iterator[None]:
+    """Put a job of which one may wait into the queue, without harm to the transaction around it."""
+    try:
+        with transaction.atomic():
+            yield
     except AlreadyEnqueued:
-        raise Refused("A training is waiting for the worker already; see Runs.") from None
+        raise Refused(f"{what} is waiting for the worker already; see Runs.") from None
 
 
 def start_import(

@@ -124,11 +124,15 @@ def _flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str
     for name, fact in facts.items():
         label = f"{before}{field_label(name) if not before else name.replace('_', ' ')}"
         if isinstance(fact, Mapping) and {"share", "low", "high"} <= fact.keys():
-            yield label, f"{fact['share']:.1%} ({fact['low']:.1%} to {fact['high']:.1%})"
+            yield label, "{share} % ({low} to {high})".format(**_percents(fact))
         elif isinstance(fact, Mapping):
             yield from _flat(fact, f"{label} · ")
         else:
             yield label, _text(fact)
+
+
+def _percents(fact: Mapping[str, float]) -> dict[str, str]:
+    return {name: f"{100 * value:.1f}" for name, value in fact.items()}
 
 
 def _text(fact: Any) -> str:

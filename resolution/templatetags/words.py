@@ -81,8 +81,8 @@ def percent(share: float | None) -> str:
 
 @register.filter
 def share(value: float) -> str:
-    """A probability with up to three telling digits and no exponent: "0.76", "0.996", "0.000012"."""
-    digits = max(3, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    """A probability with its telling digits and no exponent: "0.76", "0.9999", "0.000012"."""
+    digits = max(4, 2 - math.floor(math.log10(value))) if value > 0 else 0
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else "0"
 
 

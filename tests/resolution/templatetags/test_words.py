@@ -62,7 +62,7 @@ def test_a_band_is_told_in_words_and_an_unknown_one_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.76, "0.76"), (0.996, "0.996"), (0.000012, "0.000012"), (1.0, "1"), (0.0, "0")]
+    ("value", "shown"), [(0.76, "0.76"), (0.9999, "0.9999"), (0.000012, "0.000012"), (1.0, "1"), (0.0, "0")]
 )
 def test_a_share_shows_its_telling_digits_and_no_exponent(value: float, shown: str) -> None:
     assert words.share(value) == shown

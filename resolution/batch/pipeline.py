@@ -24,6 +24,7 @@ from resolution.batch.sql import read_sql
 from resolution.matching.blocking import MAX_BLOCK, MAX_RARE_BLOCK, RARE_PREFIXES
 from resolution.matching.clusters import connected, group_customers
 from resolution.matching.kernel import score_pairs
+from resolution.matching.model import MatchModel
 from resolution.models import AuditEntry
 from resolution.selectors.judgements import different_pairs, verdicts_on_pairs
 from resolution.selectors.match_model import live_model, live_policy
@@ -124,10 +125,12 @@ class ProfileShelf:
 class Comparison:
     """One walk from candidates to groups; `shelf` may live longer than one walk.
 
+    `model` is the one in force when the walk begins, whatever is promoted meanwhile, or another to be tried.
     `seen` has the version of each customer with a score, as it was compared first.
     """
 
     shelf: ProfileShelf = field(default_factory=ProfileShelf)
+    model: MatchModel = field(default_factory=live_model)
     counts: Counts = field(default_factory=Counts)
     seen: dict[uuid.UUID, int] = field(default_factory=dict)
 
@@ -141,14 +144,20 @@ class Comparison:
         self, pairs: Iterable[IdPair], *, watch: Callable[[int], None] = lambda done: None
     ) -> Findings:
         """Score candidate pairs, each given once, and group what holds together."""
-        scores = list(self._score(pairs, watch))
+        return self.group(list(self.score(pairs, watch=watch)))
+
+    def group(self, scores: Sequence[PairScore]) -> Findings:
+        """Find out which of the customers of scored pairs hold together."""
         apart = _kept_apart(scores)
         groups = group_customers(scores, policy=live_policy(), score=self._score_some, different=apart)
         return Findings(groups, self.counts)
 
-    def _score(self, pairs: Iterable[IdPair], watch: Callable[[int], None]) -> Iterator[PairScore]:
+    def score(
+        self, pairs: Iterable[IdPair], *, watch: Callable[[int], None] = lambda done: None
+    ) -> Iterator[PairScore]:
+        """Score candidate pairs and give those in the review band and above it."""
         clean = _clean_channels()
-        for chunk in _chunks(pairs, PAIRS_A_CHUNK):
+        for chunk in chunks(pairs, PAIRS_A_CHUNK):
             ids = {key for pair in chunk for key in pair}
             profiles = self.shelf.take(ids)
             sources = _clean_sources(ids) if clean else {}
@@ -160,7 +169,7 @@ class Comparison:
             self.counts.pairs += len(wanted)
             self.counts.same_source += len(chunk) - len(wanted)
             known = ((profiles[a], profiles[b]) for a, b in wanted if a in profiles and b in profiles)
-            scores = list(score_pairs(live_model(), known, floor=live_policy().review))
+            scores = list(score_pairs(self.model, known, floor=live_policy().review))
             self._note_versions(scores)
             yield from scores
             watch(self.counts.pairs)
@@ -171,10 +180,10 @@ class Comparison:
             self.seen.setdefault(key, self.shelf.version(key))
 
     def _score_some(self, pairs: Sequence[tuple[str, str]]) -> Iterator[PairScore]:
-        for chunk in _chunks(pairs, PAIRS_A_CHUNK):
+        for chunk in chunks(pairs, PAIRS_A_CHUNK):
             wanted = [(uuid.UUID(left), uuid.UUID(right)) for left, right in chunk]
             profiles = self.shelf.take({key for pair in wanted for key in pair})
-            yield from score_pairs(live_model(), ((profiles[left], profiles[right]) for left, right in wanted))
+            yield from score_pairs(self.model, ((profiles[left], profiles[right]) for left, right in wanted))
 
 
 def candidates_of(ids: Collection[uuid.UUID], counts: Counts) -> list[IdPair]:
@@ -274,7 +283,8 @@ def _clean_sources(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, frozenset[Any]
     return {key: frozenset(value) for key, value in found.items()}
 
 
-def _chunks(pairs: Iterable[SomePair], size: int) -> Iterator[list[SomePair]]:
+def chunks(pairs: Iterable[SomePair], size: int) -> Iterator[list[SomePair]]:
+    """Cut pairs into lists of at most `size`."""
     rest = iter(pairs)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -412,8 +412,9 @@ def _pairs(customers: Mapping[uuid.UUID, Customer]) -> tuple[PairEvidence, ...]:
     """Score every pair as a run would, strongest first; merged and erased customers have no profile."""
     profiles = load_profiles(list(customers))
     names = {str(key): customer.display_name for key, customer in customers.items()}
+    model = live_model()
     scores = [
-        score_pair(live_model(), profiles[left], profiles[right])
+        score_pair(model, profiles[left], profiles[right])
         for left, right in combinations(sorted(profiles), 2)
     ]
     return tuple(

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from resolution.matching.clusters import MOST_AT_ONCE, connected_rows, group_customers
 from resolution.matching.decide import Policy
-from resolution.matching.kernel import score_rows
+from resolution.matching.kernel import Floats, score_rows
 from resolution.matching.model import MatchModel
 from resolution.matching.table import ProfileTable, Rows
 from resolution.types import Group, PairScore
+
+Mask = npt.NDArray[np.bool_]
 
 # A group below this mean weight does not hold together.
 NEUTRAL = 0.0
@@ -28,9 +31,9 @@ class Links:
 
     left: Rows
     right: Rows
-    weight: np.ndarray
+    weight: Floats
 
-    def of(self, kept: np.ndarray) -> Links:
+    def of(self, kept: Mask) -> Links:
         return Links(self.left[kept], self.right[kept], self.weight[kept])
 
     def and_also(self, other: Links) -> Links:
@@ -65,14 +68,18 @@ def cluster_rows(
     whole = _whole(components, inner, sources)
     labels = np.where(whole[components], components, np.arange(count))
     doubtful: list[tuple[tuple[int, ...], str]] = []
-    cut = 0
     for group, members in _regroup(components, inner, whole, threshold, sources):
         labels[list(members)] = members[0]
         if group.why:
             doubtful.append((members, group.why))
+    return Clusters(labels, tuple(doubtful), cut=_cut(components, labels, whole))
+
+
+def _cut(components: Rows, labels: Rows, whole: Mask) -> int:
+    """How many groups that pairs had joined came apart again."""
     rows = np.flatnonzero(~whole[components])
-    cut = len(np.unique(components[rows]))
-    return Clusters(labels, tuple(doubtful), cut)
+    apart = np.unique(np.stack((components[rows], labels[rows])), axis=1)[0]
+    return int((np.unique(apart, return_counts=True)[1] > 1).sum())
 
 
 def _score_missing(model: MatchModel, table: ProfileTable, components: Rows, inner: Links) -> Links:
@@ -101,7 +108,7 @@ def _pairs_inside(components: Rows) -> Rows:
     return np.concatenate(found)
 
 
-def _whole(components: Rows, inner: Links, sources: Rows | None) -> np.ndarray:
+def _whole(components: Rows, inner: Links, sources: Rows | None) -> Mask:
     """Which components hold together without a doubt: every pair of theirs speaks for it."""
     count = len(components)
     sizes = np.bincount(components, minlength=count)
@@ -109,11 +116,12 @@ def _whole(components: Rows, inner: Links, sources: Rows | None) -> np.ndarray:
     if sources is not None:
         speaking &= sources[inner.left] != sources[inner.right]
     support = np.bincount(components[inner.left[speaking]], minlength=count)
-    return (support == sizes * (sizes - 1) // 2) & (sizes <= MOST_AT_ONCE)
+    found: Mask = (support == sizes * (sizes - 1) // 2) & (sizes <= MOST_AT_ONCE)
+    return found
 
 
 def _regroup(
-    components: Rows, inner: Links, whole: np.ndarray, threshold: float, sources: Rows | None
+    components: Rows, inner: Links, whole: Mask, threshold: float, sources: Rows | None
 ) -> Iterator[tuple[Group, tuple[int, ...]]]:
     """Agglomerate what is left, all of it in one go; keys are row numbers as text of one length."""
     open_links = inner.of(~whole[components[inner.left]])
@@ -138,7 +146,7 @@ def _unknown(pairs: Sequence[tuple[str, str]]) -> list[PairScore]:
 
 
 def _of_one_source(
-    components: Rows, whole: np.ndarray, sources: Rows, width: int
+    components: Rows, whole: Mask, sources: Rows, width: int
 ) -> frozenset[frozenset[str]]:
     rows = np.flatnonzero(~whole[components])
     pairs = _pairs_inside(components)

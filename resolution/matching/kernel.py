@@ -236,7 +236,10 @@ class _Batch:
         self.weights: dict[str, Floats] = {}
         self.values: dict[str, tuple[Codes, Codes]] = {}
         self._compare_names()
-        self.hope_random, self.hope_against_home = self._hopes() if floor is not None else (None, None)
+        self.hope_random: Floats | None = None
+        self.hope_against_home: Floats | None = None
+        if floor is not None:
+            self.hope_random, self.hope_against_home = self._hopes()
         self._drop_hopeless()
 
     def _hopes(self) -> tuple[Floats, Floats]:

@@ -50,6 +50,8 @@ BELIEF_NAMES = 2_000.0
 # Fewer records of a value than this tell nothing of how common it is.
 FEWEST_OF_A_VALUE = 5
 MOST_VALUES_KEPT = 20_000
+# A labelled pair counts for as many that only look like it.
+LABEL_STRENGTH = 20.0
 # A training is believed when it expects this many times the pairs that shipped shares expect.
 CREDIBLE = (0.7, 1.2)
 
@@ -120,9 +122,35 @@ def train(
     learnt.learn()
     model = fit_priors(learnt.model(), table, sample, scale)
     facts = {"rules": [entry.rule for entry in learnt.patterns], "rounds": learnt.rounds}
-    if refusal := "" if labels else _incredible(believed, model):
+    if labels:
+        return _choose_by_labels(believed, model, table, labels, facts)
+    if refusal := _incredible(believed, model):
         return Trained(believed, "believed", facts | {"notes": [refusal]})
-    return Trained(model, "labels" if labels else "trained", facts | {"notes": []})
+    return Trained(model, "trained", facts | {"notes": []})
+
+
+def _choose_by_labels(
+    believed: MatchModel,
+    model: MatchModel,
+    table: ProfileTable,
+    labels: Sequence[tuple[int, int, bool]],
+    facts: dict[str, Any],
+) -> Trained:
+    """Keep what was learnt unless shipped shares are less surprised by the labels."""
+    surprises = [surprise(entry, table, labels) for entry in (believed, model)]
+    facts = facts | {"labels": len(labels), "surprise_bits": [round(entry, 4) for entry in surprises]}
+    if surprises[0] < surprises[1]:
+        note = "Learning was rejected: the labels fit the shipped shares better. Shipped shares are used."
+        return Trained(believed, "believed", facts | {"notes": [note]})
+    return Trained(model, "labels", facts | {"notes": []})
+
+
+def surprise(model: MatchModel, table: ProfileTable, labels: Sequence[tuple[int, int, bool]]) -> float:
+    """Return the mean log loss of labelled pairs in bits: how much each label surprises the model."""
+    left, right = (np.array([label[place] for label in labels], dtype=np.int64) for place in (0, 1))
+    weights = np.concatenate([part.weight for part in score_rows(model, table, left, right)])
+    signs = np.where([label[2] for label in labels], -1.0, 1.0)
+    return float(np.logaddexp2(0.0, signs * weights).mean())
 
 
 def _incredible(believed: MatchModel, model: MatchModel) -> str:
@@ -285,8 +313,10 @@ class _Learning:
         strange = _posterior(self._likely(levels, frozenset()), prior / prior.sum())[:, RANDOM] * counts
         for place, name in enumerate(self.fields):
             said = levels[:, place] != SILENT
-            seen = np.bincount(levels[said, place], strange[said], minlength=len(self.shares[name]))
-            seen = seen + self._belief_random(name, strange[said].sum()) * self.beliefs[name][:, RANDOM]
+            believed = self._belief_random(name, strange[said].sum()) * self.beliefs[name][:, RANDOM]
+            seen: Floats = believed + np.bincount(
+                levels[said, place], strange[said], minlength=len(self.shares[name])
+            )
             self.shares[name][:, RANDOM] = seen / seen.sum()
 
     def _belief_random(self, name: str, seen: float) -> float:
@@ -324,6 +354,7 @@ class _Learning:
         else:
             prior = np.array([1e-300, 2.0**self.believed.household_prior, 1.0])
             weights = _posterior(self._likely(levels, frozenset()), prior) * counts[:, None]
+        weights *= LABEL_STRENGTH
         for place, name in enumerate(self.fields):
             _add_counts(sums[name], levels[:, place], weights)
 
@@ -342,7 +373,8 @@ class _Learning:
         total = np.zeros((len(levels), CLASSES))
         for place, name in enumerate(self.fields):
             if name not in but:
-                total += np.vstack([np.log(self.shares[name]), np.zeros(CLASSES)])[levels[:, place]]
+                logs: Floats = np.vstack([np.log(self.shares[name]), np.zeros(CLASSES)])
+                total += logs[levels[:, place]]
         return total
 
     def model(self) -> MatchModel:

@@ -29,7 +29,7 @@ from resolution.batch.pipeline import (
 from resolution.errors import IllegalTransition
 from resolution.matching.clusters import group_customers
 from resolution.matching.decide import Policy
-from resolution.matching.kernel import score_pair, score_pairs
+from resolution.matching.kernel import score_pairs
 from resolution.matching.model import MatchModel
 from resolution.models import MatchRun, StoredModel
 from resolution.selectors.match_model import find_model, live_model, live_policy, stored_model
@@ -170,7 +170,7 @@ class _Shadow:
         groups = group_customers(
             scores,
             policy=self.policy,
-            score=lambda left, right: score_pair(model, by_key[left], by_key[right]),
+            score=lambda pairs: score_pairs(model, ((by_key[left], by_key[right]) for left, right in pairs)),
             different=frozenset(),
         )
         parts = [list(group.members) for group in groups if merges(group)]

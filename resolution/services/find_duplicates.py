@@ -26,7 +26,7 @@ from resolution.batch.pipeline import (
     largest_blocks,
     merges,
 )
-from resolution.matching.kernel import score_pair
+from resolution.matching.kernel import score_pairs
 from resolution.matching.model import MatchModel
 from resolution.models import Conflict, ConflictMember, MatchRun, Merge
 from resolution.selectors.judgements import different_pairs
@@ -413,16 +413,21 @@ def _waiting_questions() -> Iterator[list[Conflict]]:
 def _gone_among(questions: Sequence[Conflict], model: MatchModel) -> list[int]:
     members = {member.customer_id for entry in questions for member in entry.members.all()}
     profiles = load_profiles(members)
-    return [entry.pk for entry in questions if not _still_alike(entry, profiles, model)]
+    pairs = {entry.pk: list(_known_pairs(entry, profiles)) for entry in questions}
+    scores = score_pairs(model, (pair for found in pairs.values() for pair in found))
+    alike = {
+        question
+        for question, score in zip((key for key, found in pairs.items() for _ in found), scores, strict=True)
+        if score.weight >= live_policy().review
+    }
+    return [question for question in pairs if question not in alike]
 
 
-def _still_alike(conflict: Conflict, profiles: dict[uuid.UUID, Any], model: MatchModel) -> bool:
-    known = [
-        profiles[member.customer_id] for member in conflict.members.all() if member.customer_id in profiles
-    ]
-    return any(
-        score_pair(model, one, other).weight >= live_policy().review for one, other in combinations(known, 2)
-    )
+def _known_pairs(
+    conflict: Conflict, profiles: Mapping[uuid.UUID, Profile]
+) -> Iterator[tuple[Profile, Profile]]:
+    members = [member.customer_id for member in conflict.members.all() if member.customer_id in profiles]
+    yield from combinations([profiles[key] for key in members], 2)
 
 
 def _finish(walk: _Walk, run: MatchRun, actor: Actor) -> None:

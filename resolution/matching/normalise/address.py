@@ -88,19 +88,23 @@ _UNIT_WORDS = (
     "apt|apartment|appt|appartement|aptmnt|unit|flat|suite|ste|room|rm|lot|level|floor|wohnung|whg|etage|stock|"
     "escalera|piso|puerta|interno|scala|lokal|mieszkanie|kv|kvartira|office|box"
 )
-_UNIT = re.compile(rf"[,;/]?\s*(?:\b(?:{_UNIT_WORDS})\b\.?|#)\s*#?\s*(?:[a-z]?-?\d+[a-z]?|[a-z])\b")
-_HOUSE = r"\d+(?:\s?[a-z](?![a-z]))?(?:\s?[-/]\s?\d+[a-z]?)?"
-_HOUSE_FIRST = re.compile(rf"({_HOUSE})\s*,?\s+(?=\S)")
-_HOUSE_LAST = re.compile(rf"[\s,]+(?:no\.?|nr\.?|n\.?|numero|d\.?|dom)?\s*({_HOUSE})\s*$")
-_GLUED_STREET = re.compile(r"(?<=[a-z]{3})str(?:\.|asse)?$")
+# Patterns that the bulk functions share, hence without look-around.
+UNIT = rf"[,;/]?\s*(?:\b(?:{_UNIT_WORDS})\b\.?|#)\s*#?\s*(?:[a-z]?-?\d+[a-z]?|[a-z])\b"
+HOUSE = r"\d+(?:\s?[a-z])?(?:\s?[-/]\s?\d+[a-z]?)?"
+HOUSE_FIRST = rf"(?P<house>{HOUSE})\s*,?\s+"
+HOUSE_LAST = rf"[\s,]+(?:no\.?|nr\.?|n\.?|numero|d\.?|dom)?\s*(?P<house>{HOUSE})\s*$"
+STREET_ENDS = " ,;."
+_UNIT, _HOUSE = re.compile(UNIT), re.compile(HOUSE)
+_HOUSE_FIRST, _HOUSE_LAST = re.compile(HOUSE_FIRST), re.compile(HOUSE_LAST)
+_GLUED_STREET = re.compile(r"[a-z]{3}str$")
 
 
 @lru_cache(CACHED_VALUES)
 def split_street_line(line: str) -> tuple[str, str]:
     """Split a line into (canonical street, house): "12 High St, Flat 3" → ("high street", "12")."""
-    text = _UNIT.sub(" ", fold_text(line[:LONGEST_VALUE])).strip(" ,;.")
+    text = _UNIT.sub(" ", fold_text(line[:LONGEST_VALUE])).strip(STREET_ENDS)
     house = ""
-    if re.fullmatch(_HOUSE, text):
+    if _HOUSE.fullmatch(text):
         return "", _plain_house(text)
     if found := _HOUSE_FIRST.match(text):
         house, text = found[1], text[found.end() :]
@@ -110,11 +114,16 @@ def split_street_line(line: str) -> tuple[str, str]:
 
 
 def _street_words(text: str) -> str:
-    words = [_GLUED_STREET.sub("strasse", word) for word in plain_words(text)]
+    words = [unglued(word) for word in plain_words(text)]
     if len(words) > 1:
         words = [STREET_WORDS.get(word, word) for word in words]
     street = " ".join(words)
     return "" if junk.is_filler(street) else street
+
+
+def unglued(word: str) -> str:
+    """Write out a street's kind at the end of its name: "hauptstr" → "hauptstrasse"."""
+    return f"{word}asse" if word.endswith("str") and _GLUED_STREET.search(word) else word
 
 
 def _plain_house(house: str) -> str:

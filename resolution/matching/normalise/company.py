@@ -18,6 +18,9 @@ sp z o o|spolka z o o|spzoo|spolka akcyjna|ooo|oao|zao|pao|ao|ip|pty|pte|pvt
 """
 _FORM_WORDS = [tuple(form.split()) for form in re.split(r"[|\n]", _FORMS.strip())]
 LEGAL_FORMS = tuple(sorted(_FORM_WORDS, key=len, reverse=True))
+_FORMS_BY_END = {
+    end: tuple(form for form in LEGAL_FORMS if form[-1] == end) for end in {form[-1] for form in LEGAL_FORMS}
+}
 
 
 @lru_cache(CACHED_VALUES)
@@ -36,7 +39,7 @@ def _without_forms(words: list[str]) -> list[str]:
 
 
 def _last_form(words: list[str]) -> tuple[str, ...]:
-    for form in LEGAL_FORMS:
+    for form in _FORMS_BY_END.get(words[-1], ()) if words else ():
         if len(words) > len(form) and tuple(words[-len(form) :]) == form:
             return form
     return ()

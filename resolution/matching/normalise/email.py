@@ -13,7 +13,9 @@ from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, Can
 
 _IN_BRACKETS = re.compile(r"<([^<>]*@[^<>]*)>")
 _LOCAL_PART = re.compile(r"[^\s@,;:<>()\[\]\\\"]+")
-_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)+[a-z0-9][a-z0-9-]*[a-z0-9]")
+# Without look-around, since the bulk functions share it.
+DOMAIN = r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)+[a-z0-9][a-z0-9-]*[a-z0-9]"
+_DOMAIN = re.compile(DOMAIN)
 
 SAME_PROVIDER = {
     "googlemail.com": "gmail.com",

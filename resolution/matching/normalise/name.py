@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from functools import lru_cache
 
-from nameparser import HumanName
+from nameparser import HumanName, Lexicon
 
 from resolution.matching.normalise import junk
 from resolution.matching.normalise.text import CACHED_VALUES, clean_text, fold_text, letter_words, word_set
@@ -85,12 +86,45 @@ def _quick_name(text: str) -> Name | None:
 
 
 def _parsed_name(text: str) -> Name | None:
+    if plain := _plain_name(text):
+        return name_of(*plain)
     parsed = HumanName(text)
     if not parsed.first and not parsed.last:
         return name_of(text, "")
     if not parsed.last:
         return name_of("", parsed.first) if _is_han(parsed.first) else name_of(parsed.first, "")
     return name_of(f"{parsed.first} {parsed.middle}", parsed.last)
+
+
+_LATIN = "[A-Za-zÀ-ÖØ-öø-ɏ]"
+_WORD = rf"(?:{_LATIN}['’])?{_LATIN}{{2,}}(?:[-'’]{_LATIN}{{2,}})*"
+_GIVEN = rf"(?:{_WORD}|[A-Z]\.?)"
+# Without look-around, since the bulk functions share it.
+PLAIN_NAME = rf"({_GIVEN}(?: {_GIVEN})*) ({_WORD})"
+_PLAIN_NAME = re.compile(PLAIN_NAME)
+
+
+def _plain_name(text: str) -> tuple[str, str] | None:
+    """Words the parser knows nothing about are read in their order: given names, initials, a family name."""
+    found = _PLAIN_NAME.fullmatch(text)
+    if not found or not KNOWN_WORDS.isdisjoint(_NOT_IN_WORDS.split(text.lower())):
+        return None
+    return found[1], found[2]
+
+
+_NOT_IN_WORDS = re.compile(r"[\s.'’-]+")
+_NUMERALS = word_set("i ii iii iv v vi vii viii ix x")
+
+
+def _known_words(lexicon: Lexicon) -> frozenset[str]:
+    """The words of titles, particles, suffixes and what joins names; letters only where they are a word."""
+    vocabularies = (getattr(lexicon, field.name) for field in fields(lexicon))
+    entries = {entry for words in vocabularies if isinstance(words, frozenset) for entry in words}
+    parts = {part for entry in entries for part in _NOT_IN_WORDS.split(entry)}
+    return frozenset({part for part in parts if len(part) > 1} | entries | _NUMERALS)
+
+
+KNOWN_WORDS = _known_words(Lexicon.default())
 
 
 def _is_han(text: str) -> bool:

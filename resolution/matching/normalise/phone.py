@@ -7,71 +7,92 @@ import unicodedata
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
+from phonenumbers import NumberParseException, ValidationResult
 
 from resolution.matching.normalise import junk
+from resolution.matching.normalise.numbering import (
+    Number,
+    is_valid,
+    plan_of,
+    read_international,
+    read_national,
+)
 from resolution.matching.normalise.text import CACHED_VALUES, Canonical, clean_text
 
 _SCHEME = re.compile(
     r"^(?:whatsapp|sms|tel|callto|phone|signal|viber|mobile|fax|wa)\s*:\s*(?://)?", re.IGNORECASE
 )
 _EXTENSION = re.compile(r"\s*(?:;?\s*ext(?:ension)?\.?|;|#|\bx\.?)\s*[=:]?\s*\d{0,7}.*$", re.IGNORECASE)
-_SHORTEST, _LONGEST = 7, 15
-_LONGEST_TEXT = 60
+SHORTEST, LONGEST = 7, 15
+LONGEST_TEXT = 60
+
+# Digits and the usual punctuation, perhaps an extension: what a numbering plan can read without the parser.
+# Without look-around, since the bulk functions share them.
+PLAIN_NUMBER = r"[ (]*\+?[ (]*[0-9][0-9 ().\-/]*[0-9)]"
+PLAIN_EXTENSION = r" (?:x|ext\.?) ?[0-9]{1,6}"
+_PLAIN = re.compile(rf"({PLAIN_NUMBER})(?:{PLAIN_EXTENSION})?", re.IGNORECASE)
+_PUNCTUATION = str.maketrans("", "", "+ ().-/")
 
 
 @lru_cache(CACHED_VALUES)
 def normalise_phone(text: str, region: str = "") -> Canonical:
     """Write a number as E.164, or as national digits when no region (ISO alpha-2) tells its country."""
-    text = _SCHEME.sub("", clean_text(text[: 4 * _LONGEST_TEXT]))
-    digits = _digits(_EXTENSION.sub("", text))
-    if len(text) > _LONGEST_TEXT or len(digits) > 2 * _LONGEST:
+    text = _SCHEME.sub("", clean_text(text[: 4 * LONGEST_TEXT]))
+    plain = _PLAIN.fullmatch(text)
+    digits = plain[1].translate(_PUNCTUATION) if plain else _digits(_EXTENSION.sub("", text))
+    if len(text) > LONGEST_TEXT or len(digits) > 2 * LONGEST:
         return Canonical("", "longer than any phone number")
-    if len(digits) < _SHORTEST:
+    if len(digits) < SHORTEST:
         return Canonical("", "too short for a phone number" if digits else "no digits")
-    return _usable_number(_parse(text, digits, region.upper()), digits)
+    written = _read(digits, "+" in text, region.upper()) if plain else _parsed(text, region.upper())
+    return _usable_number(_reading(written, "+" in text, digits, region.upper()), digits)
 
 
 def _digits(text: str) -> str:
     return "".join(str(unicodedata.digit(c)) for c in text if c.isdecimal())
 
 
-def _parse(text: str, digits: str, region: str) -> PhoneNumber | None:
-    """Read a number: with its country, by the region's customs, or with the country but no plus."""
-    international = _possible(f"+{digits[2:]}", None) if digits.startswith("00") else None
-    # The bare digits as well, so that what is canonical without a country stays so when read again.
-    number = international or _possible(text, region) or _possible(digits, region)
-    dialling_code = str(phonenumbers.country_code_for_region(region))
-    if international or "+" in text or not digits.startswith(dialling_code):
-        return number
-    return _with_country_but_no_plus(number, digits)
+def _read(digits: str, has_plus: bool, region: str) -> Number | None:
+    return read_international(digits, region) if has_plus else read_national(digits, region)
 
 
-def _possible(text: str, region: str | None) -> PhoneNumber | None:
+def _parsed(text: str, region: str) -> Number | None:
+    """Read a number that is written in words, letters or another script's digits."""
     try:
         number = phonenumbers.parse(text, region or None)
     except NumberParseException:
         return None
     whole = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
-    return number if whole else None
+    national = phonenumbers.national_significant_number(number)
+    return Number(str(number.country_code), national) if whole else None
 
 
-def _with_country_but_no_plus(number: PhoneNumber | None, digits: str) -> PhoneNumber | None:
-    """Prefer "+49…" for "49…" where only that reading is in the numbering plan."""
-    if number and phonenumbers.is_valid_number(number):
+def _reading(written: Number | None, has_plus: bool, digits: str, region: str) -> Number | None:
+    """Choose how to read a number: with its country, by the region's customs, or the country but no plus."""
+    international = read_international(digits[2:]) if digits.startswith("00") else None
+    # The bare digits as well, so that what is canonical without a country stays so when read again.
+    number = international or written or read_national(digits, region)
+    plan = plan_of(region)
+    if international or has_plus or plan is None or not digits.startswith(plan.code):
         return number
-    international = _possible(f"+{digits}", None)
-    valid = international is not None and phonenumbers.is_valid_number(international)
-    return international if valid else number
+    return _with_country_but_no_plus(number, digits)
 
 
-def _usable_number(number: PhoneNumber | None, digits: str) -> Canonical:
-    national = str(number.national_number) if number else digits
+def _with_country_but_no_plus(number: Number | None, digits: str) -> Number | None:
+    """Prefer "+49…" for "49…" where only that reading is in the numbering plan."""
+    if number and is_valid(number):
+        return number
+    international = read_international(digits)
+    return international if international and is_valid(international) else number
+
+
+def _usable_number(number: Number | None, digits: str) -> Canonical:
+    national = number.national.lstrip("0") if number else digits
     if junk.is_junk_phone(national) or junk.is_junk_phone(digits):
         return Canonical("", "a filler, nobody's number")
     if number:
-        return Canonical(phonenumbers.format_number(number, PhoneNumberFormat.E164))
-    if len(digits) > _LONGEST:
+        return Canonical(f"+{number.code}{number.national}")
+    if len(digits) > LONGEST:
         return Canonical("", "longer than any phone number")
     return Canonical(digits)
 

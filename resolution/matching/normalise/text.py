@@ -49,7 +49,14 @@ def _storable(character: str) -> str:
 @lru_cache(CACHED_VALUES)
 def fold_text(text: str) -> str:
     """Lower-case ASCII of any script; Han characters stay, since their sound depends on the language."""
-    text = clean_text(text[: 4 * LONGEST_VALUE])
+    text = text[: 4 * LONGEST_VALUE]
+    if not text.isascii() and _FOLDED_ALONE.fullmatch(text):
+        text = text.translate(FOLDED_LETTERS)
+    return _folded(text)
+
+
+def _folded(text: str) -> str:
+    text = clean_text(text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).casefold()
         text = _NEITHER_ASCII_NOR_HAN.sub(_in_ascii, text)
@@ -72,3 +79,20 @@ def letter_words(text: str) -> list[str]:
 def plain_words(text: str) -> list[str]:
     """The words of a folded text, letters and digits."""
     return _NOT_LETTERS_OR_DIGITS.sub(" ", _APOSTROPHES.sub("", fold_text(text))).split()
+
+
+# Latin, Greek, Cyrillic and the usual quotes and dashes.
+_ALPHABETS = (range(0xA1, 0x250), range(0x370, 0x530), range(0x1E00, 0x1F00), range(0x2010, 0x2028))
+
+
+def _folds_alone(character: str) -> bool:
+    """Tell whether a character, a letter or a mark, folds in one way whatever stands beside it."""
+    kept = unicodedata.category(character)[0] in "LP" and unicodedata.is_normalized("NFC", character)
+    return kept and _folded(f"a{character}a") == f"a{_folded(character)}a"
+
+
+# What such characters become; text made of them and of printable ASCII needs none of the slower steps.
+FOLDED_LETTERS = {
+    code: _folded(chr(code)) for codes in _ALPHABETS for code in codes if _folds_alone(chr(code))
+}
+_FOLDED_ALONE = re.compile(f"[ -~{''.join(map(chr, FOLDED_LETTERS))}]*")

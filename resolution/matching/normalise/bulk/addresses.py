@@ -57,18 +57,22 @@ def _street_and_house(row: tuple[str, ...]) -> tuple[str, str]:
 
 def _split(folded: pa.Array) -> tuple[pa.Array, pa.Array]:
     text = pc.ascii_trim(replaced(folded, UNIT, " "), STREET_ENDS)
-    found = [pc.extract_regex(text, pattern) for pattern in _SHAPES]
-    house, street = (pc.coalesce(*(pc.struct_field(cut, part) for cut in found)) for part in _PARTS)
-    return _street_words(street), pc.ascii_ltrim(replaced(house, " +", ""), "0")
+    house = street = pa.nulls(len(text), pa.string())
+    left = text
+    for place in _PLACES_OF_HOUSE:
+        cut = pc.extract_regex(left, place)
+        house = pc.coalesce(house, pc.struct_field(cut, "house"))
+        street = pc.coalesce(street, pc.struct_field(cut, "street"))
+        left = only(left, pc.is_null(cut))
+    house = pc.coalesce(house, blanked(left, pc.is_valid(left)))
+    return _street_words(pc.coalesce(street, left)), pc.ascii_ltrim(replaced(house, " +", ""), "0")
 
 
-# The places a house number may stand in, in the order they are tried; the last is a line without one.
-_PARTS = ("house", "street")
-_SHAPES = (
+# Where a house number may stand, in the order the places are tried.
+_PLACES_OF_HOUSE = (
     f"^(?P<house>{HOUSE})(?P<street>)$",
     f"^{HOUSE_FIRST}(?P<street>.*)$",
     f"^(?P<street>.*?){HOUSE_LAST}",
-    "^(?P<house>)(?P<street>.*)$",
 )
 
 

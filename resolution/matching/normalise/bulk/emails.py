@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -50,8 +51,8 @@ def _keys(addresses: pa.Array) -> pa.Array:
 def _halves(addresses: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Cut addresses with one "@" each in two."""
     halves = pc.list_flatten(pc.split_pattern(addresses, "@"))
-    places = pa.array(range(0, len(halves), 2), pa.int64())
-    return halves.take(places), halves.take(pc.add(places, 1))
+    places = np.arange(0, len(halves), 2)
+    return halves.take(pa.array(places)), halves.take(pa.array(places + 1))
 
 
 def _by_one_name(domains: pa.Array) -> pa.Array:

@@ -42,20 +42,20 @@ def squeezed(values: pa.Array) -> pa.Array:
     return pc.ascii_trim(single, " ")
 
 
-def letter_words_of(folded: pa.Array) -> pa.Array:
+def letter_words_of(texts: pa.Array) -> pa.Array:
     """The words of folded texts, letters only, with single spaces between them."""
-    return _words(folded, "[^a-z]+")
+    return _words(texts, "a-z")
 
 
-def plain_words_of(folded: pa.Array) -> pa.Array:
+def plain_words_of(texts: pa.Array) -> pa.Array:
     """The words of folded texts, letters and digits, with single spaces between them."""
-    return _words(folded, "[^a-z0-9]+")
+    return _words(texts, "a-z0-9")
 
 
-def _words(folded: pa.Array, others: str) -> pa.Array:
-    joined = replaced(folded, "['`]", "")
-    odd = matches(joined, others.replace("^a", "^ a"))
-    spaced = changed(joined, odd, lambda some: pc.replace_substring_regex(some, others, " "))
+def _words(texts: pa.Array, kept: str) -> pa.Array:
+    joined = replaced(texts, "['`]", "")
+    odd = matches(joined, f"[^ {kept}]|  ")
+    spaced = changed(joined, odd, lambda some: pc.replace_substring_regex(some, f"[^{kept}]+", " "))
     return pc.ascii_trim(spaced, " ")
 
 

@@ -12,7 +12,6 @@ from resolution.matching.normalise import junk
 from resolution.matching.normalise.bulk.columns import (
     Mapper,
     among,
-    any_of,
     as_strings,
     in_process,
     is_short,
@@ -32,7 +31,7 @@ from resolution.matching.normalise.phone import (
 )
 
 # A group smaller than this is not worth its own patterns.
-_SMALLEST_GROUP = 200
+SMALLEST_GROUP = 200
 _PLAIN = f"(?i)^{PLAIN_NUMBER}(?:{PLAIN_EXTENSION})? *$"
 # Whatever repeats or counts does so within its first digits.
 _FIRST = 4
@@ -57,9 +56,12 @@ def _numbers(values: pa.Array, regions: pa.Array) -> pa.Array:
     sensible = pc.and_(is_short(digits, LONGEST), pc.greater_equal(pc.binary_length(digits), SHORTEST))
     digits = only(digits, pc.and_not(sensible, _look_filled(digits)))
     has_plus = pc.fill_null(pc.match_substring(values, "+"), False)
+    abroad = pc.fill_null(pc.starts_with(digits, "00"), False)
+    international = pc.if_else(abroad, pc.utf8_slice_codeunits(digits, 2), only(digits, has_plus))
+    national = only(digits, pc.invert(pc.or_(has_plus, abroad)))
     return pc.coalesce(
-        _by_group(only(digits, has_plus), _calling_codes(digits), _international),
-        _by_group(only(digits, pc.invert(has_plus)), regions, _national),
+        _by_group(international, _calling_codes(international), _international),
+        _by_group(national, regions, _national),
     )
 
 
@@ -88,12 +90,12 @@ def _by_group(digits: pa.Array, groups: pa.Array, read: Reader) -> pa.Array:
 
 def _large_groups(groups: pa.Array) -> Iterator[str]:
     for entry in pc.value_counts(groups.drop_null()).to_pylist():
-        if entry["counts"] >= _SMALLEST_GROUP:
+        if entry["counts"] >= SMALLEST_GROUP:
             yield entry["values"]
 
 
 def _international(digits: pa.Array, code: str) -> pa.Array:
-    """Numbers that were written with a plus and this calling code."""
+    """Numbers that were written with a plus or "00" and this calling code."""
     if not code:
         return pa.nulls(len(digits), pa.string())
     plan = main_plan_of(code)
@@ -105,19 +107,35 @@ def _international(digits: pa.Array, code: str) -> pa.Array:
 def _national(digits: pa.Array, region: str) -> pa.Array:
     """Numbers that were written as one dials them in a region; with none known they stay as they are."""
     plan = plan_of(region.upper())
-    abroad = pc.starts_with(digits, "00")
     if plan is None:
-        return only(digits, pc.invert(abroad))
+        return digits
+    outward = _begin_with(digits, plan.abroad)
+    coded = pc.fill_null(pc.starts_with(digits, plan.code), False)
+    return pc.coalesce(
+        _local(only(digits, pc.invert(pc.or_(outward, coded))), plan),
+        _coded(only(digits, pc.and_not(coded, outward)), plan),
+    )
+
+
+def _local(digits: pa.Array, plan: Plan) -> pa.Array:
+    """Numbers without a calling code, their trunk prefix taken off."""
     trunk = _begin_with(digits, plan.trunk)
     national = digits if plan.trunk_rule else _without_trunk(digits, plan)
-    unclear = any_of(
-        abroad,
-        _begin_with(digits, plan.abroad),
-        pc.starts_with(digits, plan.code),
-        trunk if plan.trunk_rule else _lose_their_sense(digits, national, trunk, plan),
-    )
+    kept = pc.and_not(_are_national(only(digits, trunk), plan), _are_national(only(national, trunk), plan))
     usable = pc.and_(_are_usable(national, plan), _are_usable(national, main_plan_of(plan.code)))
-    return only(_written(plan.code, national), pc.and_not(usable, unclear))
+    return only(_written(plan.code, national), pc.and_not(usable, trunk if plan.trunk_rule else kept))
+
+
+def _coded(digits: pa.Array, plan: Plan) -> pa.Array:
+    """Numbers with the country's own code and no plus, where the plan has no other reading."""
+    main, rest = main_plan_of(plan.code), pc.utf8_slice_codeunits(digits, len(plan.code))
+    better = pc.and_not(_are_national(rest, plan), _are_national(digits, plan))
+    too_long = pc.and_not(
+        pc.greater(pc.binary_length(digits), max(plan.lengths)), _have_length(digits, plan.local_lengths)
+    )
+    trunk = pc.or_(_begin_with(rest, plan.trunk), _begin_with(rest, main.trunk))
+    usable = pc.and_(_are_usable(rest, main), pc.or_(better, too_long))
+    return only(_written(plan.code, rest), pc.and_not(usable, trunk))
 
 
 def _written(code: str, national: pa.Array) -> pa.Array:
@@ -128,22 +146,24 @@ def _without_trunk(digits: pa.Array, plan: Plan) -> pa.Array:
     return replaced(digits, f"^(?:{plan.trunk.pattern})", "") if plan.trunk else digits
 
 
-def _lose_their_sense(digits: pa.Array, national: pa.Array, trunk: pa.Array, plan: Plan) -> pa.Array:
-    """Tell which numbers are in the plan with what looked like a trunk prefix, and not without it."""
+def _are_national(digits: pa.Array, plan: Plan) -> pa.Array:
     if plan.national is None:
-        return trunk
-    pattern = f"^(?:{plan.national.pattern})$"
-    return pc.and_not(matches(only(digits, trunk), pattern), matches(only(national, trunk), pattern))
+        return pa.repeat(False, len(digits))
+    return matches(digits, f"^(?:{plan.national.pattern})$")
 
 
 def _begin_with(digits: pa.Array, pattern: re.Pattern[str] | None) -> pa.Array:
-    return matches(digits, f"^(?:{pattern.pattern})") if pattern else pa.array([False] * len(digits))
+    return matches(digits, f"^(?:{pattern.pattern})") if pattern else pa.repeat(False, len(digits))
 
 
 def _are_usable(national: pa.Array, plan: Plan) -> pa.Array:
     """Tell which national digits are whole numbers and no fillers."""
-    lengths = pc.binary_length(national)
-    whole = pc.is_in(lengths, value_set=pa.array(sorted(plan.lengths - plan.local_lengths), lengths.type))
+    whole = _have_length(national, plan.lengths - plan.local_lengths)
     significant = pc.ascii_ltrim(national, "0")
     short = pc.less(pc.binary_length(significant), _FIRST)
     return pc.and_not(whole, pc.or_(short, _look_filled(significant)))
+
+
+def _have_length(digits: pa.Array, lengths: frozenset[int]) -> pa.Array:
+    found = pc.binary_length(digits)
+    return pc.is_in(found, value_set=pa.array(sorted(lengths), found.type))

@@ -25,9 +25,12 @@ from resolution.batch.parquet_table import as_text, broken, opened
 from resolution.batch.reader import open_table
 from resolution.batch.table import Refusal, Row, Table
 from resolution.errors import InvalidInput
+from resolution.matching.normalise.text import LONGEST_VALUE
 
 _ROWS_A_BATCH = 20_000
 _BLOCK = 1 << 23
+# Longer texts are cut: no normaliser looks further.
+_LONGEST_TEXT = 4 * LONGEST_VALUE + 4
 
 # Kinds of columns that hold several values in one.
 _NESTED = (pa.types.is_nested, pa.types.is_union)
@@ -192,9 +195,17 @@ def as_texts(column: pa.ChunkedArray) -> Texts:
     """Write a column of any type as text, the spaces around it left out."""
     if _is_nested(column.type):
         column = _of_texts(column)
-    encoded = _encoded(column)
+    encoded = _encoded(_cut(column))
     texts = _written(encoded.dictionary)
     return _numbered(texts, encoded.indices, same=texts.equals(encoded.dictionary))
+
+
+def _cut(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cut texts to what normalisers look at."""
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if not is_text or (pc.max(pc.binary_length(column)).as_py() or 0) <= _LONGEST_TEXT:
+        return column
+    return pc.utf8_slice_codeunits(column, 0, _LONGEST_TEXT)
 
 
 def _is_nested(kind: pa.DataType) -> bool:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from resolution.batch.column_content import field_by_content
 from resolution.errors import InvalidInput
-from resolution.matching.normalise.country import country_code
-from resolution.matching.normalise.date import normalise_date
-from resolution.matching.normalise.email import normalise_email
 from resolution.matching.normalise.text import fold_text
 
 _NAMES_FILE = Path(__file__).with_name("column_names.txt")
-# Words in front of a name that say whose it is: "billing_city", "customer_email".
-_OWNERS = re.compile(
-    r"^(?:customer|client|contact|person|primary|main|home|billing|shipping|user|member|account|kunden?|cust)"
-    r"(?=[a-z])"
+_EXTRAS_FILE = Path(__file__).with_name("extra_names.txt")
+# Words around a name that say whose it is or which: "billing_city", "email_work", "surname_1".
+_WHOSE = (
+    "customer|client|contact|person|personal|primary|secondary|main|home|work|office|business|private|privat|billing"
+    "|shipping|delivery|postal|residential|user|member|account|applicant|patient|owner|holder|subject|guest"
+    "|kunden?|cust|cli|other|alt|alternate|current|orig|original|raw"
 )
+_OWNERS = re.compile(rf"^(?:{_WHOSE})(?=[a-z])")
+_OWNERS_BEHIND = re.compile(rf"(?<=[a-z]{{2}})(?:{_WHOSE}|raw|text|value|str)$")
+_NUMBERED = re.compile(r"(?<=[a-z])\d{1,2}$")
 UNUSED = "unused"
 _PARTS = {"street_number": "address", "address_2": "address"}
 _ORDER_OF_PARTS = ("street_number", "address", "address_2")
@@ -30,18 +33,28 @@ FIELDS = (
 # Several columns may give one of these: the parts of an address, a person's two mailboxes.
 MANY_COLUMNS = frozenset({"address", "email", "phone", "handle"})
 IDENTIFYING = frozenset(FIELDS) - {"record_id", "region", "country"}
-_ENOUGH = 0.8
-_FEWEST_VALUES = 3
-_OLDEST_SPREAD_YEARS = 15
+# These name the row of a file; other ids are a person's, whom two rows may share.
+ROW_IDS = frozenset({"id", "recordid", "recid", "recno", "recordno", "recordnumber", "uuid", "guid", "rowid",
+                     "rowno", "rownumber", "indexid"})  # fmt: skip
+# Words for a whole name that stand for the family name beside a given name, and the other way round.
+_FAMILY_BESIDE_GIVEN = frozenset({"name", "nom", "naam", "namn", "navn", "nimi", "apellido"})
+_GIVEN_BESIDE_FAMILY = frozenset({"nome", "nombre", "name", "isim", "ad", "imya", "imja"})
 
 
 def _read_names() -> dict[str, str]:
     """Squeezed column name → field, "unused" for names that say a column is none of ours."""
     table = {_squeezed(field): field for field in (*FIELDS, *_PARTS)}
-    text = re.sub(r"^#.*\n", "", _NAMES_FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return table | dict.fromkeys(_read_words(_EXTRAS_FILE), UNUSED) | _read_words(_NAMES_FILE)
+
+
+def _read_words(file: Path) -> dict[str, str]:
+    """Read a file of names, one entry a field, as word → field."""
+    table: dict[str, str] = {}
+    text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for entry in re.sub(r"\n +", " ", text).splitlines():
         field, _, words = entry.partition(":")
-        table |= dict.fromkeys(words.split(), field)
+        table |= dict.fromkeys((_squeezed(field), *words.split()), field)
+    table.pop(UNUSED, None)
     return table
 
 
@@ -50,6 +63,7 @@ def _squeezed(header: str) -> str:
 
 
 _BY_NAME = _read_names()
+_EXTRAS_BY_NAME = _read_words(_EXTRAS_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +106,63 @@ def _part_rank(use: ColumnUse) -> int:
 
 def is_known_header(cell: str) -> bool:
     """Tell whether a cell is a word that files use as a column name."""
-    return bool(field_by_name(cell))
+    return field_by_name(cell) not in {"", UNUSED}
 
 
 @lru_cache(4096)
 def field_by_name(header: str) -> str:
     """Find the field a column's name speaks of: empty when it says nothing, "unused" when none of ours."""
-    squeezed = _squeezed(header)
-    return _BY_NAME.get(squeezed) or _BY_NAME.get(_OWNERS.sub("", squeezed), "")
+    return next((_BY_NAME[word] for word in _spellings(header) if word in _BY_NAME), "")
+
+
+@lru_cache(4096)
+def extra_by_name(header: str) -> str:
+    """Find what else of a person a column's name speaks of ("birth_place"); empty when nothing known."""
+    return next((_EXTRAS_BY_NAME[word] for word in _spellings(header) if word in _EXTRAS_BY_NAME), "")
+
+
+def _spellings(header: str) -> list[str]:
+    """A header as files may mean it: whole, without its number, without the words that say whose it is."""
+    whole = _squeezed(header)
+    bare = _NUMBERED.sub("", whole)
+    return [
+        whole,
+        _OWNERS.sub("", whole),
+        bare,
+        _OWNERS.sub("", bare),
+        _OWNERS_BEHIND.sub("", bare),
+        _OWNERS_BEHIND.sub("", _OWNERS.sub("", bare)),
+    ]
+
+
+def is_row_id(header: str) -> bool:
+    """Tell whether a column's name says that it numbers rows, not persons."""
+    return _squeezed(header) in ROW_IDS
+
+
+def fields_by_names(names: Sequence[str]) -> list[str]:
+    """Find the field of each column by the names of all: what "Nom" means depends on a "Prénom" beside it."""
+    found = [field_by_name(name) for name in names]
+    squeezed = [_squeezed(name) for name in names]
+    given, family = "given_name" in found, "family_name" in found
+    for place, word in enumerate(squeezed):
+        if found[place] == "name" and given and not family and word in _FAMILY_BESIDE_GIVEN:
+            found[place] = "family_name"
+        elif found[place] == "name" and family and not given and word in _GIVEN_BESIDE_FAMILY:
+            found[place] = "given_name"
+        elif word == "nombre" and not family:
+            found[place] = "name"
+    return _with_one_row_id(names, found)
+
+
+def _with_one_row_id(names: Sequence[str], found: list[str]) -> list[str]:
+    """One column numbers the records; a customer number beside it is an id of the customer's."""
+    places = [place for place, field in enumerate(found) if field == "record_id"]
+    chosen = next((place for place in places if is_row_id(names[place])), places[0] if places else -1)
+    for place in places:
+        if place != chosen:
+            found[place] = "external_id"
+    return found
 
 
 def map_columns(
@@ -112,24 +175,32 @@ def map_columns(
     _check_given(names, given)
     told = {column: field for field, column in given if column}
     closed = {field for field, _ in given}
+    guesses = fields_by_names(names)
+    named = {_PARTS.get(guess, guess) for name, guess in zip(names, guesses, strict=True) if name not in told}
     uses = []
     for place, name in enumerate(names):
         values = [row[place] for row in sample]
-        uses.append(_use_of(name, values, told, closed))
+        uses.append(_use_of(name, guesses[place], values, told, closed, named - MANY_COLUMNS))
         if uses[-1].field not in MANY_COLUMNS:
             closed.add(uses[-1].field)
     _check_result(uses, names)
     return ColumnMap(tuple(uses))
 
 
-def _use_of(name: str, values: list[str], told: Mapping[str, str], closed: set[str]) -> ColumnUse:
+def _use_of(
+    name: str,
+    guess: str,
+    values: list[str],
+    told: Mapping[str, str],
+    closed: set[str],
+    named: Set[str],
+) -> ColumnUse:
     example = next((value for value in values if value.strip()), "")[:40]
     if name in told:
         return ColumnUse(name, told[name], "given", example)
-    guess = field_by_name(name)
     field, how = _PARTS.get(guess, guess), "name"
     if not guess:
-        field, how = field_by_content(values), "content"
+        field, how = field_by_content(values, named), "content"
     if field in closed | {"", UNUSED}:
         return ColumnUse(name, "", "not used", example)
     return ColumnUse(name, field, how, example)
@@ -161,47 +232,3 @@ def _check_result(uses: Sequence[ColumnUse], names: Sequence[str]) -> None:
             " say which is which with --map, as in --map email=CONTACT.",
             columns=list(names),
         )
-
-
-def field_by_content(values: Sequence[str]) -> str:
-    """Find the field that at least eight in ten of the values look like; empty when none."""
-    filled = [value.strip() for value in values if value.strip()]
-    if len(filled) < _FEWEST_VALUES:
-        return ""
-    for field, looks_like in _CONTENT:
-        if sum(map(looks_like, filled)) >= _ENOUGH * len(filled):
-            return field if field != "birth_date" or _spread_over_years(filled) else ""
-    return ""
-
-
-def _looks_like_email(value: str) -> bool:
-    return "@" in value and bool(normalise_email(value).value)
-
-
-def _looks_like_phone(value: str) -> bool:
-    digits = sum(character.isdigit() for character in value)
-    return 7 <= digits <= 15 and bool(
-        re.fullmatch(r"\+[\d ().\-/]+|\(?0[\d ().\-/]+|[\d().]+[ \-/][\d ().\-/]+", value)
-    )
-
-
-def _looks_like_date(value: str) -> bool:
-    return bool(re.search(r"\d[-/.]\d", value)) and bool(normalise_date(value))
-
-
-def _looks_like_country(value: str) -> bool:
-    return len(value) > 1 and value.isupper() and bool(country_code(value))
-
-
-def _spread_over_years(values: Sequence[str]) -> bool:
-    """Births lie decades apart; dates of one business do not."""
-    years = [int(normalise_date(value)[:4]) for value in values if normalise_date(value)]
-    return max(years) - min(years) >= _OLDEST_SPREAD_YEARS
-
-
-_CONTENT: tuple[tuple[str, Callable[[str], bool]], ...] = (
-    ("email", _looks_like_email),
-    ("birth_date", _looks_like_date),
-    ("phone", _looks_like_phone),
-    ("country", _looks_like_country),
-)

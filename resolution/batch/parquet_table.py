@@ -72,10 +72,10 @@ def _texts(column: pa.Array) -> list[str | None]:
         values = column.to_pylist()
     except UnicodeDecodeError:
         values = column.cast(pa.binary()).to_pylist()
-    return [value if type(value) is str else _as_text(value) for value in values]
+    return [value if type(value) is str else as_text(value) for value in values]
 
 
-def _as_text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Write a cell as a person would; None when bytes are no text."""
     match value:
         case None:

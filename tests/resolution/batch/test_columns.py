@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from resolution.batch.columns import FIELDS, field_by_content, field_by_name, map_columns
+from resolution.batch.column_content import field_by_content
+from resolution.batch.columns import FIELDS, field_by_name, map_columns
 from resolution.errors import InvalidInput
 
 

@@ -1,0 +1,164 @@
+"""What a column holds, by the look of its values, where its name does not say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+
+from resolution.matching.model import load_model
+from resolution.matching.normalise.address import STREET_KINDS, STREET_WORDS
+from resolution.matching.normalise.country import country_code
+from resolution.matching.normalise.date import normalise_date
+from resolution.matching.normalise.email import normalise_email
+from resolution.matching.normalise.name import PARTICLES
+from resolution.matching.normalise.text import letter_words, plain_words
+
+_ENOUGH = 0.8
+_FEWEST_VALUES = 3
+# Names, streets and postcodes are told by what many of them have in common, not one by one.
+_FEWEST_OF_MANY = 20
+_OLDEST_SPREAD_YEARS = 15
+_LONGEST_LOOKED_AT = 200
+
+# Codes that no other kind of number is written as.
+_NATIONAL_POSTCODE = re.compile(
+    r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z][ -]?\d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{2}-\d{3}|\d{3} \d{2}"
+    r"|\d{4}-\d{3}|\d{5}-\d{3}|\d{5}-\d{4}|[A-Z]{1,2}-\d{4,5}|\d{3}-\d{4}",
+    re.IGNORECASE,
+)
+_FIVE_DIGITS = re.compile(r"\d{5}")
+# Shares of a column's values among the names of the model from which it is a column of names.
+_KNOWN_GIVEN, _KNOWN_FAMILY, _KNOWN_WHOLE = 0.35, 0.12, 0.1
+_FEWEST_NAMES = 15
+_KINDS_OF_STREET = frozenset(STREET_WORDS.values()) | STREET_WORDS.keys() | STREET_KINDS
+_GLUED_KIND = re.compile(
+    r"(?:strasse|str|weg|platz|gasse|allee|straat|laan|gatan|vagen|vej|gade|veien|katu|tie)$"
+)
+
+
+def field_by_content(values: Sequence[str], taken: Collection[str] = ()) -> str:
+    """Find the field that at least eight in ten of the values look like; empty when none, or one `taken`."""
+    filled = [value.strip()[:_LONGEST_LOOKED_AT] for value in values if value.strip()]
+    if len(filled) < _FEWEST_VALUES:
+        return ""
+    found = next((field for field, holds in _CONTENT if holds(filled)), "")
+    return "" if found in taken else found
+
+
+def _mostly(looks_like: Callable[[str], bool]) -> Callable[[Sequence[str]], bool]:
+    return lambda values: sum(map(looks_like, values)) >= _ENOUGH * len(values)
+
+
+def _looks_like_email(value: str) -> bool:
+    return "@" in value and bool(normalise_email(value).value)
+
+
+def _looks_like_phone(value: str) -> bool:
+    digits = sum(character.isdigit() for character in value)
+    return 7 <= digits <= 15 and bool(
+        re.fullmatch(r"\+[\d ().\-/]+|\(?0[\d ().\-/]+|[\d().]+[ \-/][\d ().\-/]+", value)
+    )
+
+
+def _looks_like_date(value: str) -> bool:
+    return bool(re.search(r"\d[-/.]\d", value)) and bool(normalise_date(value))
+
+
+def _looks_like_country(value: str) -> bool:
+    return len(value) > 1 and (value.isupper() or len(value) > 3) and bool(country_code(value))
+
+
+def _are_births(values: Sequence[str]) -> bool:
+    """Births lie decades apart; dates of one business do not."""
+    if not _mostly(_looks_like_date)(values):
+        return False
+    years = [int(day[:4]) for day in map(normalise_date, values) if day]
+    return max(years) - min(years) >= _OLDEST_SPREAD_YEARS
+
+
+def _are_phones(values: Sequence[str]) -> bool:
+    return _mostly(_looks_like_phone)(values) and not _mostly(_looks_like_date)(values)
+
+
+def _are_postcodes(values: Sequence[str]) -> bool:
+    if _mostly(lambda value: bool(_NATIONAL_POSTCODE.fullmatch(value)))(values):
+        return len(values) >= _FEWEST_OF_MANY
+    return len(values) >= _FEWEST_OF_MANY and _are_five_digits(values)
+
+
+def _are_five_digits(values: Sequence[str]) -> bool:
+    """Five digits are a postcode where they lie all over a country and some come again."""
+    codes = [value for value in values if _FIVE_DIGITS.fullmatch(value)]
+    regions = {code[0] for code in codes}
+    return len(codes) >= 0.95 * len(values) and len(regions) >= 3 and len(set(codes)) < len(codes)
+
+
+def _are_street_lines(values: Sequence[str]) -> bool:
+    def looks_like(value: str) -> bool:
+        words = plain_words(value)
+        numbered = any(word[0].isdigit() for word in words)
+        return numbered and 2 <= len(words) <= 10 and any(map(_is_kind_of_street, words))
+
+    numbered = sum(bool(re.search(r"\d", value)) for value in values)
+    likely = sum(map(looks_like, values))
+    return len(values) >= _FEWEST_OF_MANY and likely >= 0.4 * len(values) and numbered >= 0.7 * len(values)
+
+
+def _is_kind_of_street(word: str) -> bool:
+    return word in _KINDS_OF_STREET or bool(_GLUED_KIND.search(word))
+
+
+@lru_cache(2)
+def _known(part: str) -> frozenset[str]:
+    """The given or family names whose frequency is known, the bits and letters among them left out."""
+    return frozenset(name for name in load_model().frequencies[part].values if len(name) > 2)
+
+
+def _share(words: Sequence[str], part: str) -> float:
+    return sum(word in _known(part) for word in words) / max(len(words), 1)
+
+
+def _names(values: Sequence[str], most_words: int) -> list[list[str]]:
+    """Values as words where nearly all are made of so few words and letters; else none."""
+    found = [letter_words(value) for value in values if not re.search(r"[\d@/&]", value)]
+    short = [words for words in found if 0 < len(words) <= most_words]
+    varied = len({tuple(words) for words in short}) >= _FEWEST_NAMES
+    return short if varied and len(short) >= 0.9 * len(values) and len(values) >= _FEWEST_OF_MANY else []
+
+
+def _are_given_names(values: Sequence[str]) -> bool:
+    words = [name[0] for name in _names(values, 2)]
+    given = _share(words, "given_name")
+    return given >= _KNOWN_GIVEN and given > _share(words, "family_name") and not _are_full_names(values)
+
+
+def _are_family_names(values: Sequence[str]) -> bool:
+    words = [name[-1] for name in _names(values, 3)]
+    family = _share(words, "family_name")
+    return family >= _KNOWN_FAMILY and family > _share(words, "given_name") and not _are_full_names(values)
+
+
+def _are_full_names(values: Sequence[str]) -> bool:
+    """Two words and more, one end of them a given name and the other now and then a family name."""
+    names = [[word for word in name if word not in PARTICLES] for name in _names(values, 5)]
+    several = [name for name in names if len(name) > 1]
+    if len(several) < _ENOUGH * max(len(names), _FEWEST_OF_MANY):
+        return False
+    ends = [(name[0], name[-1]) for name in several]
+    given = max(_share([end[side] for end in ends], "given_name") for side in (0, 1))
+    family = max(_share([end[side] for end in ends], "family_name") for side in (0, 1))
+    return given >= _KNOWN_GIVEN and family >= _KNOWN_WHOLE
+
+
+_CONTENT: tuple[tuple[str, Callable[[Sequence[str]], bool]], ...] = (
+    ("email", _mostly(_looks_like_email)),
+    ("birth_date", _are_births),
+    ("postcode", _are_postcodes),
+    ("phone", _are_phones),
+    ("country", _mostly(_looks_like_country)),
+    ("name", _are_full_names),
+    ("given_name", _are_given_names),
+    ("family_name", _are_family_names),
+    ("address", _are_street_lines),
+)

@@ -59,7 +59,7 @@ class PairAccuracy:
 
 @dataclass(frozen=True)
 class ClusterAccuracy:
-    """B-cubed means, and the pairs of one home but two people: how many there are, how many share a cluster."""
+    """B-cubed means, and how many pairs of two people of one home there are and are linked."""
 
     b_cubed: Shares
     pairs: Shares
@@ -73,7 +73,9 @@ class ClusterAccuracy:
 
 def read_truth(path: Path) -> Truth:
     """Read what belongs to a set, in the order of its rows. Households and sources may be missing."""
-    seen = pq.read_table(path, columns=[c for c in pq.read_schema(path).names if c in ("record_id", "source")])
+    seen = pq.read_table(
+        path, columns=[c for c in pq.read_schema(path).names if c in ("record_id", "source")]
+    )
     truth = pq.read_table(path.with_suffix(".truth.parquet"))
     truth = truth.take(pc.index_in(seen["record_id"], truth["record_id"]))
     household = _codes(truth["household_id"]) if "household_id" in truth.column_names else None
@@ -145,7 +147,9 @@ def _best_cut(weight: Weights, hit: npt.NDArray[np.bool_], true: int) -> tuple[S
 def judge_clusters(found: Codes, truth: Truth) -> ClusterAccuracy:
     """Score one cluster number a row, rows that stand alone included."""
     sizes_found, sizes_true = _sizes(found), _sizes(truth.person)
-    together = _sizes(np.unique(np.column_stack([found, truth.person]), axis=0, return_inverse=True)[1].ravel())
+    together = _sizes(
+        np.unique(np.column_stack([found, truth.person]), axis=0, return_inverse=True)[1].ravel()
+    )
     precision, recall = float((together / sizes_found).mean()), float((together / sizes_true).mean())
     right = pairs_within(found, truth.person)
     one_home = pairs_within(truth.household) - pairs_within(truth.household, truth.person)

@@ -1,3 +1,3 @@
-"""Other people's tools on the labelled sets, each run in a process of its own: `python -m benchmarks.peers`."""
+"""What we are measured beside, each in a process of its own: see `python -m benchmarks.peers --help`."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Run a peer in this process and print one line of JSON.
 
-    python -m benchmarks.peers run SET.parquet FOLDER     Splink: stages, memory; pairs and clusters into FOLDER
-    python -m benchmarks.peers look-up SET.parquet        Splink: one record at a time
-    python -m benchmarks.peers naive SET.parquet          nine similarities called pair by pair
+python -m benchmarks.peers run SET.parquet FOLDER     Splink: stages, memory; pairs and clusters into FOLDER
+python -m benchmarks.peers look-up SET.parquet        Splink: one record at a time
+python -m benchmarks.peers naive SET.parquet          nine similarities called pair by pair
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Splink's model: its documented comparisons for whatever columns a set has, and the rules that block and train."""
+"""Splink's model for whatever columns a set has: comparisons, and the rules that block and train."""
 
 from __future__ import annotations
 
@@ -139,8 +139,7 @@ def _exact(column: str) -> ComparisonLevelCreator:
 def _name(column: str, other: str) -> ComparisonCreator:
     """Equal, the names swapped, close, or one the initial of the other."""
     initial = (
-        f"least(length({column}_l), length({column}_r)) = 1"
-        f" and left({column}_l, 1) = left({column}_r, 1)"
+        f"least(length({column}_l), length({column}_r)) = 1 and left({column}_l, 1) = left({column}_r, 1)"
     )
     return _custom(
         column,
@@ -183,7 +182,7 @@ def _birth() -> ComparisonCreator:
 
 
 def _birth_year() -> ComparisonCreator:
-    apart = "abs(birth_year_l - birth_year_r)"
+    apart = "abs(cast(birth_year_l as integer) - cast(birth_year_r as integer))"
     return _custom(
         "birth_year",
         _exact("birth_year"),
@@ -214,7 +213,9 @@ def _place(street: str, postcode: str | None) -> ComparisonCreator:
     ]
     if postcode:
         levels[5:5] = [
-            cll.CustomLevel(f"{same_code} and ({street}_l is null or {street}_r is null)", "postcode, no street"),
+            cll.CustomLevel(
+                f"{same_code} and ({street}_l is null or {street}_r is null)", "postcode, no street"
+            ),
             cll.CustomLevel(same_code, "postcode, another street"),
         ]
     return cl.CustomComparison(output_column_name="place", comparison_levels=levels)

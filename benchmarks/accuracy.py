@@ -162,6 +162,20 @@ def judge_clusters(found: Codes, truth: Truth) -> ClusterAccuracy:
     )
 
 
+def join_pairs(left: Codes, right: Codes, rows: int) -> Codes:
+    """Cluster rows by linked pairs: whatever hangs together gets the smallest of its row numbers."""
+    cluster = np.arange(rows)
+    while True:
+        lower = cluster.copy()
+        smaller = np.minimum(cluster[left], cluster[right])
+        np.minimum.at(lower, cluster[left], smaller)
+        np.minimum.at(lower, cluster[right], smaller)
+        lower = lower[lower]
+        if np.array_equal(lower, cluster):
+            return cluster
+        cluster = lower
+
+
 def _sizes(codes: Codes) -> Codes:
     """The size of each row's group."""
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)

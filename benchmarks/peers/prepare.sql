@@ -24,7 +24,7 @@ create macro tidy_email(v) as lone_email(lower(trim(v)));
 create macro digits(v) as regexp_replace(regexp_replace(lower(v), 'ext.*$', ''), '[^0-9]', '', 'g');
 
 create macro lone_phone(d) as
-    case when length(d) >= 7 and length(list_distinct(string_split(d, ''))) > 2
+    case when length(d) >= 7 and length(replace(d, left(d, 1), '')) > 1
         and right(d, 9) not in ('123456789', '234567890')
     then right(d, 9) end;
 

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.accuracy import (
     Truth,
+    join_pairs,
     judge_clusters,
     judge_pairs,
     number_pairs,
@@ -75,6 +76,20 @@ class TestClusters:
         judged = judge_clusters(np.arange(6), TRUTH)
         assert judged.b_cubed.precision == 1.0
         assert judged.b_cubed.recall == pytest.approx((1 + 1 + 1) / 6)
+
+
+class TestJoinPairs:
+    def test_what_hangs_together_gets_its_smallest_number(self) -> None:
+        left, right = np.array([5, 4, 3, 1]), np.array([4, 3, 2, 0])
+        assert join_pairs(left, right, 7).tolist() == [0, 0, 2, 2, 2, 2, 6]
+
+    def test_a_long_chain_is_one_cluster(self) -> None:
+        order = np.random.default_rng(1).permutation(5_000)
+        assert set(join_pairs(order[1:], order[:-1], 5_000).tolist()) == {0}
+
+    def test_no_pairs_leave_every_row_alone(self) -> None:
+        none = np.array([], np.int64)
+        assert join_pairs(none, none, 3).tolist() == [0, 1, 2]
 
 
 class TestReadTruth:

@@ -89,7 +89,8 @@ def read_truth(path: Path) -> Truth:
 def _codes(column: pa.ChunkedArray) -> Codes:
     """Number the distinct values; what is missing is -1."""
     indices = column.combine_chunks().dictionary_encode().indices
-    return pc.fill_null(indices, NO_HOUSEHOLD).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes: Codes = pc.fill_null(indices, NO_HOUSEHOLD).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
 
 
 def pairs_within(*codes: Codes) -> int:

@@ -210,7 +210,8 @@ def _row_numbers(named: pa.ChunkedArray, ids: pa.Array) -> Codes:
         raise SystemExit(
             f"{found.null_count} ids of the output are not in the set: it was read by another id."
         )
-    return found.to_numpy().astype(np.int64)
+    rows: Codes = found.to_numpy().astype(np.int64)
+    return rows
 
 
 def _cluster_of_rows(rows: Codes, cluster: pa.ChunkedArray, total: int) -> Codes:

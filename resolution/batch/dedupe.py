@@ -29,7 +29,7 @@ from resolution.batch.spread import processors
 from resolution.errors import InvalidInput
 from resolution.matching.blocking import Candidates, candidate_pairs
 from resolution.matching.groups import Clusters, Links, cluster_rows
-from resolution.matching.model import MatchModel, ModelRefused, load_model
+from resolution.matching.model import ModelRefused, load_model
 from resolution.matching.table import Rows
 from resolution.matching.thresholds import EVEN_ODDS, Expected, choose_threshold, expected_at
 from resolution.matching.training import Trained, train
@@ -118,15 +118,14 @@ def dedupe_files(options: Options, *, watch: Watch = lambda stage, done, total: 
         links = Links(kept.left, kept.right, kept.weight)
         sources = loaded.sources.astype(np.int64) if options.link_only else None
         clusters = cluster_rows(trained.model, loaded.table, links, threshold, sources=sources)
-    return Outcome(
-        options, loaded, candidates, trained, kept, threshold, expected, clusters, stages.seconds
-    )
+    return Outcome(options, loaded, candidates, trained, kept, threshold, expected, clusters, stages.seconds)
 
 
 def _check(options: Options) -> None:
     if options.engine not in ENGINES:
         raise InvalidInput(
-            f"There is no engine {options.engine[:40]!r}; there is {', '.join(ENGINES)}.", engine=options.engine
+            f"There is no engine {options.engine[:40]!r}; there is {', '.join(ENGINES)}.",
+            engine=options.engine,
         )
     if options.link_only and len(options.inputs) < 2:
         raise InvalidInput("Linking only needs two files or more; one was given.")
@@ -148,7 +147,11 @@ def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
         except ModelRefused as refusal:
             raise InvalidInput(str(refusal), path=str(options.model)) from refusal
     return train(
-        loaded.table, candidates, base=load_model(), seed=options.seed, labels=_labels(loaded, candidates, options)
+        loaded.table,
+        candidates,
+        base=load_model(),
+        seed=options.seed,
+        labels=_labels(loaded, candidates, options),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from resolution.batch.dedupe import Outcome, rows_of_clusters
-from resolution.batch.outputs import bands_of, levels_of
+from resolution.batch.outputs import bands_of
 from resolution.batch.run_facts import (
     BlockFact,
     BlockingFacts,
@@ -27,7 +27,7 @@ from resolution.batch.run_facts import (
     ThresholdFacts,
     UnlinkablePoint,
 )
-from resolution.matching.blocking import TOKENS, Joined, blocking_keys
+from resolution.matching.blocking import Joined, blocking_keys
 from resolution.matching.comparisons.many import SILENT
 from resolution.matching.kernel import PRIOR_DETAIL, score_pairs, score_rows
 from resolution.matching.table import Rows
@@ -44,7 +44,13 @@ _METHODS = {"believed": "shipped", "given": "shipped"}
 
 
 def facts_of(
-    outcome: Outcome, *, version: str, started: str, options: Mapping[str, str], timings: Mapping[str, float], peak: int
+    outcome: Outcome,
+    *,
+    version: str,
+    started: str,
+    options: Mapping[str, str],
+    timings: Mapping[str, float],
+    peak: int,
 ) -> RunFacts:
     """Gather everything that the report of a run tells; `peak` is MiB."""
     loaded = outcome.loaded
@@ -157,14 +163,13 @@ def _model(outcome: Outcome) -> ModelFacts:
 def _threshold(outcome: Outcome) -> ThresholdFacts:
     expected = outcome.expected
     curve = tuple(
-        CurvePoint(point.weight, point.precision, point.recall) for point in expected_curve(outcome.kept.weight)
+        CurvePoint(point.weight, point.precision, point.recall)
+        for point in expected_curve(outcome.kept.weight)
     )
     review = min(max(outcome.options.keep, -3.0), outcome.threshold)
     if expected is None:
         return ThresholdFacts(outcome.threshold, review, curve=curve)
-    return ThresholdFacts(
-        outcome.threshold, review, expected.precision, expected.recall, expected.f1, curve
-    )
+    return ThresholdFacts(outcome.threshold, review, expected.precision, expected.recall, expected.f1, curve)
 
 
 def _histogram(outcome: Outcome) -> Histogram:

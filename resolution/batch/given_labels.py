@@ -37,7 +37,9 @@ def read_labels(path: Path, ids: Sequence[str], candidates: tuple[Rows, Rows]) -
     place = {key: number for number, key in enumerate(ids)}
     if (left := _find(columns, _LEFT)) is not None and (right := _find(columns, _RIGHT)) is not None:
         found = _of_pairs(path, rows, (left, right, _find(columns, _VERDICT)), place)
-    elif (record := _find(columns, _RECORD)) is not None and (cluster := _find(columns, _CLUSTER)) is not None:
+    elif (record := _find(columns, _RECORD)) is not None and (
+        cluster := _find(columns, _CLUSTER)
+    ) is not None:
         found = _of_clusters({row[record]: row[cluster] for row in rows}, place, candidates)
     else:
         raise InvalidInput(_no_columns(path, table), path=str(path))

@@ -49,9 +49,7 @@ def group_customers(
     ranked = sorted(scores, key=_rank)
     bench = _Bench({pair_of(pair): pair for pair in reversed(ranked)}, policy, score, frozenset(different))
     edges = [
-        edge
-        for edge in ranked
-        if band_of(policy, edge) in LINKING and pair_of(edge) not in bench.different
+        edge for edge in ranked if band_of(policy, edge) in LINKING and pair_of(edge) not in bench.different
     ]
     bench.look_up(pair for members in connected(edges) for pair in _inner_pairs(members))
     for edge in edges:

@@ -98,7 +98,9 @@ def _pairs_inside(components: Rows) -> Rows:
     """Every pair of rows of a component of three up to MOST_AT_ONCE rows, as left * count + right."""
     count = len(components)
     order = np.argsort(components, kind="stable")
-    starts = np.flatnonzero(np.append(True, components[order][1:] != components[order][:-1])) if count else order
+    starts = (
+        np.flatnonzero(np.append(True, components[order][1:] != components[order][:-1])) if count else order
+    )
     sizes = np.diff(np.append(starts, count))
     found = [np.zeros(0, dtype=np.int64)]
     for size in np.unique(sizes[(sizes > 2) & (sizes <= MOST_AT_ONCE)]):
@@ -145,9 +147,7 @@ def _unknown(pairs: Sequence[tuple[str, str]]) -> list[PairScore]:
     return [PairScore(left, right, NEUTRAL - 1.0, ()) for left, right in pairs]
 
 
-def _of_one_source(
-    components: Rows, whole: Mask, sources: Rows, width: int
-) -> frozenset[frozenset[str]]:
+def _of_one_source(components: Rows, whole: Mask, sources: Rows, width: int) -> frozenset[frozenset[str]]:
     rows = np.flatnonzero(~whole[components])
     pairs = _pairs_inside(components)
     left, right = pairs // len(components), pairs % len(components)

@@ -34,13 +34,12 @@ from resolution.matching.comparisons.many import (
     compare_many,
     compare_many_names,
     compare_two,
-    name_parts,
     number_of,
 )
 from resolution.matching.comparisons.name import TWO_NAMES, are_two_names, compare_names
 from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.model import Level, MatchModel
-from resolution.matching.table import Column, ProfileTable, Rows, table_of
+from resolution.matching.table import Column, Part, ProfileTable, Rows, table_of
 from resolution.types import Address, FieldEvidence, Name, PairScore, Profile
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -182,12 +181,6 @@ class Scorer:
         share = np.array([table.share_of_either(value, field == GIVEN) for value in values], dtype=np.float64)
         return np.log2(exact.m / share), np.log2(np.maximum(exact.household, share) / share)
 
-    def exact_weights(self, column: Column, field: str) -> tuple[Floats, Floats]:
-        """The weights of every distinct value of a column, worked out once a column and model."""
-        name = f"weights {field} {id(self)}"
-        found: tuple[Floats, Floats] = column.fact(name, lambda values: self.value_weights(field, 0, values))
-        return found
-
     def explain(
         self, table: ProfileTable, scores: Scores, profiles: Sequence[Profile]
     ) -> Iterator[PairScore]:
@@ -276,12 +269,10 @@ class _Batch:
         both = np.flatnonzero((column.counts[self.left] > 0) & (column.counts[self.right] > 0))
         owner, left, right = _value_pairs(column, self.left[both], self.right[both])
         given, family = compare_many_names(column, left, right)
-        (givens, given_code), (families, family_code) = name_parts(column)
-        self._mark_two_names(givens.texts, given, given_code[left], given_code[right])
-        given_same, given_home = self._weigh_part(GIVEN, givens, given, given_code[left], given_code[right])
-        family_same, family_home = self._weigh_part(
-            FAMILY, families, family, family_code[left], family_code[right]
-        )
+        givens, families = column.part("given"), column.part("family")
+        self._mark_two_names(givens.texts, given, givens.codes[left], givens.codes[right])
+        given_same, given_home = self._weigh_part(GIVEN, givens, given, left, right)
+        family_same, family_home = self._weigh_part(FAMILY, families, family, left, right)
         same, home = given_same + family_same, given_home + family_home
         said = np.where((given == SILENT) & (family == SILENT), SILENT, 0).astype(np.int8)
         chosen = _best_of_each(owner, said, same, home, column, left, right)
@@ -297,14 +288,16 @@ class _Batch:
                 levels[place] = _NEAR
 
     def _weigh_part(
-        self, field: str, part: Any, levels: Answers, left: Codes, right: Codes
+        self, field: str, part: Part, levels: Answers, left: Codes, right: Codes
     ) -> tuple[Floats, Floats]:
         """An exact name weighs by how common it is; of two spellings, the shorter counts."""
         same, household = self._weigh_levels(field, levels)
         exact = np.flatnonzero(levels == 0)
         if len(exact):
-            ones, others = left[exact], right[exact]
-            chosen = np.where(ones == others, ones, _shorter(part.texts, ones, others))
+            chosen = part.codes[left[exact]]
+            others = part.codes[right[exact]]
+            spelled = np.flatnonzero(chosen != others)
+            chosen[spelled] = _shorter(part.texts, chosen[spelled], others[spelled])
             distinct, inverse = np.unique(chosen, return_inverse=True)
             table = self.scorer.value_weights(field, 0, [part.texts[code] for code in distinct])
             same[exact], household[exact] = table[0][inverse], table[1][inverse]
@@ -325,9 +318,7 @@ class _Batch:
         """SILENT is -1 and picks the zero that ends each table of bits."""
         return self.scorer.same[field][levels], self.scorer.household[field][levels]
 
-    def _note(
-        self, field: str, places: Rows, levels: Answers, same: Floats, household: Floats
-    ) -> None:
+    def _note(self, field: str, places: Rows, levels: Answers, same: Floats, household: Floats) -> None:
         self.levels[field] = np.full(len(self.left), SILENT, dtype=np.int8)
         self.levels[field][places] = levels
         self.weights[field] = np.zeros(len(self.left))

@@ -17,7 +17,7 @@ rejected, and says so in its notes: a mixture can take one home for one person w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,16 +26,16 @@ import numpy.typing as npt
 
 from resolution.matching.blocking import TOKENS, Candidates, Joined, candidate_pairs
 from resolution.matching.comparisons import extra
-from resolution.matching.comparisons.many import SILENT, name_parts
+from resolution.matching.comparisons.many import SILENT
 from resolution.matching.kernel import NAME, Floats, score_rows
 from resolution.matching.model import FREQUENCY_FIELDS, Frequencies, Level, MatchModel
 from resolution.matching.table import EXTRA, Column, ProfileTable, Rows, table_of
 from resolution.types import Profile
 
 # Pairs of one rule, pairs of all, and random pairs that are looked at: more moves the third digit of nothing.
-PAIRS_A_RULE = 20_000
-PAIRS_FOR_PRIORS = 200_000
-RANDOM_PAIRS = 200_000
+PAIRS_A_RULE = 8_000
+PAIRS_FOR_PRIORS = 60_000
+RANDOM_PAIRS = 100_000
 FEWEST_PAIRS = 30
 ROUNDS = 60
 PASSES = 3
@@ -184,8 +184,8 @@ def learn_frequencies(table: ProfileTable, base: MatchModel) -> dict[str, Freque
     """Blend the shipped shares of names with the table's own, and count extra columns."""
     found = dict(base.frequencies)
     column = table.columns[NAME]
-    for name, (part, code) in zip(FREQUENCY_FIELDS, name_parts(column), strict=True):
-        numbers = code[column.codes]
+    for name, part in zip(FREQUENCY_FIELDS, map(column.part, ("given", "family")), strict=True):
+        numbers = part.codes[column.codes]
         counts = np.bincount(numbers[numbers >= 0], minlength=len(part.texts))
         found[name] = _blend(base.frequencies[name], part.texts, counts)
     for name, column in table.columns.items():
@@ -295,7 +295,8 @@ class _Learning:
         found = []
         for wanted in (True, False):
             pairs = np.array(
-                [min(a, b) * len(table) + max(a, b) for a, b, same in labels if same is wanted], dtype=np.int64
+                [min(a, b) * len(table) + max(a, b) for a, b, same in labels if same is wanted],
+                dtype=np.int64,
             )
             found.append(_distinct_rows(self._levels(table, pairs)))
         return found
@@ -381,7 +382,9 @@ class _Learning:
         """The model of the shares as they are now."""
         comparisons = {
             name: tuple(
-                Level(level.name, m=_share(row[SAME]), u=_share(row[RANDOM]), household=_share(row[HOUSEHOLD]))
+                Level(
+                    level.name, m=_share(row[SAME]), u=_share(row[RANDOM]), household=_share(row[HOUSEHOLD])
+                )
                 for level, row in zip(self.believed.comparisons[name], self.shares[name], strict=True)
             )
             for name in self.fields

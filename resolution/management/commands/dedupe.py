@@ -44,14 +44,21 @@ class Command(BaseCommand):
             help="which column is which field; FIELD= drops one, extra:NAME=COLUMN compares any other",
         )
         parser.add_argument(
-            "--link-only", action="store_true", help="each file is free of duplicates: compare across files only"
+            "--link-only",
+            action="store_true",
+            help="each file is free of duplicates: compare across files only",
         )
         parser.add_argument("--model", type=Path, help="a model.json to use instead of learning one")
         parser.add_argument(
-            "--labels", type=Path, help="pairs (id_a, id_b, same) or clusters (record_id, cluster_id) you know"
+            "--labels",
+            type=Path,
+            help="pairs (id_a, id_b, same) or clusters (record_id, cluster_id) you know",
         )
         parser.add_argument(
-            "--threshold", type=float, metavar="W", help="match weight from which to link, log2 odds; else chosen"
+            "--threshold",
+            type=float,
+            metavar="W",
+            help="match weight from which to link, log2 odds; else chosen",
         )
         parser.add_argument(
             "--keep", type=float, default=KEEP, metavar="W", help=f"lowest match weight to write ({KEEP:g})"
@@ -59,7 +66,10 @@ class Command(BaseCommand):
         parser.add_argument("--engine", default=ENGINES[0], help=f"one of: {', '.join(ENGINES)}")
         parser.add_argument("--seed", type=int, default=1, help="of the samples that learning takes (1)")
         parser.add_argument(
-            "--explain", type=_two_ids, metavar="A,B", help="say why two records are, or are not, one customer"
+            "--explain",
+            type=_two_ids,
+            metavar="A,B",
+            help="say why two records are, or are not, one customer",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -177,7 +187,9 @@ def _explain(outcome: Outcome, left: str, right: str) -> None:
     places = {str(key): row for row, key in enumerate(outcome.loaded.ids)}
     for key in (left, right):
         if key not in places:
-            raise InvalidInput(f"There is no record {key[:80]!r} to explain; ids are such as {next(iter(places), '')!r}.")
+            raise InvalidInput(
+                f"There is no record {key[:80]!r} to explain; ids are such as {next(iter(places), '')!r}."
+            )
     profiles = outcome.loaded.profile(places[left]), outcome.loaded.profile(places[right])
     score = score_pair(outcome.trained.model, *profiles)
     sample = sample_of(score, outcome.threshold)

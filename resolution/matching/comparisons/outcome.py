@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-
 ALIKE = 0.8  # Jaro–Winkler similarity
 
 

@@ -62,7 +62,7 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One way to be worth comparing: a prefix of its keys, the tokens of the coarse key, those that refine it."""
+    """One way to be worth comparing: its keys' prefix, the tokens of the coarse key, those that refine it."""
 
     name: str
     what: str

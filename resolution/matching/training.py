@@ -337,7 +337,8 @@ class _Learning:
                 return
 
     def _belief_counts(self, name: str) -> Floats:
-        return self.beliefs[name] * np.array([BELIEF_SAME, BELIEF_HOUSEHOLD, 1.0])
+        counts: Floats = self.beliefs[name] * np.array([BELIEF_SAME, BELIEF_HOUSEHOLD, 1.0])
+        return counts
 
     def _expect(self, number: int, entry: _Patterns, sums: Shares) -> None:
         likely = self._likely(entry.levels, entry.silent_fields)

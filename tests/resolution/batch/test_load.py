@@ -32,7 +32,8 @@ GIVEN = (
 )  # fmt: skip
 FAMILY = (
     "Smith", "Nguyen", "Garcia", "Johnson", "Kovacs", "Silva", "Jensen", "Schmidt", "Nowak", "Ivanov",
-    "Rossi", "Martin", "Brown", "Wilson", "Moore", "Fischer", "Huber", "Kelly", "Murphy", "Walsh", "Lopez", "Diaz",
+    "Rossi", "Martin", "Brown", "Wilson", "Moore", "Fischer", "Huber", "Kelly", "Murphy", "Walsh",
+    "Lopez", "Diaz",
 )  # fmt: skip
 TOWNS = ("Berlin", "Leeds", "Delft", "Lyon", "Turin", "Porto", "Gdansk", "Bergen")
 
@@ -51,7 +52,9 @@ def _person(rng: random.Random, number: int) -> dict[str, Any]:
         "given_name": rng.choice([given, given.upper(), f"Dr. {given}", "guest", ""]),
         "family_name": rng.choice([family, f"{family} jr", "Guest", f"van {family}", ""]),
         "name": rng.choice([f"{given} {family}", f"{family}, {given}", "", "customer"]),
-        "email": rng.choice([f"{given}.{family}{number}@Mail.example", "none", "", f"{given}+x@gmail.com"]),
+        "email": rng.choice(
+            [f"{given}.{family}{number}@Mail.example", "none", "", f"{given}.{family}+x@gmail.com"]
+        ),
         "phone": rng.choice([f"+49 30 90182{number:04d}", f"030 90182{number:04d}", "0000000", ""]),
         "birth_date": rng.choice(
             [day.isoformat(), day.strftime("%m/%d/%Y"), day.strftime("%d/%m/%Y"), "1900-01-01", ""]
@@ -61,7 +64,7 @@ def _person(rng: random.Random, number: int) -> dict[str, Any]:
         "city": rng.choice([*TOWNS, "", "n/a"]),
         "country": rng.choice(["DE", "us", "United Kingdom", "", "Nowhere"]),
         "company": rng.choice(["Acme GmbH & Co. KG", "", "unknown"]),
-        "external_id": rng.choice([f"LC{number % 90}", "", "crm:7", "N 12", "na"]),
+        "external_id": rng.choice([f"LC{number % 90}", "", f"crm:{number}", "N 12", "na"]),
         "handle": rng.choice([f"@{given}", "", "no one"]),
     }
     return {field: value or None for field, value in record.items()}

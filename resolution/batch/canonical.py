@@ -39,6 +39,8 @@ from resolution.types import Address, Name
 # The column of each field, several for some, in the order their values come.
 Fields = Mapping[str, Sequence[Texts]]
 
+_PLAIN_ID = "^[A-Za-z0-9._-]{1,100}$"
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -94,7 +96,7 @@ def canonical_columns(fields: Fields, regions: Regions, systems: Sequence[str]) 
     }
     found["external_id"] = _joined(
         [
-            _plain(texts, _each(texts, _in_system(system)))
+            _plain(texts, _external_ids(texts.values, system))
             for texts, system in zip(fields.get("external_id", ()), systems, strict=True)
         ],
         rows,
@@ -117,8 +119,16 @@ def _each(texts: Texts, canonical: Callable[[str], str]) -> pa.Array:
     return pa.array(map(canonical, texts.values.to_pylist()), pa.string())
 
 
-def _in_system(system: str) -> Callable[[str], str]:
-    return lambda text: external_id_in(system, text).value if text else ""
+def _external_ids(values: pa.Array, system: str) -> pa.Array:
+    """Write each id as `external_id_in` does; ids of plain letters and digits all at once."""
+    plain = pc.and_(
+        pc.match_substring_regex(values, _PLAIN_ID),
+        pc.invert(pc.is_in(pc.ascii_lower(values), value_set=pa.array(sorted(junk.FILLERS), values.type))),
+    )
+    plain = pc.fill_null(pc.and_(plain, pc.match_substring_regex(values, "[^0._-]")), False)
+    written = pc.binary_join_element_wise(external_id_in(system, "a").value.removesuffix("a"), values, "")
+    others = [external_id_in(system, text).value for text in values.filter(pc.invert(plain)).to_pylist()]
+    return pc.replace_with_mask(written, pc.invert(plain), pa.array(others, written.type))
 
 
 def _plain(texts: Texts, canonical: pa.Array) -> Column:

@@ -28,9 +28,23 @@ from resolution.matching.comparisons.company import NAMES_ALIKE, compare_compani
 from resolution.matching.comparisons.email import MOST_SLIPS, compare_emails
 from resolution.matching.comparisons.external_id import compare_external_ids, system_of
 from resolution.matching.comparisons.handle import compare_handles
-from resolution.matching.comparisons.name import compare_family, compare_given, compare_names
+from resolution.matching.comparisons.name import (
+    SHORTEST_SOUND,
+    compare_family,
+    compare_given,
+    compare_names,
+)
 from resolution.matching.comparisons.nicknames import formal_names
-from resolution.matching.comparisons.outcome import ALIKE, Outcome
+from resolution.matching.comparisons.outcome import (
+    ALIKE,
+    LONG_WORD,
+    NEAR,
+    SHORTEST_ALIKE,
+    SHORTEST_NEAR,
+    Outcome,
+    is_alike,
+    is_near,
+)
 from resolution.matching.comparisons.phone import COUNTRY_PART, compare_phones
 from resolution.matching.normalise.address import street_core
 from resolution.matching.normalise.email import is_relay, is_shared_mailbox
@@ -116,7 +130,14 @@ def _compare_rest(
 def _distinct(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.intp]]:
     """The distinct pairs, smaller number first, and the place of each pair among them."""
     low, high = np.minimum(left, right).astype(np.int64), np.maximum(left, right).astype(np.int64)
-    distinct, inverse = np.unique((low << 32) | high, return_inverse=True)
+    packed = (low << 32) | high
+    order = np.argsort(packed)
+    ordered = packed[order]
+    first = np.ones(len(ordered), dtype=np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    inverse = np.empty(len(ordered), dtype=np.intp)
+    inverse[order] = np.cumsum(first) - 1
+    distinct = ordered[first]
     return (distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32), inverse
 
 
@@ -373,16 +394,22 @@ def _settle_part(field: str, part: Part, left: Codes, right: Codes) -> Answers:
 
 
 class _WordFacts:
-    """Of names of one word: what two of them must share to be more than different."""
+    """What is known of names: those of one word, how they sound and begin, and what they may stand for."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = _objects(texts)
         self.one_word = _flags(texts, lambda text: " " not in text and len(text) > 1)
-        self.sound = _numbers_of(texts, sound_of)
+        sounds = [sound_of(text) for text in texts]
+        self.sound = number_values(sounds)
+        self.heard = _lengths(sounds) >= SHORTEST_SOUND
         self.head = number_values(text[:2] for text in texts)
-        self.long = _flags(texts, lambda text: len(text) > _LONG_WORD)
         self.feminine = _flags(texts, lambda text: text.endswith("a"))
         self.forms = np.fromiter(map(_forms_mask, texts), dtype=np.uint64, count=len(texts))
+
+    def begin_alike(self, left: Codes, right: Codes) -> Mask:
+        """Whether the first two letters are the same."""
+        found: Mask = self.head[left] == self.head[right]
+        return found
 
 
 def _forms_mask(text: str) -> int:
@@ -395,38 +422,68 @@ def _forms_mask(text: str) -> int:
 
 def _screen_given(part: Part, left: Codes, right: Codes) -> Answers:
     facts = part.fact("words", _WordFacts)
-    could_shorten = facts.long[left] | facts.long[right]
-    answers = _screen_words(facts, left, right, could_shorten, _GIVEN_DIFFERENT)
-    answers[(facts.forms[left] & facts.forms[right]) != 0] = UNDECIDED
+    answers = _screen_words(facts, left, right, "given_name")
+    may_shorten = facts.begin_alike(left, right) & (answers >= _GIVEN_FAR)
+    answers[may_shorten | ((facts.forms[left] & facts.forms[right]) != 0)] = UNDECIDED
     answers[(left == right) & facts.one_word[left]] = number_of("given_name", "exact")
     return answers
 
 
 def _screen_family(part: Part, left: Codes, right: Codes) -> Answers:
     facts = part.fact("words", _WordFacts)
-    could_be_gendered = facts.feminine[left] | facts.feminine[right]
-    answers = _screen_words(facts, left, right, could_be_gendered, _FAMILY_DIFFERENT)
+    answers = _screen_words(facts, left, right, "family_name")
+    may_be_gendered = facts.begin_alike(left, right) & (facts.feminine[left] | facts.feminine[right])
+    answers[may_be_gendered] = UNDECIDED
     answers[left == right] = number_of("family_name", "exact")
     return answers
 
 
-def _screen_words(facts: _WordFacts, left: Codes, right: Codes, kin: Mask, different: int) -> Answers:
-    """Single words that neither sound nor look alike are different; all others are undecided.
-
-    Of `kin` words, those that begin alike are undecided too.
-    """
-    answers = np.full(len(left), different, dtype=np.int8)
+def _screen_words(facts: _WordFacts, left: Codes, right: Codes, field: str) -> Answers:
+    """Of single words: close when one slip or one sound makes them one, far when they look alike."""
+    answers = np.full(len(left), number_of(field, "different"), dtype=np.int8)
     plain = facts.one_word[left] & facts.one_word[right]
-    alike = facts.sound[left] == facts.sound[right]
-    alike |= kin & (facts.head[left] == facts.head[right])
-    answers[~plain | alike] = UNDECIDED
-    places = np.flatnonzero(answers == different)
-    answers[places[_maybe_near(facts.texts, left, right, places)]] = UNDECIDED
+    places = np.flatnonzero(plain & (left != right))
+    near, alike = _likeness(facts.texts, left[places], right[places])
+    answers[places[alike]] = number_of(field, "far")
+    answers[places[near]] = number_of(field, "close")
+    answers[plain & facts.heard[left] & (facts.sound[left] == facts.sound[right])] = number_of(field, "close")
+    answers[~plain] = UNDECIDED
     return answers
 
 
-# A short form of a word no longer than this looks alike by Jaro and Winkler's measure already.
-_LONG_WORD = 16
+def _likeness(texts: npt.NDArray[np.object_], left: Codes, right: Codes) -> tuple[Mask, Mask]:
+    """What `is_near` and `is_alike` say of pairs of words."""
+    if not len(left):
+        nothing = np.zeros(0, dtype=np.bool_)
+        return nothing, nothing
+    low, high, inverse = _distinct(left, right)
+    ones, others = texts[low].tolist(), texts[high].tolist()
+    slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
+    jaro = process.cpdist(
+        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - ROUNDING, dtype=np.float64
+    )
+    near, alike = _near_and_alike(ones, others, slips, jaro)
+    for place in np.flatnonzero(_on_the_edge(jaro)):
+        near[place], alike[place] = is_near(ones[place], others[place]), is_alike(ones[place], others[place])
+    return near[inverse], alike[inverse]
+
+
+def _near_and_alike(
+    ones: Sequence[str], others: Sequence[str], slips: npt.NDArray[np.uint8], jaro: npt.NDArray[np.float64]
+) -> tuple[Mask, Mask]:
+    one, other = _lengths(ones), _lengths(others)
+    shorter, apart = np.minimum(one, other), np.abs(one - other)
+    same_start = _flags(list(zip(ones, others, strict=True)), lambda pair: pair[0][0] == pair[1][0])
+    near: Mask = slips <= np.where(shorter >= LONG_WORD, 2, 1)
+    near |= (shorter >= 5) & same_start & (jaro >= NEAR)
+    near &= (shorter >= SHORTEST_NEAR) & (apart <= 2)
+    alike: Mask = (jaro >= ALIKE) | ((shorter >= SHORTEST_ALIKE) & (slips <= 2))
+    return near, alike
+
+
+def _on_the_edge(jaro: npt.NDArray[np.float64]) -> Mask:
+    found: Mask = (np.abs(jaro - ALIKE) <= 2 * ROUNDING) | (np.abs(jaro - NEAR) <= 2 * ROUNDING)
+    return found
 
 
 # Address

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import ground, import_speed, merge_speed, register_quality, resolve_speed
+from benchmarks import dedupe_speed, ground, import_speed, merge_speed, register_quality, resolve_speed
 from benchmarks.ground import Figure
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -13,6 +13,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "resolve": resolve_speed.measure,
     "merge": merge_speed.measure,
     "quality": register_quality.measure,
+    "dedupe": dedupe_speed.measure,
 }
 
 

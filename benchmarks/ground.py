@@ -15,6 +15,9 @@ import django
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "identity_project.settings")
 
+# The generated sets, and how many rows each has.
+SIZES = {"customers_10k": 10_000, "customers_100k": 100_000, "customers_1m": 1_000_000}
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -76,7 +79,7 @@ def find_set(name: str) -> Path | None:
     for folder in _folders():
         if (folder / f"{name}.parquet").exists():
             return folder / f"{name}.parquet"
-    size = {"customers_10k": 10_000, "customers_100k": 100_000}.get(name)
+    size = SIZES.get(name)
     return _make_set(name, size) if size else None
 
 
@@ -106,7 +109,11 @@ def _make_set(name: str, size: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     table = make_customers(size)
     ids = pa.array([f"r{number}" for number in table["customer_id"].to_pylist()])
-    truth = {"record_id": ids, "true_cluster": table["true_id"].cast(pa.string())}
+    truth = {
+        "record_id": ids,
+        "true_cluster": table["true_id"].cast(pa.string()),
+        "household_id": table["household_id"].cast(pa.string()),
+    }
     seen = table.drop_columns(["customer_id", "true_id", "household_id"]).add_column(0, "record_id", ids)
     pq.write_table(pa.table(truth), folder / f"{name}.truth.parquet")
     pq.write_table(seen, folder / f"{name}.parquet")

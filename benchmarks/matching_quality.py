@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -34,7 +34,7 @@ from resolution.matching.evaluate import (  # noqa: E402
     evaluate_pairs,
     label_groups,
 )
-from resolution.matching.kernel import score_pair, score_pairs  # noqa: E402
+from resolution.matching.kernel import score_pairs  # noqa: E402
 from resolution.matching.model import load_model  # noqa: E402
 from resolution.matching.normalise.profile import build_profile  # noqa: E402
 from resolution.types import Band, Group, PairScore, Profile  # noqa: E402
@@ -116,8 +116,9 @@ def report(labelled: Labelled) -> None:
     seconds = time.process_time() - started
     report_bands(labelled, policy, scores)
 
-    def score(left: str, right: str) -> PairScore:
-        return score_pair(model, labelled.profiles[left], labelled.profiles[right])
+    def score(pairs: Sequence[tuple[str, str]]) -> Iterator[PairScore]:
+        profiles = labelled.profiles
+        return score_pairs(model, ((profiles[left], profiles[right]) for left, right in pairs))
 
     report_groups(labelled, group_customers(scores, policy=policy, score=score))
     rows = len(labelled.profiles)

@@ -191,6 +191,7 @@ SPECTACULAR_SETTINGS = {
         "ConflictKind": "resolution.models.Conflict.Kind",
         "ConflictState": "resolution.models.Conflict.State",
         "ProposalState": "resolution.models.MergeProposal.State",
+        "ModelState": "resolution.models.StoredModel.State",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

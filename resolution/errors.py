@@ -112,6 +112,37 @@ class FourEyes(NotPermitted):
         super().__init__("You proposed this merge; a second person has to approve or reject it.")
 
 
+class MakerPromotes(NotPermitted):
+    code = "maker_promotes"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"You made model {version}; a second person has to promote it.", model=version)
+
+
+class ModelUnusable(Refused):
+    """A stored model this release cannot evaluate."""
+
+    code = "model_unusable"
+
+    def __init__(self, version: str, why: str) -> None:
+        super().__init__(
+            f"Model {version} cannot be used: {why} Roll back to another model, or train a new one.",
+            model=version,
+        )
+
+
+class NotSeenInShadow(Refused):
+    """A model whose effects nobody could have looked at."""
+
+    code = "not_seen_in_shadow"
+
+    def __init__(self, version: str, why: str) -> None:
+        super().__init__(
+            f"Model {version} {why}. Compare it in shadow and look at who would merge and who would split.",
+            model=version,
+        )
+
+
 class IllegalTransition(Refused):
     code = "illegal_transition"
 

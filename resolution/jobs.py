@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from resolution.errors import Refused
-from resolution.services import idempotency, importing, queue
+from resolution.services import compare_models, idempotency, importing, queue
+from resolution.services import train_model as training
 from resolution.services.find_duplicates import find_duplicates as find_and_settle
 from resolution.types import Actor
 
@@ -19,6 +23,20 @@ from resolution.types import Actor
 def find_duplicates(*, actor: dict[str, Any]) -> dict[str, int]:
     """Look for duplicates over the whole register; returns the counts."""
     return find_and_settle(actor=Actor(**actor)).settled.counts()
+
+
+@app.task(name="compare_model", queueing_lock="compare_model", lock="compare_model")
+def compare_model(*, version: str, actor: dict[str, Any]) -> dict[str, int]:
+    """Compare a model in shadow with the live one; returns the counts."""
+    row = compare_models.compare_in_shadow(version=version, actor=Actor(**actor))
+    counts: dict[str, int] = (row.comparison or {}).get("counts", {})
+    return counts
+
+
+@app.task(name="train_model", queueing_lock="train_model", lock="train_model")
+def train_model(*, name: str, actor: dict[str, Any]) -> str:
+    """Learn a model from the register and keep it as a draft; returns its version."""
+    return training.train_model(actor=Actor(**actor), name=name).version
 
 
 @app.task(name="import_file", lock="import_file")
@@ -47,10 +65,34 @@ def forget_old_answers(timestamp: int) -> int:
 
 def start_find_duplicates(actor: Actor) -> int:
     """Ask the worker for a run; returns the job's number. Raises Refused when one is waiting already."""
-    try:
+    with _once_waiting("A search for duplicates"):
         return find_duplicates.defer(actor=asdict(actor))
+
+
+def start_compare_model(version: str, actor: Actor) -> int:
+    """Ask the worker to compare a model in shadow; returns the job's number.
+
+    Raises NotFound, IllegalTransition for a model that cannot be compared, Refused when one waits already.
+    """
+    compare_models.check_comparable(version)
+    with _once_waiting("A comparison"):
+        return compare_model.defer(version=version, actor=asdict(actor))
+
+
+def start_train_model(name: str, actor: Actor) -> int:
+    """Ask the worker to train a model; returns the job's number. Raises Refused when one waits already."""
+    with _once_waiting("A training"):
+        return train_model.defer(name=name, actor=asdict(actor))
+
+
+@contextmanager
+def _once_waiting(what: str) -> Iterator[None]:
+    """Put a job of which one may wait into the queue, without harm to the transaction around it."""
+    try:
+        with transaction.atomic():
+            yield
     except AlreadyEnqueued:
-        raise Refused("A search for duplicates is waiting for the worker already; see Runs.") from None
+        raise Refused(f"{what} is waiting for the worker already; see Runs.") from None
 
 
 def start_import(

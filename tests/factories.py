@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,10 @@ from factory.django import DjangoModelFactory
 
 from customers.models import Channel, Customer, Mapping, Message, SourceRecord, Ticket
 from resolution.matching.identifiers import normalise_identifier
-from resolution.models import Conflict, ConflictMember
+from resolution.matching.model import MatchModel, load_model
+from resolution.models import Conflict, ConflictMember, StoredModel
 from resolution.services.conflicts import name_members
+from resolution.services.match_models import add_draft
 from resolution.types import Actor
 
 
@@ -106,6 +109,17 @@ class ConflictFactory(DjangoModelFactory[Conflict]):
         conflict = super()._create(model_class, *args, **kwargs)
         ConflictMember.objects.bulk_create(ConflictMember(conflict=conflict, customer=row) for row in members)
         return conflict
+
+
+def make_model(version: str = "2.0.0", **changes: Any) -> MatchModel:
+    """Return the shipped model under another version; `prior=-45.0` makes it believe nothing."""
+    return replace(load_model(None), **{"name": "trial", "version": version, **changes})
+
+
+def draft(version: str = "2.0.0", *, actor: Actor | None = None, **changes: Any) -> StoredModel:
+    """Keep such a model as a draft; Identity Desk itself made it unless an actor is named."""
+    model = make_model(version, **changes)
+    return add_draft(model=model, metrics={}, actor=actor or Actor.machine("test"))
 
 
 class UserFactory(DjangoModelFactory[User]):

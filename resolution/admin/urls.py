@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from resolution import converters  # noqa: F401  (makes <version:…> known)
 from resolution.admin import (
     api_keys,
     approvals,
@@ -11,6 +12,7 @@ from resolution.admin import (
     customer,
     duplicates,
     home,
+    match_models,
     queue,
     runs,
     undo,
@@ -44,6 +46,13 @@ urlpatterns = [
     path("merges/<int:merge_id>/undo/", undo.undo, name="undo"),
     path("runs/", runs.runs, name="runs"),
     path("runs/start/", runs.start_run, name="start-run"),
+    path("models/", match_models.models, name="models"),
+    path("models/<version:version>/", match_models.model, name="model"),
+    path("models/<version:version>/compare/", match_models.compare_model, name="compare-model"),
+    path("models/<version:version>/promote/", match_models.promote_model, name="promote-model"),
+    path("models/<version:version>/roll-back/", match_models.roll_back_model, name="roll-back-model"),
+    path("models/<version:version>/discard/", match_models.discard_model, name="discard-model"),
+    path("train-model/", match_models.train_model, name="train-model"),
     path("resolution/apikey/add/", api_keys.make_key, name="make-key"),
     path("resolution/apikey/<int:key_id>/revoke/", api_keys.revoke_key, name="revoke-key"),
     path("resolution/auditentry/check/", audit.check_trail, name="check-trail"),

@@ -29,6 +29,7 @@ SEARCH = Access("resolve", "customers.view_customer")
 READ = Access("read", "customers.view_customer")
 READ_MERGES = Access("read", "resolution.view_merge")
 READ_AUDIT = Access("read", "resolution.view_auditentry")
+READ_MODELS = Access("read", "resolution.view_storedmodel")
 LINK = Access("link", "customers.change_customer")
 SEE_CONFLICTS = Access("conflicts", "resolution.view_conflict")
 JUDGE = Access("conflicts", "resolution.work_conflicts")
@@ -36,6 +37,8 @@ SEE_PROPOSALS = Access("merge", "resolution.view_merge")
 PROPOSE = Access("merge", "resolution.propose_merge")
 APPROVE = Access("approve", "resolution.approve_merge")
 UNDO = Access("approve", "resolution.undo_merge")
+COMPARE_MODELS = Access("approve", "resolution.start_run")
+PROMOTE_MODELS = Access("approve", "resolution.promote_model")
 
 
 class HasAccess(BasePermission):

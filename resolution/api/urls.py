@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.urls import path, re_path, register_converter
+from django.urls import path, re_path
 from django.urls.converters import UUIDConverter
 
+from resolution import converters  # noqa: F401  (makes <number:…> and <version:…> known)
 from resolution.api import (
     audit,
     channels,
@@ -14,25 +15,12 @@ from resolution.api import (
     identifiers,
     judgements,
     merges,
+    models,
     proposals,
     resolve,
     views,
 )
 
-
-class NumberConverter:
-    """A number that a bigint column can hold."""
-
-    regex = "[1-9][0-9]{0,17}"
-
-    def to_python(self, value: str) -> int:
-        return int(value)
-
-    def to_url(self, value: int) -> str:
-        return str(value)
-
-
-register_converter(NumberConverter, "number")
 UUID = UUIDConverter.regex
 
 app_name = "api"
@@ -81,6 +69,11 @@ urlpatterns = [
     path("merges", merges.MergeListView.as_view(), name="merges"),
     path("merges/<number:merge_id>", merges.MergeView.as_view(), name="merge"),
     path("merges/<number:merge_id>/undo", merges.UndoView.as_view(), name="merge-undo"),
+    path("models", models.ModelListView.as_view(), name="models"),
+    path("models/<version:version>", models.ModelView.as_view(), name="model"),
+    path("models/<version:version>/compare", models.CompareView.as_view(), name="model-compare"),
+    path("models/<version:version>/promote", models.PromoteView.as_view(), name="model-promote"),
+    path("models/<version:version>/rollback", models.RollBackView.as_view(), name="model-rollback"),
     path("audit", audit.AuditListView.as_view(), name="audit"),
     path("channels", channels.ChannelListView.as_view(), name="channels"),
     re_path(r"^(?P<rest>.*)$", views.NothingHere.as_view(), name="nothing-here"),

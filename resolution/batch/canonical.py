@@ -33,8 +33,10 @@ from resolution.matching.normalise.bulk import (
 from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.external_id import external_id_in, normalise_handle
 from resolution.matching.normalise.text import plain_words
-from resolution.matching.table import EXTRA, Column, single_column
+from resolution.matching.table import EXTRA, Column, Composites, Part, single_column
 from resolution.types import Address, Name
+
+_ADDRESS_PARTS = ("street", "house", "postcode", "city", "country")
 
 # The column of each field, several for some, in the order their values come.
 Fields = Mapping[str, Sequence[Texts]]
@@ -183,11 +185,8 @@ def _names(fields: Fields, rows: int) -> Column:
         given = np.where(bare, take(first, whole.codes), given)
         family = np.where(bare, take(last, whole.codes), family)
     (firsts, lasts), pairs = combine([given, family])
-    values = [
-        Name(first, last)
-        for first, last in zip(_looked_up(given_texts, firsts), _looked_up(family_texts, lasts), strict=True)
-    ]
-    return _objects(values, pairs, (firsts >= 0) | (lasts >= 0))
+    parts = {"given": (given_texts, firsts), "family": (family_texts, lasts)}
+    return _composed(Name, parts, pairs, (firsts >= 0) | (lasts >= 0))
 
 
 def _half(texts: Texts | None, rows: int) -> tuple[pa.Array, Codes]:
@@ -224,11 +223,16 @@ def _looked_up(texts: pa.Array, codes: Codes) -> list[str]:
     return found
 
 
-def _objects(values: Sequence[object], codes: Codes, useful: npt.NDArray[np.bool_]) -> Column:
-    """A column of the useful values, numbered anew; equal ones must have met before."""
+def _composed(
+    make: Callable[..., object],
+    parts: Mapping[str, tuple[pa.Array, Codes]],
+    codes: Codes,
+    useful: npt.NDArray[np.bool_],
+) -> Column:
+    """A column of the useful combinations of parts, numbered anew; equal ones must have met before."""
     numbers = np.where(useful, np.cumsum(useful) - 1, -1).astype(np.int32)
-    kept = [value for value, keep in zip(values, useful.tolist(), strict=True) if keep]
-    return single_column(kept, take(numbers, codes))
+    kept = {name: Part(texts.to_pylist(), own[useful]) for name, (texts, own) in parts.items()}
+    return single_column(Composites(make, kept), take(numbers, codes))
 
 
 # ── Addresses
@@ -244,10 +248,12 @@ def _addresses(fields: Fields, rows: int) -> Column:
         for field, canonical in (("postcode", _postcodes), ("city", _cities), ("country", _countries))
     ]
     places, codes = combine([numbers for _, numbers in parts])
-    columns = [_looked_up(texts, place) for (texts, _), place in zip(parts, places, strict=True)]
     street, _, postcode, city, _ = (place >= 0 for place in places)
-    values = [Address(*row) for row in zip(*columns, strict=True)]
-    return _objects(values, codes, street | postcode | city)
+    named = {
+        name: (texts, place)
+        for name, (texts, _), place in zip(_ADDRESS_PARTS, parts, places, strict=True)
+    }
+    return _composed(Address, named, codes, street | postcode | city)
 
 
 def _part(

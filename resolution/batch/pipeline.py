@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations, islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import Max
@@ -22,8 +22,9 @@ from django.db.models import Max
 from customers.models import Customer, SourceRecord
 from resolution.batch.sql import read_sql
 from resolution.matching.blocking import MAX_BLOCK, MAX_RARE_BLOCK, RARE_PREFIXES
-from resolution.matching.clusters import group_customers
-from resolution.matching.kernel import score_pair, score_pairs
+from resolution.matching.clusters import connected, group_customers
+from resolution.matching.kernel import score_pairs
+from resolution.matching.model import MatchModel
 from resolution.models import AuditEntry
 from resolution.selectors.judgements import different_pairs, verdicts_on_pairs
 from resolution.selectors.match_model import live_model, live_policy
@@ -31,6 +32,7 @@ from resolution.selectors.profiles import load_profiles
 from resolution.types import Group, PairScore, Profile
 
 IdPair = tuple[uuid.UUID, uuid.UUID]
+SomePair = TypeVar("SomePair", bound=tuple[Any, Any])
 
 # Profiles kept between chunks; one takes about 2 KB.
 PROFILES_KEPT = 60_000
@@ -123,10 +125,12 @@ class ProfileShelf:
 class Comparison:
     """One walk from candidates to groups; `shelf` may live longer than one walk.
 
+    `model` is the one in force when the walk begins, whatever is promoted meanwhile, or another to be tried.
     `seen` has the version of each customer with a score, as it was compared first.
     """
 
     shelf: ProfileShelf = field(default_factory=ProfileShelf)
+    model: MatchModel = field(default_factory=live_model)
     counts: Counts = field(default_factory=Counts)
     seen: dict[uuid.UUID, int] = field(default_factory=dict)
 
@@ -140,14 +144,20 @@ class Comparison:
         self, pairs: Iterable[IdPair], *, watch: Callable[[int], None] = lambda done: None
     ) -> Findings:
         """Score candidate pairs, each given once, and group what holds together."""
-        scores = list(self._score(pairs, watch))
+        return self.group(list(self.score(pairs, watch=watch)))
+
+    def group(self, scores: Sequence[PairScore]) -> Findings:
+        """Find out which of the customers of scored pairs hold together."""
         apart = _kept_apart(scores)
-        groups = group_customers(scores, policy=live_policy(), score=self._score_one, different=apart)
+        groups = group_customers(scores, policy=live_policy(), score=self._score_some, different=apart)
         return Findings(groups, self.counts)
 
-    def _score(self, pairs: Iterable[IdPair], watch: Callable[[int], None]) -> Iterator[PairScore]:
+    def score(
+        self, pairs: Iterable[IdPair], *, watch: Callable[[int], None] = lambda done: None
+    ) -> Iterator[PairScore]:
+        """Score candidate pairs and give those in the review band and above it."""
         clean = _clean_channels()
-        for chunk in _chunks(pairs, PAIRS_A_CHUNK):
+        for chunk in chunks(pairs, PAIRS_A_CHUNK):
             ids = {key for pair in chunk for key in pair}
             profiles = self.shelf.take(ids)
             sources = _clean_sources(ids) if clean else {}
@@ -159,7 +169,7 @@ class Comparison:
             self.counts.pairs += len(wanted)
             self.counts.same_source += len(chunk) - len(wanted)
             known = ((profiles[a], profiles[b]) for a, b in wanted if a in profiles and b in profiles)
-            scores = list(score_pairs(live_model(), known, floor=live_policy().review))
+            scores = list(score_pairs(self.model, known, floor=live_policy().review))
             self._note_versions(scores)
             yield from scores
             watch(self.counts.pairs)
@@ -169,10 +179,11 @@ class Comparison:
             key = uuid.UUID(text)
             self.seen.setdefault(key, self.shelf.version(key))
 
-    def _score_one(self, left: str, right: str) -> PairScore:
-        ids = (uuid.UUID(left), uuid.UUID(right))
-        profiles = self.shelf.take(ids)
-        return score_pair(live_model(), profiles[ids[0]], profiles[ids[1]])
+    def _score_some(self, pairs: Sequence[tuple[str, str]]) -> Iterator[PairScore]:
+        for chunk in chunks(pairs, PAIRS_A_CHUNK):
+            wanted = [(uuid.UUID(left), uuid.UUID(right)) for left, right in chunk]
+            profiles = self.shelf.take({key for pair in wanted for key in pair})
+            yield from score_pairs(self.model, ((profiles[left], profiles[right]) for left, right in wanted))
 
 
 def candidates_of(ids: Collection[uuid.UUID], counts: Counts) -> list[IdPair]:
@@ -214,7 +225,7 @@ def _kept_apart(scores: Sequence[PairScore]) -> frozenset[frozenset[str]]:
     """Pairs that may not become one: a person said so, or one clean source has both."""
     clean = _clean_channels()
     apart: set[frozenset[str]] = set()
-    for components in _lots(_components(scores)):
+    for components in _lots(connected(scores)):
         ids = {uuid.UUID(key) for component in components for key in component}
         apart |= {frozenset(map(str, pair)) for pair in _judged_apart(ids)}
         if clean:
@@ -228,18 +239,6 @@ def _judged_apart(ids: Collection[uuid.UUID]) -> set[frozenset[uuid.UUID]]:
         for pair, verdict in verdicts_on_pairs(ids).items()
         if verdict.word in _NOT_ONE and (verdict.fresh or verdict.word != "unsure")
     }
-
-
-def _components(scores: Iterable[PairScore]) -> list[set[str]]:
-    """The customers that scored pairs bring together, directly or over others."""
-    found: dict[str, set[str]] = {}
-    for score in scores:
-        sides = (found.setdefault(key, {key}) for key in (score.left, score.right))
-        small, large = sorted(sides, key=len)
-        if small is not large:
-            large |= small
-            found.update(dict.fromkeys(small, large))
-    return list({id(entry): entry for entry in found.values()}.values())
 
 
 def _lots(components: Iterable[set[str]]) -> Iterator[list[set[str]]]:
@@ -284,7 +283,8 @@ def _clean_sources(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, frozenset[Any]
     return {key: frozenset(value) for key, value in found.items()}
 
 
-def _chunks(pairs: Iterable[IdPair], size: int) -> Iterator[list[IdPair]]:
+def chunks(pairs: Iterable[SomePair], size: int) -> Iterator[list[SomePair]]:
+    """Cut pairs into lists of at most `size`."""
     rest = iter(pairs)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -26,13 +26,14 @@ _SHARES = 4
 
 def spread(function: Callable[[Value], Result], values: Sequence[Value], /) -> Iterable[Result]:
     """Apply a pure function that can be pickled to every value, in order."""
-    processes = _processors()
+    processes = processors()
     if len(values) < FEWEST_SPREAD or processes < 2 or not sys.platform.startswith("linux"):
         return map(function, values)
     return _in_processes(function, values, processes)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Count the processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -41,10 +42,10 @@ def _in_processes(
 ) -> Iterator[Result]:
     context = multiprocessing.get_context("fork")
     share = -(-len(values) // (processes * _SHARES))
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_interrupts) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=leave_interrupts) as pool:
         yield from pool.map(function, values, chunksize=share)
 
 
-def _leave_interrupts() -> None:
+def leave_interrupts() -> None:
     """An interrupt is for the process that leads; these end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,11 +12,11 @@ keys of a whole table as numbers, and `candidate_pairs` joins them; both read RU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from resolution.matching.normalise.address import street_core
 from resolution.matching.normalise.email import is_shared_mailbox
 from resolution.matching.normalise.name import core_family, sound_of
-from resolution.matching.table import PROFILE_COLUMNS, Column, ProfileTable, Rows
+from resolution.matching.table import PROFILE_COLUMNS, Column, Part, ProfileTable, Rows
 from resolution.types import Address, Name, Profile
 
 # Keys of more customers than this are skipped; their finer keys still count.
@@ -40,15 +40,29 @@ PHONE_TAIL = 8
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Something two customers may share: the field it comes from, and what a value of that field gives."""
+    """Something two customers may share: the field it comes from, and what a value of that field gives.
+
+    Where only one part of the value counts, `part` names it and `of` is given its text. Otherwise `numbers`
+    tells how the values of a column share it, the same as `of` does for one value.
+    """
 
     field: str
     of: Callable[[Any], tuple[str, ...]]
+    part: str = ""
+    numbers: Callable[[Column], Sequence[Numbered]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Numbered:
+    """A token's number for each value of a column, -1 for none; numbers are below `size`."""
+
+    codes: Rows
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One way to be worth comparing: a prefix of its keys, the tokens of the coarse key, those that refine it."""
+    """One way to be worth comparing: its keys' prefix, the tokens of the coarse key, those that refine it."""
 
     name: str
     what: str
@@ -91,70 +105,112 @@ def _year(date: str) -> tuple[str, ...]:
     return (date[:4],)
 
 
-def _month_and_day(date: str) -> tuple[str, ...]:
-    return (date[5:],)
+def _initial(text: str) -> tuple[str, ...]:
+    return (text[0],)
 
 
-def _initial(name: Name) -> tuple[str, ...]:
-    return (name.given[0],) if name.given else ()
+@lru_cache(1 << 16)
+def _given(given: str) -> tuple[str, ...]:
+    return _heard(sound_of(given.split()[0]))
 
 
-def _family_initial(name: Name) -> tuple[str, ...]:
-    return (name.family[0],) if name.family else ()
-
-
-def _given(name: Name) -> tuple[str, ...]:
-    return _heard(_given_sound(name.given)) if name.given else ()
-
-
-def _family(name: Name) -> tuple[str, ...]:
-    return _heard(_family_sound(name.family)) if name.family else ()
-
-
-def _both_names(name: Name) -> tuple[str, ...]:
-    """Both names as they sound, in either order."""
-    if not (name.given and name.family):
-        return ()
-    return ("+".join(sorted((_given_sound(name.given), _family_sound(name.family)))),)
-
-
-def _either_name(name: Name) -> tuple[str, ...]:
-    return (*_given(name), *_family(name))
+@lru_cache(1 << 16)
+def _family(family: str) -> tuple[str, ...]:
+    return _heard(sound_of(core_family(family)))
 
 
 def _heard(sound: str) -> tuple[str, ...]:
     return (sound,) if sound else ()
 
 
-@lru_cache(1 << 16)
-def _given_sound(given: str) -> str:
-    return sound_of(given.split()[0])
+def _both_names(name: Name) -> tuple[str, ...]:
+    """Both names as they sound, in either order."""
+    if not (name.given and name.family):
+        return ()
+    given, family = ("".join(sound) for sound in (_given(name.given), _family(name.family)))
+    return ("+".join(sorted((given, family))),)
 
 
-@lru_cache(1 << 16)
-def _family_sound(family: str) -> str:
-    return sound_of(core_family(family))
+def _number_both_names(column: Column) -> list[Numbered]:
+    given, family, size = _sounds(column, silent=True)
+    low, high = np.minimum(given, family), np.maximum(given, family)
+    return [_distinct(np.where(low >= 0, low * size + high, -1))]
 
 
-def _postcode(address: Address) -> tuple[str, ...]:
-    return (address.postcode,) if address.postcode else ()
+def _either_name(name: Name) -> tuple[str, ...]:
+    return (*(_given(name.given) if name.given else ()), *(_family(name.family) if name.family else ()))
 
 
-def _city(address: Address) -> tuple[str, ...]:
-    return (address.city,) if address.city else ()
+def _number_either_name(column: Column) -> list[Numbered]:
+    given, family, size = _sounds(column, silent=False)
+    return [Numbered(given, size), Numbered(family, size)]
+
+
+def _sounds(column: Column, *, silent: bool) -> tuple[Rows, Rows, int]:
+    """How the given and the family name of each value sound, in numbers of one kind; -1 for none.
+
+    With `silent` a name that makes no sound still has a number.
+    """
+    numbers: dict[str, int] = {}
+    found = []
+    for part, of in ((column.part("given"), _given), (column.part("family"), _family)):
+        sounds = ["".join(of(text)) for text in part.texts]
+        own = [numbers.setdefault(text, len(numbers)) if text or silent else -1 for text in sounds]
+        found.append(_looked_up(np.array(own, dtype=np.int64), part))
+    return found[0], found[1], len(numbers)
+
+
+def _looked_up(of_text: Rows, part: Part) -> Rows:
+    """What is known of each text, for each value; -1 where a value has none."""
+    found: Rows = np.append(of_text, -1)[part.codes]
+    return found
+
+
+def _distinct(codes: Rows) -> Numbered:
+    """Number codes anew, from 0 on without gaps; -1 stays."""
+    filled = codes >= 0
+    distinct, inverse = np.unique(codes[filled], return_inverse=True)
+    found = np.full(len(codes), -1, dtype=np.int64)
+    found[filled] = inverse
+    return Numbered(found, len(distinct))
 
 
 def _house(address: Address) -> tuple[str, ...]:
     place = address.postcode or address.city
-    if not (address.street and address.house and place):
-        return ()
-    return (f"{address.house}|{_street_head(address.street)}|{place}",)
+    return tuple(f"{door}|{place}" for door in _door(address) if place)
+
+
+def _number_houses(column: Column) -> list[Numbered]:
+    [doors] = _number_doors(column)
+    numbers: dict[str, int] = {}
+    postcode, city = (
+        _looked_up(_number_with(numbers, part.texts), part)
+        for part in (column.part("postcode"), column.part("city"))
+    )
+    place = np.where(postcode >= 0, postcode, city)
+    both = (doors.codes >= 0) & (place >= 0)
+    return [_distinct(np.where(both, doors.codes * len(numbers) + place, -1))]
+
+
+def _number_with(numbers: dict[str, int], texts: Sequence[str]) -> Rows:
+    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
 
 
 def _door(address: Address) -> tuple[str, ...]:
     if not (address.street and address.house):
         return ()
     return (f"{address.house}|{_street_head(address.street)}",)
+
+
+def _number_doors(column: Column) -> list[Numbered]:
+    house, street = column.part("house"), column.part("street")
+    numbers: dict[str, int] = {}
+    heads = np.array(
+        [numbers.setdefault(_street_head(text), len(numbers)) for text in street.texts], dtype=np.int64
+    )
+    head = _looked_up(heads, street)
+    both = (house.codes >= 0) & (head >= 0)
+    return [_distinct(np.where(both, house.codes.astype(np.int64) * max(len(numbers), 1) + head, -1))]
 
 
 @lru_cache(1 << 16)
@@ -171,17 +227,16 @@ TOKENS: Mapping[str, Token] = {
     "handle": Token("handle", _whole),
     "day": Token("birth_date", _day),
     "year": Token("birth_date", _year),
-    "month_and_day": Token("birth_date", _month_and_day),
-    "initial": Token("name", _initial),
-    "family_initial": Token("name", _family_initial),
-    "given": Token("name", _given),
-    "family": Token("name", _family),
-    "both_names": Token("name", _both_names),
-    "either_name": Token("name", _either_name),
-    "postcode": Token("address", _postcode),
-    "city": Token("address", _city),
-    "house": Token("address", _house),
-    "door": Token("address", _door),
+    "initial": Token("name", _initial, part="given"),
+    "family_initial": Token("name", _initial, part="family"),
+    "given": Token("name", _given, part="given"),
+    "family": Token("name", _family, part="family"),
+    "both_names": Token("name", _both_names, numbers=_number_both_names),
+    "either_name": Token("name", _either_name, numbers=_number_either_name),
+    "postcode": Token("address", _whole, part="postcode"),
+    "city": Token("address", _whole, part="city"),
+    "house": Token("address", _house, numbers=_number_houses),
+    "door": Token("address", _door, numbers=_number_doors),
     "company": Token("company", _whole),
 }
 
@@ -246,10 +301,10 @@ _RULES = (
     ),
     Rule(
         "rare_given_name",
-        "a given name that few have; finer by birth year",
+        "a given name that few have; finer by birth year and the family name's initial",
         "gn",
         ("given",),
-        ("year",),
+        ("year", "family_initial"),
         MAX_RARE_BLOCK,
     ),
 )
@@ -271,6 +326,8 @@ def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
 
 def _tokens_of(token: Token, profile: Profile) -> list[str]:
     values = getattr(profile, PROFILE_COLUMNS[token.field])
+    if token.part:
+        values = [text for value in values if (text := getattr(value, token.part))]
     return list(dict.fromkeys(text for value in values for text in token.of(value)))[:MOST_VALUES]
 
 
@@ -284,13 +341,14 @@ def _keys(rule: Rule, tokens: Mapping[str, Sequence[str]]) -> Iterator[str]:
 class KeyColumn:
     """The keys of one combination of a rule's tokens over a table: row `rows[i]` has the key `keys[i]`.
 
-    Keys of two combinations have nothing to do with each other.
+    Keys are below `size`; those of two combinations have nothing to do with each other.
     """
 
     rule: Rule
     tokens: tuple[str, ...]
     rows: Rows
     keys: Rows
+    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,12 +359,58 @@ class Joined:
     larger than the rule's most; their rows, `refined_rows` in sum, are compared by finer keys alone.
     """
 
+    rule: Rule
+    tokens: tuple[str, ...]
     pairs: Rows
     blocks: int
     largest: int
     example: int
     refined_blocks: int
     refined_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The candidate pairs of a table, each once and in order, and what each combination of tokens gave.
+
+    A pair of rows i < j is the number i * count + j. `gains` counts, beside `joined`, the pairs that nothing
+    before had found.
+    """
+
+    count: int
+    pairs: Rows
+    joined: tuple[Joined, ...]
+    gains: tuple[int, ...]
+
+    def rows(self) -> tuple[Rows, Rows]:
+        """The left and the right row of every pair."""
+        return self.pairs // self.count, self.pairs % self.count
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> Candidates:
+        """Only some of the pairs, in what each combination gave too."""
+        pairs = self.pairs[kept]
+        joined = (replace(entry, pairs=np.intersect1d(entry.pairs, pairs)) for entry in self.joined)
+        return replace(self, pairs=pairs, joined=tuple(joined))
+
+
+Map: TypeAlias = Callable[[Callable[[KeyColumn], Joined], Iterable[KeyColumn]], Iterable[Joined]]
+_RULE_BITS = 6
+
+
+def candidate_pairs(table: ProfileTable, *, mapper: Map = map) -> Candidates:
+    """Join the keys of a table: every pair that shares a key which few enough have, once.
+
+    `mapper` runs the joins, of which each is by itself; one with threads uses every core.
+    """
+    joined = tuple(mapper(lambda column: join_keys(column, len(table)), key_columns(table)))
+    found = [(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)]
+    every = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    every.sort()
+    pairs = every >> _RULE_BITS
+    first = np.ones(len(pairs), dtype=np.bool_)
+    first[1:] = pairs[1:] != pairs[:-1]
+    gains = np.bincount(every[first] & ((1 << _RULE_BITS) - 1), minlength=len(joined))
+    return Candidates(max(len(table), 1), pairs[first], joined, tuple(gains.tolist()))
 
 
 def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
@@ -319,79 +423,123 @@ def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
     for rule in _RULES:
         for names in rule.combinations():
             if all(name in tokens for name in names):
-                yield KeyColumn(rule, names, *_combined([tokens[name] for name in names]))
+                combined = _combined([tokens[name] for name in names])
+                yield KeyColumn(rule, names, combined.rows, combined.numbers, combined.size)
 
 
-# Row and number of each token, sorted by row; and how many numbers there are.
-_TokenColumn = tuple[Rows, Rows, int]
+@dataclass(frozen=True, eq=False)
+class _Tokens:
+    """The row and the number of each token, in order of rows; `single` when no row has several."""
+
+    rows: Rows
+    numbers: Rows
+    size: int
+    single: bool
 
 
-def _token_column(token: Token, column: Column) -> _TokenColumn:
-    """Number the tokens of the distinct values, then give every row those of its values."""
+def _token_column(token: Token, column: Column) -> _Tokens:
+    """Give every row the tokens of its values."""
+    numbered = token.numbers(column) if token.numbers else [_numbered(token, column)]
+    rows = [column.owners] * len(numbered)
+    found = [entry.codes[column.codes] for entry in numbered]
+    if len(numbered) > 1:
+        owners, codes = np.concatenate(rows), np.concatenate(found)
+        order = np.argsort(owners, kind="stable")
+        rows, found = [owners[order]], [codes[order]]
+    filled = found[0] >= 0
+    tokens = rows[0][filled], found[0][filled], numbered[0].size
+    if column.single and len(numbered) == 1:
+        return _Tokens(*tokens, single=True)
+    return _first_ones(*tokens)
+
+
+def _numbered(token: Token, column: Column) -> Numbered:
+    """Number a simple token: of each distinct value, or of each distinct text of the part that counts."""
+    if token.part:
+        part = column.part(token.part)
+        own = _number_texts(token, part.texts)
+        return Numbered(_looked_up(own.codes, part), own.size)
+    return _number_texts(token, column.values)
+
+
+def _number_texts(token: Token, texts: Sequence[str]) -> Numbered:
+    if token.of is _whole:
+        return Numbered(np.arange(len(texts), dtype=np.int64), len(texts))
     numbers: dict[str, int] = {}
-    given = [[numbers.setdefault(text, len(numbers)) for text in token.of(value)] for value in column.values]
-    count = np.array([len(texts) for texts in given], dtype=np.int64)
-    if not len(count) or count.max() <= 1:
-        of_value = np.array([texts[0] if texts else -1 for texts in given], dtype=np.int64)
-        rows, found = column.owners, of_value[column.codes]
-        rows, found = rows[found >= 0], found[found >= 0]
-    else:
-        rows, found = _spread(column, given, count)
-    return (rows, found, len(numbers)) if column.single and count.max(initial=0) <= 1 else _first_ones(
-        rows, found, len(numbers)
-    )
+    tokens = map(token.of, texts)
+    codes = [numbers.setdefault(found[0], len(numbers)) if found else -1 for found in tokens]
+    return Numbered(np.array(codes, dtype=np.int64), len(numbers))
 
 
-def _spread(
-    column: Column, given: Sequence[Sequence[int]], count: npt.NDArray[np.int64]
-) -> tuple[Rows, Rows]:
-    """Give every row all tokens of all its values."""
-    flat = np.array([number for texts in given for number in texts], dtype=np.int64)
-    starts = np.cumsum(count) - count
-    times = count[column.codes]
-    rows = np.repeat(column.owners, times)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
-    return rows, flat[np.repeat(starts[column.codes], times) + within]
+def _within(times: Rows) -> Rows:
+    """0, 1, … for each run of the given lengths."""
+    return np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
 
 
-def _first_ones(rows: Rows, found: Rows, numbers: int) -> _TokenColumn:
+def _first_ones(rows: Rows, found: Rows, size: int) -> _Tokens:
     """Keep each token of a row once, and the first MOST_VALUES of them."""
-    _, first = np.unique(rows * max(numbers, 1) + found, return_index=True)
+    _, first = np.unique(rows * max(size, 1) + found, return_index=True)
     kept = np.sort(first)
     rows, found = rows[kept], found[kept]
-    starts = np.searchsorted(rows, rows)
-    early = np.arange(len(rows)) - starts < MOST_VALUES
-    return rows[early], found[early], numbers
+    early = np.arange(len(rows)) - np.searchsorted(rows, rows) < MOST_VALUES
+    return _Tokens(rows[early], found[early], size, False)
 
 
-def _combined(columns: Sequence[_TokenColumn]) -> tuple[Rows, Rows]:
+def _combined(columns: Sequence[_Tokens]) -> _Tokens:
     """Join token columns row by row: one key for every combination of a row's tokens."""
-    rows, keys, size = columns[0]
-    for other_rows, other, other_size in columns[1:]:
-        starts = np.searchsorted(other_rows, rows, side="left")
-        times = np.searchsorted(other_rows, rows, side="right") - starts
-        within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
-        second = other[np.repeat(starts, times) + within]
-        rows, keys = np.repeat(rows, times), np.repeat(keys, times) * other_size + second
-        if size * other_size >= 1 << 62:
-            keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-        size = min(size * other_size, 1 << 62)
-    return rows, keys
+    found = columns[0]
+    for other in columns[1:]:
+        if other.single:
+            found = _combined_with_single(found, other)
+            continue
+        starts = np.searchsorted(other.rows, found.rows)
+        times = np.searchsorted(other.rows, found.rows, side="right") - starts
+        places = np.repeat(starts, times) + _within(times)
+        numbers = np.repeat(found.numbers, times) * other.size + other.numbers[places]
+        found = _renumbered(np.repeat(found.rows, times), numbers, found.size * other.size)
+    return found
+
+
+def _combined_with_single(found: _Tokens, other: _Tokens) -> _Tokens:
+    """Join a token column of which every row has one at most: an array by row tells which."""
+    own = np.full(max(_last(found), _last(other)) + 1, -1, dtype=np.int64)
+    own[other.rows] = other.numbers
+    second = own[found.rows]
+    both = second >= 0
+    numbers = found.numbers[both] * other.size + second[both]
+    joined = _renumbered(found.rows[both], numbers, found.size * other.size)
+    return replace(joined, single=found.single)
+
+
+def _last(tokens: _Tokens) -> int:
+    return int(tokens.rows[-1]) if len(tokens.rows) else -1
+
+
+def _renumbered(rows: Rows, numbers: Rows, size: int) -> _Tokens:
+    """Keep numbers small enough that a row's number still fits beside them."""
+    if size < _MOST_NUMBERS:
+        return _Tokens(rows, numbers, size, False)
+    distinct, inverse = np.unique(numbers, return_inverse=True)
+    return _Tokens(rows, inverse.astype(np.int64), len(distinct), False)
+
+
+_MOST_NUMBERS = 1 << 40
 
 
 def join_keys(column: KeyColumn, count: int) -> Joined:
-    """Pair the rows of every block of at most the rule's most; `count` is the number of rows of the table.
-
-    A pair of rows i < j is the number i * count + j, each once.
-    """
-    order = np.argsort(column.keys, kind="stable")
-    rows, keys = column.rows[order], column.keys[order]
-    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else np.zeros(0, int)
+    """Pair the rows of every block of at most the rule's most; `count` is the number of rows of the table."""
+    packed = column.keys * count + column.rows
+    packed.sort()
+    keys, rows = packed // count, packed % count
+    change = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    starts = np.concatenate((np.zeros(min(len(keys), 1), dtype=np.int64), change))
     sizes = np.diff(np.append(starts, len(keys)))
     small = (sizes > 1) & (sizes <= column.rule.most)
     large = sizes > column.rule.most
     top = int(sizes.argmax()) if len(sizes) else 0
     return Joined(
+        rule=column.rule,
+        tokens=column.tokens,
         pairs=_pairs_within(rows, starts[small], sizes[small], count),
         blocks=int((sizes > 1).sum()),
         largest=int(sizes[top]) if len(sizes) else 0,
@@ -402,13 +550,14 @@ def join_keys(column: KeyColumn, count: int) -> Joined:
 
 
 def _pairs_within(rows: Rows, starts: Rows, sizes: Rows, count: int) -> Rows:
-    """All pairs inside blocks that lie one after another in `rows`, blocks of one size at a time."""
+    """All pairs inside blocks that lie one after another in `rows`, blocks of one size at a time.
+
+    Rows come in order within a block, so the first of a pair is the smaller one.
+    """
     found = [np.zeros(0, dtype=np.int64)]
     for size in np.unique(sizes):
         block = rows[starts[sizes == size][:, None] + np.arange(size)]
         one, other = np.triu_indices(int(size), 1)
-        left, right = block[:, one].ravel(), block[:, other].ravel()
-        apart = left != right
-        low, high = np.minimum(left, right)[apart], np.maximum(left, right)[apart]
-        found.append(low * count + high)
+        pairs = (block[:, one] * count + block[:, other]).ravel()
+        found.append(pairs[(block[:, one] != block[:, other]).ravel()])
     return np.concatenate(found)

@@ -9,17 +9,25 @@ so in `why`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
 
+import numpy as np
+
 from resolution.matching.decide import Policy, band_of, pair_of
+from resolution.matching.table import Rows
 from resolution.types import Band, Group, PairScore
 
 # A person rarely has more records; above it someone looks, and cross weights are taken from a part.
 LARGE_GROUP = 12
 MOST_CROSS_PAIRS = 144
 SPARSE_BELOW = 0.5
+# Up to this many customers that hang together, all their pairs are scored at once.
+MOST_AT_ONCE = 24
+
+# The scores of pairs of keys, in any order.
+ScoreMany = Callable[[Sequence[tuple[str, str]]], Iterable[PairScore]]
 
 LINKING = (Band.AUTO, Band.SAMPLE)
 
@@ -28,22 +36,56 @@ def group_customers(
     scores: Iterable[PairScore],
     *,
     policy: Policy,
-    score: Callable[[str, str], PairScore],
+    score: ScoreMany,
     different: Collection[frozenset[str]] = (),
 ) -> list[Group]:
     """Group customers by their scored pairs; the same pairs in any order give the same groups.
 
     A group of several members with an empty `why` may be merged; with a `why` it goes to review whole. A
     group may be of one member that only carries `questions`: pairs across groups for a person to settle,
-    the strongest for each two groups, each on the group of its smaller key. `score` gives the weight of
+    the strongest for each two groups, each on the group of its smaller key. `score` gives the weights of
     pairs that `scores` left out; `different` holds the pairs of keys that a person judged different.
     """
     ranked = sorted(scores, key=_rank)
     bench = _Bench({pair_of(pair): pair for pair in reversed(ranked)}, policy, score, frozenset(different))
-    for edge in ranked:
-        if band_of(policy, edge) in LINKING and pair_of(edge) not in bench.different:
-            bench.try_to_join(edge)
+    edges = [
+        edge for edge in ranked if band_of(policy, edge) in LINKING and pair_of(edge) not in bench.different
+    ]
+    bench.look_up(pair for members in connected(edges) for pair in _inner_pairs(members))
+    for edge in edges:
+        bench.try_to_join(edge)
     return bench.groups(_questions(ranked, bench))
+
+
+def connected(edges: Iterable[PairScore]) -> list[set[str]]:
+    """The customers that pairs bring together, directly or over others."""
+    found: dict[str, set[str]] = {}
+    for edge in edges:
+        sides = (found.setdefault(key, {key}) for key in (edge.left, edge.right))
+        small, large = sorted(sides, key=len)
+        if small is not large:
+            large |= small
+            found.update(dict.fromkeys(small, large))
+    return list({id(entry): entry for entry in found.values()}.values())
+
+
+def connected_rows(count: int, left: Rows, right: Rows) -> Rows:
+    """Give each of `count` rows the smallest row that pairs connect it with, directly or over others."""
+    labels = np.arange(count)
+    while True:
+        before = labels.copy()
+        smaller = np.minimum(labels[left], labels[right])
+        np.minimum.at(labels, left, smaller)
+        np.minimum.at(labels, right, smaller)
+        while not np.array_equal(labels, labels[labels]):
+            labels = labels[labels]
+        if np.array_equal(labels, before):
+            return labels
+
+
+def _inner_pairs(members: Collection[str]) -> Iterator[tuple[str, str]]:
+    if 2 < len(members) <= MOST_AT_ONCE:
+        yield from combinations(sorted(members), 2)
 
 
 def _rank(score: PairScore) -> tuple[float, list[str]]:
@@ -65,19 +107,24 @@ class _Bench:
 
     known: dict[frozenset[str], PairScore]
     policy: Policy
-    score: Callable[[str, str], PairScore]
+    score: ScoreMany
     different: frozenset[frozenset[str]]
     cluster_of: dict[str, _Cluster] = field(default_factory=dict)
 
     def cluster(self, key: str) -> _Cluster:
         return self.cluster_of.setdefault(key, _Cluster([key]))
 
-    def pair(self, left: str, right: str) -> PairScore:
-        """The score of a pair, asked for once."""
-        pair = frozenset((left, right))
-        if pair not in self.known:
-            self.known[pair] = self.score(*sorted(pair))
-        return self.known[pair]
+    def look_up(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Ask for the scores of those pairs that are not known yet, all at once."""
+        missing = [pair for pair in pairs if frozenset(pair) not in self.known]
+        for score in self.score(missing) if missing else ():
+            self.known[pair_of(score)] = score
+
+    def pairs(self, wanted: Iterable[tuple[str, str]]) -> list[PairScore]:
+        """The scores of pairs, each asked for once."""
+        pairs = [(min(pair), max(pair)) for pair in wanted]
+        self.look_up(pairs)
+        return [self.known[frozenset(pair)] for pair in pairs]
 
     def try_to_join(self, edge: PairScore) -> None:
         """Join the two groups of an edge, or note on both why not."""
@@ -104,8 +151,7 @@ class _Bench:
         judged = self.judged_apart(left, right)
         if judged:
             return f"{judged[0]} and {judged[1]} were judged different people"
-        crossing = list(islice(_crossing(left, right), MOST_CROSS_PAIRS))
-        pairs = [self.pair(*keys) for keys in crossing]
+        pairs = self.pairs(islice(_crossing(left, right), MOST_CROSS_PAIRS))
         for pair in pairs:
             if pair.hard_conflict:
                 return f"{pair.left} and {pair.right} contradict each other: {pair.hard_conflict}"
@@ -146,8 +192,9 @@ class _Bench:
             yield f"it hangs on one pair, {bridge[0]} and {bridge[1]}"
 
     def supported_pairs(self, members: tuple[str, ...]) -> list[tuple[str, str]]:
-        pairs = combinations(members, 2)
-        return [(left, right) for left, right in pairs if self.pair(left, right).weight >= self.policy.review]
+        pairs = list(combinations(members, 2))
+        scores = zip(pairs, self.pairs(pairs), strict=True)
+        return [pair for pair, score in scores if score.weight >= self.policy.review]
 
 
 def _crossing(left: _Cluster, right: _Cluster) -> Iterator[tuple[str, str]]:

@@ -34,13 +34,12 @@ from resolution.matching.comparisons.many import (
     compare_many,
     compare_many_names,
     compare_two,
-    name_parts,
     number_of,
 )
 from resolution.matching.comparisons.name import TWO_NAMES, are_two_names, compare_names
 from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.model import Level, MatchModel
-from resolution.matching.table import Column, ProfileTable, Rows, table_of
+from resolution.matching.table import Column, Part, ProfileTable, Rows, table_of
 from resolution.types import Address, FieldEvidence, Name, PairScore, Profile
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -66,9 +65,10 @@ HOUSEHOLD_DETAIL = "two people of one home or firm would agree on as much"
 class Scores:
     """n scored pairs in the order they were given, as arrays of length n.
 
-    `weight` is log2 odds. `levels` and `weights` have an entry a field: the number of its level among the
-    field's, SILENT where it says nothing, and the log2 odds it added. `correction` is the household's.
-    `values` has the numbers of the values compared, left and right, where asked for.
+    `weight` is log2 odds. `at_random` is its part without the household's correction, `at_home` the log2
+    odds of one home against two people at random. `levels` and `weights` have an entry a field: the number of
+    its level among the field's, SILENT where it says nothing, and the log2 odds it added. `correction` is the
+    household's. `values` has the numbers of the values compared, left and right, where asked for.
     """
 
     left: Rows
@@ -76,6 +76,8 @@ class Scores:
     weight: Floats
     levels: Mapping[str, Answers]
     weights: Mapping[str, Floats]
+    at_random: Floats
+    at_home: Floats
     correction: Floats
     values: Mapping[str, tuple[Codes, Codes]]
 
@@ -125,7 +127,7 @@ def score_rows(
     floor: float | None = None,
     explained: bool = False,
 ) -> Iterator[Scores]:
-    """Score rows of a table against each other, a bounded batch at a time; pairs below `floor` are left out."""
+    """Score rows of a table against each other, a bounded batch at a time, without those below `floor`."""
     scorer = scorer_of(model)
     for start in range(0, len(left), PAIRS_A_BATCH):
         part = slice(start, start + PAIRS_A_BATCH)
@@ -179,16 +181,10 @@ class Scorer:
         share = np.array([table.share_of_either(value, field == GIVEN) for value in values], dtype=np.float64)
         return np.log2(exact.m / share), np.log2(np.maximum(exact.household, share) / share)
 
-    def exact_weights(self, column: Column, field: str) -> tuple[Floats, Floats]:
-        """The weights of every distinct value of a column, worked out once a column and model."""
-        name = f"weights {field} {id(self)}"
-        found: tuple[Floats, Floats] = column.fact(name, lambda values: self.value_weights(field, 0, values))
-        return found
-
     def explain(
         self, table: ProfileTable, scores: Scores, profiles: Sequence[Profile]
     ) -> Iterator[PairScore]:
-        """Write the reasons of explained scores: the scalar comparisons' phrases on the values that counted."""
+        """Write the reasons of explained scores: the scalar comparisons' phrases on what counted."""
         for place in range(len(scores)):
             left, right = profiles[scores.left[place]], profiles[scores.right[place]]
             rows = [self.prior_row, *self._evidence(table, scores, place)]
@@ -233,7 +229,10 @@ class _Batch:
         self.weights: dict[str, Floats] = {}
         self.values: dict[str, tuple[Codes, Codes]] = {}
         self._compare_names()
-        self.hope_random, self.hope_against_home = self._hopes() if floor is not None else (None, None)
+        self.hope_random: Floats | None = None
+        self.hope_against_home: Floats | None = None
+        if floor is not None:
+            self.hope_random, self.hope_against_home = self._hopes()
         self._drop_hopeless()
 
     def _hopes(self) -> tuple[Floats, Floats]:
@@ -270,12 +269,10 @@ class _Batch:
         both = np.flatnonzero((column.counts[self.left] > 0) & (column.counts[self.right] > 0))
         owner, left, right = _value_pairs(column, self.left[both], self.right[both])
         given, family = compare_many_names(column, left, right)
-        (givens, given_code), (families, family_code) = name_parts(column)
-        self._mark_two_names(givens.texts, given, given_code[left], given_code[right])
-        given_same, given_home = self._weigh_part(GIVEN, givens, given, given_code[left], given_code[right])
-        family_same, family_home = self._weigh_part(
-            FAMILY, families, family, family_code[left], family_code[right]
-        )
+        givens, families = column.part("given"), column.part("family")
+        self._mark_two_names(givens.texts, given, givens.codes[left], givens.codes[right])
+        given_same, given_home = self._weigh_part(GIVEN, givens, given, left, right)
+        family_same, family_home = self._weigh_part(FAMILY, families, family, left, right)
         same, home = given_same + family_same, given_home + family_home
         said = np.where((given == SILENT) & (family == SILENT), SILENT, 0).astype(np.int8)
         chosen = _best_of_each(owner, said, same, home, column, left, right)
@@ -291,14 +288,16 @@ class _Batch:
                 levels[place] = _NEAR
 
     def _weigh_part(
-        self, field: str, part: Any, levels: Answers, left: Codes, right: Codes
+        self, field: str, part: Part, levels: Answers, left: Codes, right: Codes
     ) -> tuple[Floats, Floats]:
         """An exact name weighs by how common it is; of two spellings, the shorter counts."""
         same, household = self._weigh_levels(field, levels)
         exact = np.flatnonzero(levels == 0)
         if len(exact):
-            ones, others = left[exact], right[exact]
-            chosen = np.where(ones == others, ones, _shorter(part.texts, ones, others))
+            chosen = part.codes[left[exact]]
+            others = part.codes[right[exact]]
+            spelled = np.flatnonzero(chosen != others)
+            chosen[spelled] = _shorter(part.texts, chosen[spelled], others[spelled])
             distinct, inverse = np.unique(chosen, return_inverse=True)
             table = self.scorer.value_weights(field, 0, [part.texts[code] for code in distinct])
             same[exact], household[exact] = table[0][inverse], table[1][inverse]
@@ -319,9 +318,7 @@ class _Batch:
         """SILENT is -1 and picks the zero that ends each table of bits."""
         return self.scorer.same[field][levels], self.scorer.household[field][levels]
 
-    def _note(
-        self, field: str, places: Rows, levels: Answers, same: Floats, household: Floats
-    ) -> None:
+    def _note(self, field: str, places: Rows, levels: Answers, same: Floats, household: Floats) -> None:
         self.levels[field] = np.full(len(self.left), SILENT, dtype=np.int8)
         self.levels[field][places] = levels
         self.weights[field] = np.zeros(len(self.left))
@@ -363,7 +360,10 @@ class _Batch:
             self._keep(kept)
             weight, correction = weight[kept], correction[kept]
         values = self.values if explained else {}
-        return Scores(self.left, self.right, weight, self.levels, self.weights, correction, values)
+        return Scores(
+            self.left, self.right, weight, self.levels, self.weights,
+            self.at_random, self.at_home, correction, values,
+        )  # fmt: skip
 
 
 def _bits(levels: Sequence[Level], attribute: str) -> Floats:
@@ -401,7 +401,8 @@ def _best_of_each(
 ) -> Rows:
     """The place of the value pair of each pair that speaks loudest for one person; silent ones have none.
 
-    Of two that speak as loudly, the one likelier of strangers; then by the values, so that order never counts.
+    Of two that speak as loudly, the one less likely of one home; then by the values, so that order never
+    counts.
     """
     said = np.flatnonzero(levels != SILENT)
     if len(said) < 2 or len(np.unique(owner[said])) == len(said):

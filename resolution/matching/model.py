@@ -19,7 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from resolution.matching.comparisons import FIELD_LEVELS
+from resolution.matching.comparisons import FIELD_LEVELS, extra
+from resolution.matching.table import EXTRA
 
 FORMAT = 1
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default.json"
@@ -245,11 +246,14 @@ def check_model(model: MatchModel) -> None:
             raise ModelRefused(f"model.{place} is {prior}; log2 odds below 0 are wanted.")
     for field, wanted in FIELD_LEVELS.items():
         _check_levels(field, model.comparisons.get(field, ()), wanted)
-    for field in model.comparisons.keys() - FIELD_LEVELS.keys():
+    extras = [field for field in model.comparisons if field.startswith(EXTRA)]
+    for field in extras:
+        _check_levels(field, model.comparisons[field], extra.LEVELS)
+    for field in model.comparisons.keys() - FIELD_LEVELS.keys() - set(extras):
         raise ModelRefused(
             f"model.comparisons.{field} is no comparison; known are: {', '.join(FIELD_LEVELS)}."
         )
-    for field in FREQUENCY_FIELDS:
+    for field in (*FREQUENCY_FIELDS, *model.frequencies):
         _check_frequencies(field, model.frequencies.get(field))
 
 

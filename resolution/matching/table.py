@@ -22,6 +22,44 @@ EXTRA = "extra:"  # what the field of a column that only one caller knows begins
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """One part of composite values: distinct texts, and each value's number among them, -1 where empty."""
+
+    texts: Sequence[str]
+    codes: npt.NDArray[np.int32]
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What has been worked out of the distinct texts, kept as long as the part."""
+        return {}
+
+    def fact(self, name: str, make: Callable[[Sequence[str]], Any]) -> Any:
+        """Work something out of all distinct texts once."""
+        if name not in self.facts:
+            self.facts[name] = make(self.texts)
+        return self.facts[name]
+
+    def text_of(self, value: int) -> str:
+        """The text of a value, by the value's number."""
+        code = self.codes[value]
+        return self.texts[code] if code >= 0 else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Composites(Sequence[Any]):
+    """Distinct names or addresses as numbers of their parts; a value is made when it is asked for."""
+
+    make: Callable[..., Any]
+    parts: Mapping[str, Part]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.parts.values())).codes)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self.make(**{name: part.text_of(number) for name, part in self.parts.items()})
+
+
+@dataclass(frozen=True, eq=False)
 class Column:
     """One field of n profiles: `values` distinct canonical values, `codes` their numbers, profile by profile.
 
@@ -31,6 +69,13 @@ class Column:
     values: Sequence[Any]
     codes: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
+
+    def part(self, name: str) -> Part:
+        """One part of every value, such as the family name."""
+        if isinstance(self.values, Composites):
+            return self.values.parts[name]
+        found: Part = self.fact(f"part {name}", lambda values: part_of([getattr(v, name) for v in values]))
+        return found
 
     @cached_property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -117,6 +162,13 @@ def table_of(profiles: Sequence[Profile]) -> ProfileTable:
     return ProfileTable([profile.key for profile in profiles], columns | extras)
 
 
+def part_of(texts: Sequence[str]) -> Part:
+    """Number texts; an empty one has no number."""
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(text, len(numbers)) if text else -1 for text in texts]
+    return Part(list(numbers), np.array(codes, dtype=np.int32))
+
+
 def column_of(rows: Iterable[Sequence[Hashable]]) -> Column:
     """Make a column of each profile's values."""
     numbers: dict[Any, int] = {}
@@ -141,4 +193,3 @@ def number_values(values: Iterable[Hashable]) -> npt.NDArray[np.int32]:
     """Number equal values alike, in the order they come."""
     numbers: dict[Hashable, int] = {}
     return np.fromiter((numbers.setdefault(value, len(numbers)) for value in values), dtype=np.int32)
-

@@ -13,6 +13,7 @@ from resolution.models.match_run import MatchRun
 from resolution.models.merge import Merge, MergeMember, MergeMove
 from resolution.models.merge_proposal import MergeProposal, ProposalMember
 from resolution.models.outbox_event import OutboxEvent
+from resolution.models.stored_model import StoredModel
 
 __all__ = [
     "ApiKey",
@@ -30,4 +31,5 @@ __all__ = [
     "MergeProposal",
     "OutboxEvent",
     "ProposalMember",
+    "StoredModel",
 ]

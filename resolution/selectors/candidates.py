@@ -51,9 +51,7 @@ def find_candidates(profile: Profile) -> Candidates:
         cursor.execute(_CANDIDATES, {"keys": stored_keys(profile), "most": MAX_BLOCK + 1})
         for key, customer_id in cursor.fetchall():
             blocks.setdefault(key, set()).add(customer_id)
-    others = {
-        key: {entry for entry in block if str(entry) != profile.key} for key, block in blocks.items()
-    }
+    others = {key: {entry for entry in block if str(entry) != profile.key} for key, block in blocks.items()}
     small = [block for key, block in others.items() if len(block) < block_limit(key) - 1]
     return Candidates(frozenset().union(*small), skipped=len(others) - len(small))
 

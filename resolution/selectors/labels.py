@@ -23,6 +23,7 @@ FIELD_LABELS = {
     "handle": "Handle",
     "prior": "Before comparing",
     "household": "Same home or firm",
+    "labels": "Known pairs",
 }
 
 

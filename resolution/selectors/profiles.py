@@ -61,7 +61,7 @@ def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
         identifiers[customer_id].append((kind, value, code))
         regions.setdefault(customer_id, region)
     return {
-        customer_id: _profile(customer_id, rows, identifiers[customer_id], regions.get(customer_id, ""))
+        customer_id: profile_of(customer_id, rows, identifiers[customer_id], regions.get(customer_id, ""))
         for customer_id, rows in records.items()
     }
 
@@ -79,10 +79,10 @@ def newcomer_profile(
     code, region = channel
     known = {name: columns.get(name) for name in RECORD_COLUMNS}
     named = [(kind, value, code) for kind, value in identifiers]
-    return _profile(customer_id, [record_of(known)], named, region if identifiers else "")
+    return profile_of(customer_id, [record_of(known)], named, region if identifiers else "")
 
 
-def _profile(
+def profile_of(
     customer_id: uuid.UUID, rows: Sequence[Record], identifiers: Iterable[tuple[str, str, str]], region: str
 ) -> Profile:
     """Join records with identifiers (type, normalised, channel code), which are canonical already."""

@@ -294,10 +294,11 @@ def _row(conflict: Conflict, user_id: int | None, now: datetime) -> QueueRow:
 def _with_certainty(rows: Sequence[QueueRow]) -> Iterator[QueueRow]:
     unscored = {row.id: _member_ids(row) for row in rows if not row.band and len(row.members) == 2}
     profiles = load_profiles({key for pair in unscored.values() for key in pair}) if unscored else {}
+    model = live_model() if profiles else None
     for row in rows:
         pair = [profiles[key] for key in unscored.get(row.id, ()) if key in profiles]
-        if len(pair) == 2:
-            score = score_pair(live_model(), *pair)
+        if len(pair) == 2 and model:
+            score = score_pair(model, *pair)
             yield replace(row, band=band_of(live_policy(), score).value, weight=score.weight)
         else:
             yield row

@@ -17,7 +17,7 @@ from customers.models import PROFILE_FIELDS, Customer
 from customers.models import Mapping as Link
 from resolution.errors import InvalidInput
 from resolution.matching.decide import band_of
-from resolution.matching.kernel import score_pair
+from resolution.matching.kernel import score_pairs
 from resolution.models import ConflictMember, Judgement
 from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
@@ -412,10 +412,9 @@ def _pairs(customers: Mapping[uuid.UUID, Customer]) -> tuple[PairEvidence, ...]:
     """Score every pair as a run would, strongest first; merged and erased customers have no profile."""
     profiles = load_profiles(list(customers))
     names = {str(key): customer.display_name for key, customer in customers.items()}
-    scores = [
-        score_pair(live_model(), profiles[left], profiles[right])
-        for left, right in combinations(sorted(profiles), 2)
-    ]
+    model = live_model()
+    pairs = ((profiles[left], profiles[right]) for left, right in combinations(sorted(profiles), 2))
+    scores = score_pairs(model, pairs)
     return tuple(
         _pair(score, names) for score in sorted(scores, key=lambda score: score.weight, reverse=True)
     )

@@ -48,6 +48,7 @@ ACTIONS = {
     "refuse": "refused a request",
     "import": "imported a file",
     "run": "ran duplicate finding",
+    "model": "changed the match model",
     "key": "made or revoked an API key",
 }
 GENESIS = "0" * 64

@@ -6,15 +6,11 @@ walk `batch.pipeline`, and both act through `merge_until_still` and `ask`.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from typing import Any
-
-from django.utils import timezone
 
 from customers.models import Customer
 from resolution.batch.collector import seldom_collecting
@@ -30,7 +26,8 @@ from resolution.batch.pipeline import (
     largest_blocks,
     merges,
 )
-from resolution.matching.kernel import score_pair
+from resolution.matching.kernel import score_pairs
+from resolution.matching.model import MatchModel
 from resolution.models import Conflict, ConflictMember, MatchRun, Merge
 from resolution.selectors.judgements import different_pairs
 from resolution.selectors.match_model import live_model, live_policy
@@ -99,11 +96,13 @@ class RunSummary:
 class Settler:
     """Settles customers against the register and each other, inside the caller's change.
 
-    It keeps profiles from one batch to the next and drops those that the trail says have changed since.
+    It keeps profiles from one batch to the next and drops those that the trail says have changed since. The
+    model stays the one in force when it was made.
     """
 
     def __init__(self) -> None:
         self._shelf = ProfileShelf()
+        self._model = live_model()
 
     def forget(self) -> None:
         """Keep no profile of a change that was taken back."""
@@ -121,7 +120,7 @@ class Settler:
         self._shelf.follow()
         self._shelf.drop(customer_ids)
         self._shelf.put_newcomers(profiles)
-        comparison, settled = Comparison(self._shelf), Settled()
+        comparison, settled = Comparison(self._shelf, self._model), Settled()
         findings = comparison.compare(candidates_of(customer_ids, comparison.counts))
         questions = merge_until_still(
             comparison, findings, lambda groups: _merge(trail, groups, settled, seen=comparison.seen)
@@ -215,37 +214,21 @@ def find_duplicates(
     `watch` is told (stage, done, total), total 0 while unknown. Raises Refused while another run is at work.
     """
     with runs.one_at_a_time(KIND, _BUSY):
-        run = None if dry_run else _begin(actor)
+        comparison = Comparison()
+        run = None if dry_run else runs.begin(KIND, comparison.model.version, actor)
         walk = _Walk(run, watch)
         with runs.closing(run), seldom_collecting():
-            return _foresee(walk) if run is None else _settle_register(walk, run, actor)
+            if run is None:
+                return _foresee(walk, comparison)
+            return _settle_register(walk, comparison, run, actor)
 
 
-class _Walk:
-    """Where a run stands: tells the watcher, keeps the run's row current, times the stages."""
+class _Walk(runs.Walk):
+    """A run over the register and what it has come to so far."""
 
     def __init__(self, run: MatchRun | None, watch: Callable[[str, int, int], None]) -> None:
-        self.run = run
         self.summary = RunSummary(run.pk if run else None, customers=Customer.objects.active().count())
-        self._watch = watch
-
-    @contextmanager
-    def stage(self, name: str, total: int = 0) -> Iterator[Callable[[int], None]]:
-        begun = time.monotonic()
-        self._note(name, 0, total)
-        yield lambda done: self._note(name, done, total)
-        self.summary.timings[name] = round(time.monotonic() - begun, 3)
-
-    def _note(self, stage: str, done: int, total: int) -> None:
-        self._watch(stage, done, total)
-        if self.run:
-            MatchRun.objects.filter(pk=self.run.pk).update(
-                stage=stage,
-                done=done,
-                total=total,
-                counts=self.summary.settled.counts(),
-                timings=self.summary.timings,
-            )
+        super().__init__(run, watch, self.summary.timings, self.summary.settled.counts)
 
 
 def _compare_register(walk: _Walk, comparison: Comparison) -> Findings:
@@ -255,8 +238,8 @@ def _compare_register(walk: _Walk, comparison: Comparison) -> Findings:
     return findings
 
 
-def _settle_register(walk: _Walk, run: MatchRun, actor: Actor) -> RunSummary:
-    comparison, settled = Comparison(), walk.summary.settled
+def _settle_register(walk: _Walk, comparison: Comparison, run: MatchRun, actor: Actor) -> RunSummary:
+    settled = walk.summary.settled
     findings = _compare_register(walk, comparison)
     with walk.stage("merging", sum(map(merges, findings.groups))) as note:
         merge_groups = _merging_in_changes(actor, run, settled, comparison.seen, note)
@@ -269,7 +252,9 @@ def _settle_register(walk: _Walk, run: MatchRun, actor: Actor) -> RunSummary:
                 settled.add(ask(trail, batch))
             note(done)
     with walk.stage("closing"):
-        settled.closed += _close_gone_questions(actor, {question.key for question in questions})
+        settled.closed += _close_gone_questions(
+            actor, {question.key for question in questions}, comparison.model
+        )
     _finish(walk, run, actor)
     return walk.summary
 
@@ -298,8 +283,7 @@ def _counted(counts: Counts) -> Settled:
     return Settled(pairs=counts.pairs, skipped_blocks=counts.skipped_blocks, same_source=counts.same_source)
 
 
-def _foresee(walk: _Walk) -> RunSummary:
-    comparison = Comparison()
+def _foresee(walk: _Walk, comparison: Comparison) -> RunSummary:
     findings = _compare_register(walk, comparison)
     counts = count_outcomes(findings.groups)
     questions = conflicts.leave_out_answered(questions_of(findings.groups))
@@ -403,11 +387,11 @@ def _moved(question: conflicts.Question, standing: dict[uuid.UUID, uuid.UUID]) -
     return {standing[key]: role for key, role in question.members.items() if key in standing}
 
 
-def _close_gone_questions(actor: Actor, asked: set[str]) -> int:
+def _close_gone_questions(actor: Actor, asked: set[str], model: MatchModel) -> int:
     """Close waiting questions that this run did not ask and whose customers are no longer alike."""
     closed = 0
     for waiting in _waiting_questions():
-        gone = _gone_among([entry for entry in waiting if entry.members_key not in asked])
+        gone = _gone_among([entry for entry in waiting if entry.members_key not in asked], model)
         with audit.change(actor) as trail:
             closed += conflicts.close_conflicts(
                 trail, gone, outcome=Conflict.Outcome.CLOSED, reason="its customers no longer look alike"
@@ -426,37 +410,30 @@ def _waiting_questions() -> Iterator[list[Conflict]]:
         last = some[-1].pk
 
 
-def _gone_among(questions: Sequence[Conflict]) -> list[int]:
+def _gone_among(questions: Sequence[Conflict], model: MatchModel) -> list[int]:
     members = {member.customer_id for entry in questions for member in entry.members.all()}
     profiles = load_profiles(members)
-    return [entry.pk for entry in questions if not _still_alike(entry, profiles)]
+    pairs = {entry.pk: list(_known_pairs(entry, profiles)) for entry in questions}
+    scores = score_pairs(model, (pair for found in pairs.values() for pair in found))
+    alike = {
+        question
+        for question, score in zip((key for key, found in pairs.items() for _ in found), scores, strict=True)
+        if score.weight >= live_policy().review
+    }
+    return [question for question in pairs if question not in alike]
 
 
-def _still_alike(conflict: Conflict, profiles: dict[uuid.UUID, Any]) -> bool:
-    known = [
-        profiles[member.customer_id] for member in conflict.members.all() if member.customer_id in profiles
-    ]
-    return any(
-        score_pair(live_model(), one, other).weight >= live_policy().review
-        for one, other in combinations(known, 2)
-    )
-
-
-def _begin(actor: Actor) -> MatchRun:
-    runs.close_stopped(MatchRun.objects.filter(kind=KIND, state=MatchRun.State.RUNNING))
-    return MatchRun.objects.create(kind=KIND, model_version=live_model().version, actor_name=actor.name)
+def _known_pairs(
+    conflict: Conflict, profiles: Mapping[uuid.UUID, Profile]
+) -> Iterator[tuple[Profile, Profile]]:
+    members = [member.customer_id for member in conflict.members.all() if member.customer_id in profiles]
+    yield from combinations([profiles[key] for key in members], 2)
 
 
 def _finish(walk: _Walk, run: MatchRun, actor: Actor) -> None:
     counts = walk.summary.settled.counts() | {"customers": walk.summary.customers}
     with audit.change(actor) as trail:
-        MatchRun.objects.filter(pk=run.pk).update(
-            state=MatchRun.State.DONE,
-            stage="done",
-            counts=counts,
-            timings=walk.summary.timings,
-            finished_at=timezone.now(),
-        )
+        runs.finish(run, counts, walk.summary.timings)
         trail.record("run", method=KIND, run=run.pk, model=run.model_version, counts=counts)
 
 

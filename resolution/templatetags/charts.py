@@ -22,9 +22,9 @@ def meter(number: float, of: float) -> dict[str, Any]:
 
 
 @register.inclusion_tag("resolution/partials/weight_bar.html")
-def weight_bar(weight: float) -> dict[str, Any]:
-    """A bar to the right of the middle for, to the left against; 50 units each way."""
-    length = 50 * min(abs(weight) / FULL_WEIGHT, 1)
+def weight_bar(weight: float, full: float = FULL_WEIGHT) -> dict[str, Any]:
+    """A bar to the right of the middle for, to the left against; 50 units each way at `full` log2 odds."""
+    length = 50 * min(abs(weight) / full, 1)
     start = 50 - length if weight < 0 else 50
     return {"x": f"{start:.1f}", "length": f"{length:.1f}", "tone": "against" if weight < 0 else "for"}
 

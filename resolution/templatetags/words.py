@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from django import template
@@ -27,6 +28,7 @@ STATE_TONES = {
     "ended": "calm", "collapsed": "calm",
     "open": "fair", "claimed": "warn", "parked": "calm", "decided": "warn", "returned": "bad",
     "pending": "warn", "approved": "good", "rejected": "bad", "withdrawn": "calm",
+    "draft": "calm", "shadow": "warn", "live": "good", "retired": "calm", "shipped": "calm",
     "same": "good", "different": "bad", "related": "fair", "unsure": "warn",
 }  # fmt: skip
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -69,6 +71,19 @@ def odds(weight: float | None) -> str:
 @register.filter
 def thousands(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share as "98.6 %"."""
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+@register.filter
+def share(value: float) -> str:
+    """A probability with its telling digits and no exponent: "0.76", "0.9999", "0.000012"."""
+    digits = max(4, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else "0"
 
 
 @register.filter

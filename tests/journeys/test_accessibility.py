@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from customers.models import Customer
 from resolution.models import Conflict
 from resolution.services import approve, queue
+from resolution.services.compare_models import compare_in_shadow
 from resolution.services.merge import merge_customers
-from tests.factories import CustomerFactory, actor_for
+from tests.factories import CustomerFactory, actor_for, draft
 from tests.journeys.conftest import Sit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,6 +28,8 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
     proposal = approve.propose_merge(member_ids=couple, comment="same person", actor=actor_for(sara))
     twins = [CustomerFactory(name="Carl Roe", city="Hull").pk, CustomerFactory(name="Karl Roe").pk]
     merge = merge_customers(member_ids=twins, actor=actor_for(lena))
+    draft(prior=-45.0)
+    compared = compare_in_shadow(version="2.0.0", actor=actor_for(lena))
     page = f"/admin/customers/customer/{pair[0].pk}"
     return [
         "/admin/",
@@ -40,6 +43,9 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
         f"/admin/customers/customer/{merge.survivor_id}/change/",
         f"/admin/merges/{merge.pk}/undo/",
         "/admin/runs/",
+        "/admin/models/",
+        f"/admin/models/{compared.version}/",
+        f"/admin/models/{compared.version}/promote/",
         "/admin/customers/customer/",
         "/admin/resolution/auditentry/",
         "/admin/resolution/merge/",

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
 roles = importlib.import_module("resolution.migrations.0003_roles")
+model_roles = importlib.import_module("resolution.migrations.0005_model_roles")
 pytestmark = pytest.mark.django_db
 
 
@@ -20,7 +21,7 @@ def permissions_of(role: str) -> set[str]:
 class TestRoles:
     @pytest.mark.parametrize("role", ["steward", "lead", "auditor", "service", "admin"])
     def test_every_role_is_a_group_with_the_permissions_it_names(self, role: str) -> None:
-        assert permissions_of(role) == set(roles.ROLES[role])
+        assert permissions_of(role) == {*roles.ROLES[role], *model_roles.ROLES[role]}
 
     def test_a_steward_proposes_and_does_not_approve(self) -> None:
         assert "propose_merge" in permissions_of("steward")
@@ -48,3 +49,30 @@ class TestRoles:
         with connection.schema_editor() as editor:
             roles.drop_roles(apps, editor)
         assert not Group.objects.filter(name__in=roles.ROLES).exists()
+
+
+class TestModelRoles:
+    def test_only_the_lead_promotes_and_only_the_admin_trains(self) -> None:
+        everybody = set(roles.ROLES)
+
+        assert {role for role in everybody if "promote_model" in permissions_of(role)} == {"lead"}
+        assert {role for role in everybody if "train_model" in permissions_of(role)} == {"admin"}
+        assert {role for role in everybody if "view_storedmodel" in permissions_of(role)} == everybody
+
+    def test_it_can_be_taken_back_and_done_again(self) -> None:
+        with connection.schema_editor() as editor:
+            model_roles.take_permissions(apps, editor)
+        assert permissions_of("lead") == set(roles.ROLES["lead"])
+
+        with connection.schema_editor() as editor:
+            model_roles.add_permissions(apps, editor)
+        assert "promote_model" in permissions_of("lead")
+
+    def test_what_a_site_gave_a_role_beside_it_stays(self) -> None:
+        own = Permission.objects.get(codename="add_channel")
+        Group.objects.get(name="lead").permissions.add(own)
+
+        with connection.schema_editor() as editor:
+            model_roles.add_permissions(apps, editor)
+
+        assert "add_channel" in permissions_of("lead")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -14,8 +15,8 @@ from customers.models import Customer
 from resolution import jobs
 from resolution.conf import policy
 from resolution.errors import NotFound, Refused
-from resolution.models import IdempotencyRecord, ImportRun, MatchRun
-from tests.factories import ChannelFactory, ConflictFactory, actor_for, lead, steward
+from resolution.models import IdempotencyRecord, ImportRun, MatchRun, StoredModel
+from tests.factories import ChannelFactory, ConflictFactory, actor_for, draft, lead, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +73,45 @@ class TestStartFindDuplicates:
 
         with pytest.raises(Refused, match="waiting for the worker already"):
             jobs.start_find_duplicates(actor)
+
+
+class TestStartCompareModel:
+    def test_compares_in_the_name_of_who_asked(self) -> None:
+        draft()
+
+        jobs.start_compare_model("2.0.0", actor_for(lead(username="mara")))
+        work()
+
+        row = StoredModel.objects.get()
+        assert row.comparison is not None
+        assert (row.state, row.comparison["by"]) == ("shadow", "mara")
+        assert MatchRun.objects.get().actor_name == "mara"
+
+    def test_refuses_a_second_without_harm_to_the_change_around_it(self) -> None:
+        draft()
+        actor = actor_for(lead())
+        jobs.start_compare_model("2.0.0", actor)
+
+        with transaction.atomic():
+            with pytest.raises(Refused, match="waiting for the worker already"):
+                jobs.start_compare_model("2.0.0", actor)
+            assert ProcrastinateJob.objects.count() == 1
+
+    def test_refuses_one_that_does_not_exist_at_once(self) -> None:
+        with pytest.raises(NotFound):
+            jobs.start_compare_model("9", actor_for(lead()))
+        assert not ProcrastinateJob.objects.exists()
+
+
+class TestStartTrainModel:
+    def test_trains_in_the_name_of_who_asked_who_then_does_not_promote_it(self) -> None:
+        user = lead(username="mara")
+
+        jobs.start_train_model("spring", actor_for(user))
+        work()
+
+        row = StoredModel.objects.get()
+        assert (row.name, row.state, row.made_by) == ("spring", "draft", user)
 
 
 class TestStartImport:

@@ -7,7 +7,7 @@ from rapidfuzz.distance import OSA
 from resolution.matching.comparisons.outcome import Outcome, is_one_slip
 from resolution.matching.normalise.email import is_relay, is_shared_mailbox
 
-LEVELS = ("exact", "close", "local", "shared", "namelike", "different")
+LEVELS = ("exact", "close", "local", "shared", "namelike", "alike", "different")
 
 SAME = Outcome("exact", "same mailbox")
 SHARED = Outcome("shared", "same mailbox, but one that several people read")
@@ -15,9 +15,11 @@ SLIP = Outcome("close", "one letter of the mailbox differs")
 DOMAIN_SLIP = Outcome("close", "same mailbox, domain mistyped")
 OTHER_PROVIDER = Outcome("local", "same mailbox name at another provider")
 NAME_AT_PROVIDER = Outcome("namelike", "same name before the @, at another provider")
+TYPED_TWICE = Outcome("alike", "a few letters of the address differ")
 DIFFERENT = Outcome("different", "different mailbox")
 
 SHORTEST_TELLING = 6
+SHORTEST_ALIKE, MOST_SLIPS = 14, 3
 
 
 def compare_emails(left: str, right: str) -> Outcome | None:
@@ -32,7 +34,15 @@ def compare_emails(left: str, right: str) -> Outcome | None:
         return _same_local(local, domain, other_domain)
     if domain == other_domain and _mistyped(local, other_local):
         return SLIP
-    return DIFFERENT
+    return TYPED_TWICE if _looks_alike(left, right) else DIFFERENT
+
+
+def _looks_alike(left: str, right: str) -> bool:
+    """A few slips in a long address of somebody's own, the same digits in it."""
+    if min(len(left), len(right)) < SHORTEST_ALIKE or _digits(left) != _digits(right):
+        return False
+    near = OSA.distance(left, right, score_cutoff=MOST_SLIPS) <= MOST_SLIPS
+    return near and not (is_shared_mailbox(left) or is_shared_mailbox(right))
 
 
 def _same_local(local: str, domain: str, other_domain: str) -> Outcome:

@@ -23,20 +23,20 @@ from resolution.matching.comparisons.address import (
     compare_addresses,
     words_agree,
 )
-from resolution.matching.comparisons.birth_date import compare_birth_dates
+from resolution.matching.comparisons.birth_date import FEW_WEEKS, compare_birth_dates
 from resolution.matching.comparisons.company import NAMES_ALIKE, compare_companies
-from resolution.matching.comparisons.email import compare_emails
+from resolution.matching.comparisons.email import MOST_SLIPS, compare_emails
 from resolution.matching.comparisons.external_id import compare_external_ids, system_of
 from resolution.matching.comparisons.handle import compare_handles
 from resolution.matching.comparisons.name import compare_family, compare_given, compare_names
 from resolution.matching.comparisons.nicknames import formal_names
-from resolution.matching.comparisons.outcome import Outcome
+from resolution.matching.comparisons.outcome import ALIKE, Outcome
 from resolution.matching.comparisons.phone import COUNTRY_PART, compare_phones
 from resolution.matching.normalise.address import street_core
 from resolution.matching.normalise.email import is_relay, is_shared_mailbox
 from resolution.matching.normalise.name import sound_of
-from resolution.matching.table import Column, number_values
-from resolution.types import Address, Name
+from resolution.matching.table import Column, Part, number_values
+from resolution.types import Address
 
 SILENT, UNDECIDED = -1, -2
 # Fewer pairs than this are compared one by one: facts about all values would cost more.
@@ -68,12 +68,13 @@ def compare_many(field: str, column: Column, left: Codes, right: Codes) -> Answe
 
 def compare_many_names(column: Column, left: Codes, right: Codes) -> tuple[Answers, Answers]:
     """Compare names by their numbers: the answers for the given and for the family name."""
-    parts = column.fact("parts", _NameParts)
-    given = _settle_part("given_name", parts.given, parts.given_code[left], parts.given_code[right])
-    family = _settle_part("family_name", parts.family, parts.family_code[left], parts.family_code[right])
-    both_differ = (given == _GIVEN_DIFFERENT) & (family == _FAMILY_DIFFERENT)
-    crossed = both_differ & parts.may_be_swapped(left, right)
-    for place in np.flatnonzero(crossed):
+    givens, families = column.part("given"), column.part("family")
+    given = _settle_part("given_name", givens, givens.codes[left], givens.codes[right])
+    family = _settle_part("family_name", families, families.codes[left], families.codes[right])
+    both_differ = (given >= _GIVEN_FAR) & (family >= _FAMILY_FAR)
+    differing = np.flatnonzero(both_differ)
+    crossed = _may_be_swapped(column, left[differing], right[differing]) if len(differing) else differing
+    for place in differing[crossed]:
         one, other = column.values[left[place]], column.values[right[place]]
         found = compare_names((one.given, one.family), (other.given, other.family))
         if found[0] is not None and found[0].level == "swapped":
@@ -81,7 +82,9 @@ def compare_many_names(column: Column, left: Codes, right: Codes) -> tuple[Answe
     return given, family
 
 
-def _settle(kind: str, column: Column, left: Codes, right: Codes, compare: Compare, screen: Screen) -> Answers:
+def _settle(
+    kind: str, column: Column, left: Codes, right: Codes, compare: Compare, screen: Screen
+) -> Answers:
     answers = screen(column, left, right) if len(left) >= SCREENED_FROM else _nothing_known(len(left))
     return _compare_rest(kind, column.values, left, right, compare, answers)
 
@@ -117,8 +120,7 @@ def _distinct(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.i
 # What is known of the distinct values of a column
 
 
-def numbers_of(values: Sequence[Any], of: Callable[[Any], Hashable]) -> npt.NDArray[np.int32]:
-    """Number values by what they have in common."""
+def _numbers_of(values: Sequence[Any], of: Callable[[Any], Hashable]) -> npt.NDArray[np.int32]:
     return number_values(map(of, values))
 
 
@@ -137,7 +139,12 @@ def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
 
 
 def _within(
-    texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp], scorer: Any, cutoff: Any
+    texts: npt.NDArray[np.object_],
+    left: Codes,
+    right: Codes,
+    places: npt.NDArray[np.intp],
+    scorer: Any,
+    cutoff: Any,
 ) -> Mask:
     """Which of the pairs at `places` come within the cutoff: a distance at most, a similarity at least."""
     if not len(places):
@@ -161,8 +168,8 @@ class _EmailFacts:
         locals_ = [local for local, _, _ in parts]
         self.local = number_values(locals_)
         self.domain = number_values(domain for _, _, domain in parts)
-        self.locals = _objects(locals_)
-        self.length = _lengths(locals_)
+        self.length = _lengths(values)
+        self.digits = number_values("".join(filter(str.isdigit, value)) for value in values)
         self.relay = _flags(values, is_relay)
         self.shared = _flags(values, is_shared_mailbox)
 
@@ -178,10 +185,10 @@ def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
     other = ~equal & (answers != SILENT)
     same_local = other & (facts.local[left] == facts.local[right])
     answers[same_local] = UNDECIDED
-    near = other & ~same_local & (facts.domain[left] == facts.domain[right])
-    near &= np.abs(facts.length[left] - facts.length[right]) <= 1
+    near = other & ~same_local & (np.abs(facts.length[left] - facts.length[right]) <= MOST_SLIPS)
+    near &= facts.digits[left] == facts.digits[right]
     places = np.flatnonzero(near)
-    answers[places[_within(facts.locals, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[places[_within(column.texts, left, right, places, OSA.distance, MOST_SLIPS)]] = UNDECIDED
     return answers
 
 
@@ -221,11 +228,11 @@ class _DateFacts:
 
 
 def _screen_dates(column: Column, left: Codes, right: Codes) -> Answers:
-    """Of two years only a slip in the year or the turn of the year can bring two dates together."""
+    """Of two years only a slip in the year or a few weeks between them can bring two dates together."""
     facts = column.fact("birth_date", _DateFacts)
     answers = np.full(len(left), number_of("birth_date", "different"), dtype=np.int8)
     near = (facts.year[left] == facts.year[right]) | (facts.day[left] == facts.day[right])
-    near |= np.abs(facts.ordinal[left] - facts.ordinal[right]) == 1
+    near |= np.abs(facts.ordinal[left] - facts.ordinal[right]) <= FEW_WEEKS
     answers[near] = UNDECIDED
     equal = left == right
     answers[equal] = np.where(
@@ -242,7 +249,7 @@ def _screen_dates(column: Column, left: Codes, right: Codes) -> Answers:
 class _IdFacts:
     def __init__(self, values: Sequence[str]) -> None:
         self.texts = _objects(values)
-        self.system = numbers_of(values, system_of)
+        self.system = _numbers_of(values, system_of)
         self.length = _lengths(values)
 
 
@@ -258,7 +265,7 @@ def _screen_ids(column: Column, left: Codes, right: Codes) -> Answers:
 
 
 def _screen_handles(column: Column, left: Codes, right: Codes) -> Answers:
-    network = column.fact("network", lambda values: numbers_of(values, system_of))
+    network = column.fact("network", lambda values: _numbers_of(values, system_of))
     answers = np.where(network[left] == network[right], number_of("handle", "different"), SILENT)
     answers[left == right] = number_of("handle", "exact")
     return answers.astype(np.int8)
@@ -284,15 +291,13 @@ def _screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
 def _maybe_near(
     texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp]
 ) -> Mask:
-    """Which pairs `is_near` could hold of."""
+    """Which pairs `is_near` or `is_alike` could hold of."""
     if not len(places):
         return np.zeros(0, dtype=np.bool_)
     low, high, inverse = _distinct(left[places], right[places])
     ones, others = list(texts[low]), list(texts[high])
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
-    alike = process.cpdist(
-        ones, others, scorer=JaroWinkler.similarity, score_cutoff=0.94, dtype=np.float64
-    )
+    alike = process.cpdist(ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE, dtype=np.float64)
     found: Mask = slips | (alike > 0)
     return found[inverse]
 
@@ -300,55 +305,21 @@ def _maybe_near(
 # Names
 
 
-class _NameParts:
-    """The given and the family names of a column of names, each distinct one once."""
-
-    def __init__(self, names: Sequence[Name]) -> None:
-        words: dict[str, int] = {"": -1}
-        number = np.array(
-            [
-                (words.setdefault(name.given, len(words)), words.setdefault(name.family, len(words)))
-                for name in names
-            ],
-            dtype=np.int32,
-        ).reshape(-1, 2)
-        self.given_word, self.family_word = number[:, 0], number[:, 1]
-        self.given, self.given_code = _part([name.given for name in names])
-        self.family, self.family_code = _part([name.family for name in names])
-
-    def may_be_swapped(self, left: Codes, right: Codes) -> Mask:
-        """Whether one part of the one is a part of the other at the other place."""
-        one = (self.given_word[left] == self.family_word[right]) & (self.given_word[left] >= 0)
-        other = (self.family_word[left] == self.given_word[right]) & (self.family_word[left] >= 0)
-        found: Mask = one | other
-        return found
+def _may_be_swapped(column: Column, left: Codes, right: Codes) -> Mask:
+    """Whether one part of the one name is a part of the other at the other place."""
+    words: dict[str, int] = {}
+    given, family = (_words_of(column.part(name), words) for name in ("given", "family"))
+    one = (given[left] == family[right]) & (given[left] >= 0)
+    other = (family[left] == given[right]) & (family[left] >= 0)
+    found: Mask = one | other
+    return found
 
 
-class Part:
-    """The distinct given or family names, and what screens know of them."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.texts = list(texts)
-        self._screened: dict[str, Any] = {}
-
-    def fact(self, name: str, make: Callable[[Sequence[str]], Any]) -> Any:
-        if name not in self._screened:
-            self._screened[name] = make(self.texts)
-        return self._screened[name]
-
-
-def _part(texts: Sequence[str]) -> tuple[Part, Codes]:
-    numbers: dict[str, int] = {}
-    codes = np.array(
-        [numbers.setdefault(text, len(numbers)) if text else -1 for text in texts], dtype=np.int32
-    )
-    return Part(list(numbers)), codes
-
-
-def name_parts(column: Column) -> tuple[tuple[Part, Codes], tuple[Part, Codes]]:
-    """The given and the family names of a column of names: distinct texts, and their number for each name."""
-    parts = column.fact("parts", _NameParts)
-    return (parts.given, parts.given_code), (parts.family, parts.family_code)
+def _words_of(part: Part, words: dict[str, int]) -> Codes:
+    """Each value's text as a number that given and family names share; -1 for none."""
+    own = np.array([words.setdefault(text, len(words)) for text in part.texts] + [-1], dtype=np.int32)
+    found: Codes = own[part.codes]
+    return found
 
 
 def _settle_part(field: str, part: Part, left: Codes, right: Codes) -> Answers:
@@ -369,7 +340,7 @@ class _WordFacts:
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = _objects(texts)
         self.one_word = _flags(texts, lambda text: " " not in text and len(text) > 1)
-        self.sound = numbers_of(texts, sound_of)
+        self.sound = _numbers_of(texts, sound_of)
         self.head = number_values(text[:2] for text in texts)
         self.forms = np.fromiter(map(_forms_mask, texts), dtype=np.uint64, count=len(texts))
 
@@ -412,30 +383,18 @@ def _screen_words(facts: _WordFacts, left: Codes, right: Codes, different: int) 
 
 
 class _AddressFacts:
-    def __init__(self, values: Sequence[Address]) -> None:
-        streets: dict[str, int] = {}
-        self.street = np.array(
-            [streets.setdefault(value.street, len(streets)) if value.street else -1 for value in values],
-            dtype=np.int32,
-        )
-        texts = list(streets)
-        cores = [street_core(text) for text in texts]
-        self.texts, self.cores = _objects(texts), _objects(cores)
+    """The parts of the distinct addresses as numbers."""
+
+    def __init__(self, column: Column) -> None:
+        street, self.city = column.part("street"), column.part("city")
+        self.street, self.postcode = street.codes, column.part("postcode")
+        cores = [street_core(text) for text in street.texts]
+        self.texts, self.cores = _objects(street.texts), _objects(cores)
         self.squeezed = number_values(core.replace(" ", "") for core in cores)
-        self.shortened = np.array([core != text for core, text in zip(cores, texts, strict=True)], dtype=np.bool_)
-        self.postcode = np.where(
-            _flags(values, lambda value: bool(value.postcode)),
-            numbers_of(values, lambda value: value.postcode),
-            -1,
+        self.shortened = np.array(
+            [core != text for core, text in zip(cores, street.texts, strict=True)], dtype=np.bool_
         )
-        cities: dict[str, int] = {}
-        self.city = np.array(
-            [cities.setdefault(value.city, len(cities)) if value.city else -1 for value in values], dtype=np.int32
-        )
-        self.cities = list(cities)
-        self.place = numbers_of(values, lambda value: (value.postcode, value.city))
-        self.example = np.full(int(self.place.max(initial=-1)) + 1, -1, dtype=np.int32)
-        self.example[self.place] = np.arange(len(values), dtype=np.int32)
+        self.postcodes, self.cities = _objects(self.postcode.texts), _objects(self.city.texts)
 
     def streets_alike(self, left: Codes, right: Codes) -> Mask:
         ones, others = self.street[left], self.street[right]
@@ -450,9 +409,11 @@ class _AddressFacts:
         return alike
 
     def cities_agree(self, left: Codes, right: Codes) -> Mask:
-        ones, others = self.city[left], self.city[right]
+        """Whether both towns are known and one."""
+        ones, others = self.city.codes[left], self.city.codes[right]
         agree: Mask = (ones == others) & (ones >= 0)
         places = np.flatnonzero((ones >= 0) & (others >= 0) & ~agree)
+        places = places[_maybe_near(self.cities, ones, others, places)]
         if len(places):
             low, high, inverse = _distinct(ones[places], others[places])
             pairs = zip(low.tolist(), high.tolist(), strict=True)
@@ -460,39 +421,51 @@ class _AddressFacts:
             agree[places] = np.array(found, dtype=np.bool_)[inverse]
         return agree
 
+    def postcodes_differ(self, left: Codes, right: Codes) -> Mask:
+        """Whether both postcodes are known and more than a slip apart."""
+        ones, others = self.postcode.codes[left], self.postcode.codes[right]
+        differ: Mask = (ones != others) & (ones >= 0) & (others >= 0)
+        places = np.flatnonzero(differ)
+        differ[places[_within(self.postcodes, ones, others, places, OSA.distance, 1)]] = False
+        return differ
+
+    def same_postcode(self, left: Codes, right: Codes) -> Mask:
+        """Whether both postcodes are known and equal."""
+        ones = self.postcode.codes[left]
+        found: Mask = (ones == self.postcode.codes[right]) & (ones >= 0)
+        return found
+
 
 def _screen_addresses(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("address", _AddressFacts)
+    facts = column.fact("address", lambda values: _AddressFacts(column))
     answers = _nothing_known(len(left))
     streets = np.flatnonzero((facts.street[left] >= 0) & (facts.street[right] >= 0))
     elsewhere = streets[~facts.streets_alike(left[streets], right[streets])]
     answers[elsewhere] = _towns_of_other_streets(facts, left[elsewhere], right[elsewhere])
     no_street = np.flatnonzero((facts.street[left] < 0) | (facts.street[right] < 0))
-    answers[no_street] = _compare_places(facts, column.values, left[no_street], right[no_street])
+    answers[no_street] = _towns_alone(facts, left[no_street], right[no_street])
     return answers
 
 
 def _towns_of_other_streets(facts: _AddressFacts, left: Codes, right: Codes) -> Answers:
     answers = np.full(len(left), number_of("address", "different"), dtype=np.int8)
     answers[facts.cities_agree(left, right)] = number_of("address", "town")
-    same_code = (facts.postcode[left] == facts.postcode[right]) & (facts.postcode[left] >= 0)
-    answers[same_code] = number_of("address", "postcode")
+    answers[facts.same_postcode(left, right)] = number_of("address", "postcode")
     return answers
 
 
-def _compare_places(facts: _AddressFacts, values: Sequence[Address], left: Codes, right: Codes) -> Answers:
-    """Without a street on both sides only postcode and town count, of which there are fewer."""
-    ones, others = facts.place[left], facts.place[right]
-
-    def compare(one: Address, other: Address) -> Outcome | None:
-        return _compare_address_values(_without_street(one), _without_street(other))
-
-    examples = [values[code] for code in facts.example.tolist()]
-    return _compare_rest("address", examples, ones, others, compare, _nothing_known(len(ones)))
-
-
-def _without_street(address: Address) -> Address:
-    return Address("", "", address.postcode, address.city, address.country)
+def _towns_alone(facts: _AddressFacts, left: Codes, right: Codes) -> Answers:
+    """Without a street on both sides only postcode and town count."""
+    cities = (facts.city.codes[left] >= 0) & (facts.city.codes[right] >= 0)
+    agree, codes_differ = facts.cities_agree(left, right), facts.postcodes_differ(left, right)
+    different = number_of("address", "different")
+    answers = np.where(codes_differ, different, SILENT).astype(np.int8)
+    answers[cities] = different
+    answers[agree] = np.where(
+        codes_differ[agree], number_of("address", "town"), number_of("address", "town_only")
+    )
+    answers[facts.same_postcode(left, right)] = number_of("address", "postcode_only")
+    return answers
 
 
 def _compare_address_values(left: Address, right: Address) -> Outcome | None:
@@ -503,6 +476,7 @@ def _compare_address_values(left: Address, right: Address) -> Outcome | None:
 
 
 _GIVEN_DIFFERENT, _GIVEN_SWAPPED = number_of("given_name", "different"), number_of("given_name", "swapped")
+_GIVEN_FAR, _FAMILY_FAR = number_of("given_name", "far"), number_of("family_name", "far")
 _FAMILY_DIFFERENT = number_of("family_name", "different")
 _FAMILY_SWAPPED = number_of("family_name", "swapped")
 

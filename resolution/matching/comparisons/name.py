@@ -6,11 +6,11 @@ from collections.abc import Container
 from functools import lru_cache
 
 from resolution.matching.comparisons.nicknames import are_forms_of_one_name
-from resolution.matching.comparisons.outcome import Outcome, is_near
+from resolution.matching.comparisons.outcome import Outcome, is_alike, is_near
 from resolution.matching.normalise.name import core_family, sound_of
 
-GIVEN_LEVELS = ("exact", "variant", "close", "initial", "swapped", "near", "different")
-FAMILY_LEVELS = ("exact", "part", "close", "gendered", "swapped", "different")
+GIVEN_LEVELS = ("exact", "variant", "close", "initial", "swapped", "near", "far", "different")
+FAMILY_LEVELS = ("exact", "part", "close", "gendered", "swapped", "far", "different")
 
 _CACHED_PAIRS = 1 << 17
 SHORTEST_SOUND = 3
@@ -26,6 +26,7 @@ GIVEN_SLIP = Outcome("close", "given name spelled differently")
 GIVEN_SOUND = Outcome("close", "given name sounds alike")
 INITIAL = Outcome("initial", "initial fits")
 TWO_NAMES = Outcome("near", "two names that differ by a letter")
+GIVEN_ALIKE = Outcome("far", "given name looks a little alike")
 OTHER_GIVEN = Outcome("different", "different given name")
 OTHER_INITIAL = Outcome("different", "initial does not fit")
 
@@ -35,9 +36,13 @@ PART_OF_DOUBLE = Outcome("part", "one family name is part of the other")
 FAMILY_SLIP = Outcome("close", "family name spelled differently")
 FAMILY_SOUND = Outcome("close", "family name sounds alike")
 GENDERED = Outcome("gendered", "masculine and feminine form of one family name")
+FAMILY_ALIKE = Outcome("far", "family name looks a little alike")
 OTHER_FAMILY = Outcome("different", "different family name")
 
 SWAPPED = Outcome("swapped", "given and family name changed places")
+
+_NOT_ONE_GIVEN = (OTHER_GIVEN, OTHER_INITIAL, GIVEN_ALIKE)
+_NOT_ONE_FAMILY = (OTHER_FAMILY, FAMILY_ALIKE)
 
 NameParts = tuple[str, str]
 NameOutcomes = tuple[Outcome | None, Outcome | None]
@@ -47,7 +52,7 @@ def compare_names(left: NameParts, right: NameParts) -> NameOutcomes:
     """Compare two (given, family) names; each part's outcome is None when it is missing on a side."""
     given = compare_given(left[0], right[0]) if left[0] and right[0] else None
     family = compare_family(left[1], right[1]) if left[1] and right[1] else None
-    if family is OTHER_FAMILY and given in (OTHER_GIVEN, OTHER_INITIAL) and _changed_places(left, right):
+    if family in _NOT_ONE_FAMILY and given in _NOT_ONE_GIVEN and _changed_places(left, right):
         return SWAPPED, SWAPPED
     return given, family
 
@@ -100,7 +105,9 @@ def _compare_all_given(lefts: list[str], rights: list[str]) -> Outcome:
     if "".join(lefts) == "".join(rights):
         return SAME_GIVEN
     shared = {word for word in lefts if len(word) > 1} & set(rights)
-    return ONE_OF_SEVERAL if shared else OTHER_GIVEN
+    if shared:
+        return ONE_OF_SEVERAL
+    return GIVEN_ALIKE if is_alike(lefts[0], rights[0]) else OTHER_GIVEN
 
 
 def _sounds_alike(left: str, right: str) -> bool:
@@ -137,7 +144,9 @@ def _compare_spelling(left: str, right: str) -> Outcome:
         return GENDERED
     if is_near(left, right):
         return FAMILY_SLIP
-    return FAMILY_SOUND if _sounds_alike(left, right) else OTHER_FAMILY
+    if _sounds_alike(left, right):
+        return FAMILY_SOUND
+    return FAMILY_ALIKE if is_alike(left, right) else OTHER_FAMILY
 
 
 _MASCULINE_ENDINGS = ("ov", "ev", "in", "yn", "off", "eff", "ow", "ew")

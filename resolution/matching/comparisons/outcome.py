@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
+ALIKE = 0.8  # Jaro–Winkler similarity
+
 
 class Outcome(NamedTuple):
     """One of a field's levels and the phrase a steward reads."""
@@ -28,3 +30,10 @@ def is_near(left: str, right: str) -> bool:
     if OSA.distance(left, right, score_cutoff=slips) <= slips:
         return True
     return shorter >= 5 and left[0] == right[0] and JaroWinkler.similarity(left, right) >= 0.94
+
+
+def is_alike(left: str, right: str) -> bool:
+    """Tell whether two words look alike from afar: typed wrongly more than once, or two similar words."""
+    if JaroWinkler.similarity(left, right) >= ALIKE:
+        return True
+    return min(len(left), len(right)) >= 6 and OSA.distance(left, right, score_cutoff=2) <= 2

@@ -12,7 +12,7 @@ from resolution.services.api_keys import make_api_key
 from resolution.services.approve import propose_merge
 from resolution.services.merge import merge_customers
 from resolution.services.queue import claim
-from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, service_user
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, draft, service_user
 from tests.resolution.admin.conftest import SignIn
 from tests.resolution.admin.forms import workbench_form
 
@@ -25,6 +25,7 @@ OPEN_TO: dict[str, set[str]] = {
     "resolution:queue": READERS,
     "resolution:approvals": READERS,
     "resolution:runs": READERS,
+    "resolution:models": READERS,
     "resolution:add-customer": {"steward", "lead"},
     "resolution:make-key": {"admin"},
     "admin:customers_customer_changelist": READERS,
@@ -84,6 +85,14 @@ class TestScreens:
 
         assert open_to(clients, reverse("resolution:undo", args=[merge.pk])) == {"lead", "admin"}
 
+    def test_a_model_opens_to_readers_and_its_promotion_to_leads(self, clients: dict[str, Client]) -> None:
+        version = [draft().version]
+
+        assert open_to(clients, reverse("resolution:model", args=version)) == READERS
+        assert open_to(clients, reverse("resolution:promote-model", args=version)) == {"lead"}
+        assert open_to(clients, reverse("resolution:roll-back-model", args=version)) == {"lead"}
+        assert open_to(clients, reverse("resolution:discard-model", args=version)) == {"lead", "admin"}
+
     def test_strangers_are_sent_to_sign_in(self, client: Client) -> None:
         answer = client.get(reverse("resolution:queue"))
 
@@ -128,6 +137,23 @@ class TestButtons:
 
     def test_the_steward_may_not_start_a_run(self, clients: dict[str, Client]) -> None:
         assert clients["steward"].post(reverse("resolution:start-run")).status_code == 403
+
+    @pytest.mark.parametrize("role", ["steward", "auditor", "admin"])
+    def test_only_the_lead_promotes_a_model(self, clients: dict[str, Client], role: str) -> None:
+        row = draft()
+
+        answer = clients[role].post(reverse("resolution:promote-model", args=[row.version]))
+
+        assert answer.status_code == 403
+        assert "Only leads promote models" in answer.content.decode()
+
+    def test_the_steward_may_not_compare_and_the_lead_may_not_train(self, clients: dict[str, Client]) -> None:
+        row = draft()
+
+        compared = clients["steward"].post(reverse("resolution:compare-model", args=[row.version]))
+        trained = clients["lead"].post(reverse("resolution:train-model"))
+
+        assert (compared.status_code, trained.status_code) == (403, 403)
 
     def test_only_who_may_do_a_thing_is_shown_its_button(
         self, clients: dict[str, Client], people: dict[str, User]

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from resolution.models import StoredModel
 from resolution.services import approve, queue
 from resolution.services.judge import judge_pair
 from resolution.services.merge import merge_customers
@@ -23,6 +24,7 @@ from tests.factories import (
     SourceRecordFactory,
     TicketFactory,
     actor_for,
+    draft,
     steward,
 )
 
@@ -59,6 +61,7 @@ MAKERS: dict[str, Callable[[], object]] = {
     "admin:customers_sourcerecord_changelist": lambda: SourceRecordFactory(),
     "resolution:queue": lambda: ConflictFactory(),
     "admin:index": lambda: ConflictFactory(),
+    "resolution:models": lambda: draft(f"2.{StoredModel.objects.count()}"),
 }
 
 

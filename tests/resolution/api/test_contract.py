@@ -20,7 +20,7 @@ from customers.models import Mapping
 from identity_project.wsgi import application
 from resolution.services.merge import merge_customers
 from resolution.types import Actor
-from tests.factories import ChannelFactory, ConflictFactory, CustomerFactory, MappingFactory, lead
+from tests.factories import ChannelFactory, ConflictFactory, CustomerFactory, MappingFactory, draft, lead
 
 load_all_checks()
 PROMISES = [
@@ -71,6 +71,7 @@ def known(db: None) -> dict[str, Any]:
         "mapping_id": str(mapping.pk),
         "merge_id": merge.pk,
         "conflict_id": ConflictFactory().pk,
+        "version": draft().version,
     }
 
 

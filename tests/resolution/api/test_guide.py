@@ -19,7 +19,9 @@ from customers.models import Customer
 from resolution.api.throttling import CallerRateThrottle
 from resolution.conf import policy
 from resolution.models import Merge, MergeProposal
-from tests.factories import ChannelFactory, CustomerFactory, lead, service_user
+from resolution.services.compare_models import compare_in_shadow
+from resolution.types import Actor
+from tests.factories import ChannelFactory, CustomerFactory, draft, lead, service_user
 from tests.resolution.api.conftest import MakeClient
 
 GUIDE = (Path(settings.BASE_DIR) / "docs" / "api.md").read_text(encoding="utf-8")
@@ -46,6 +48,8 @@ def _variables(client_for: MakeClient) -> dict[str, str]:
     ChannelFactory(code="web")
     service, second = client_for(service_user()), client_for(lead())
     one, other = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Ann Smith")
+    draft()
+    model = compare_in_shadow(version="2.0.0", actor=Actor.machine("test"))
     tag = service.get(f"/api/v1/customers/{one.pk}")["ETag"]
     return {
         "DESK": "/api/v1",
@@ -53,6 +57,7 @@ def _variables(client_for: MakeClient) -> dict[str, str]:
         "LEADS_KEY": _text_of(second),
         "CUSTOMER": str(one.pk),
         "OTHER": str(other.pk),
+        "MODEL": model.version,
         "ETAG": tag.replace('"', r"\""),
     }
 

@@ -72,6 +72,8 @@ class TestSharedKeys:
                 {"family_name": "Smith", "company": "FOODS"},
                 "company_and_name",
             ),
+            ({"name": "Anna Zweig"}, {"name": "Karl Zweig"}, "rare_family_name"),
+            ({"name": "Anna Zweig"}, {"name": "Anna Holm"}, "rare_given_name"),
         ],
     )
     def test_each_rule_brings_its_pair_together(
@@ -147,7 +149,7 @@ class TestLargeBlocks:
             external_id="crm:17",
             handle="anna",
         )
-        assert len(keys_of(profile)) <= 32
+        assert len(keys_of(profile)) <= 38
 
     def test_a_customer_of_many_values_stays_bounded(self) -> None:
         many = tuple(f"+4477009{number:05}" for number in range(500))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -32,9 +32,9 @@ class Weights:
         conflict = "two passports" if left + right in self.conflicts else ""
         return PairScore(left, right, self.weights.get(left + right, self.otherwise), (), conflict)
 
-    def score(self, left: str, right: str) -> PairScore:
-        self.asked.append(left + right)
-        return self.pair(left, right)
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[PairScore]:
+        self.asked += [left + right for left, right in pairs]
+        return [self.pair(*pair) for pair in pairs]
 
     def groups(self, *different: str) -> list[Group]:
         return group_customers(
@@ -103,7 +103,7 @@ class TestRefusing:
         groups = group_customers(
             star,
             policy=POLICY,
-            score=lambda left, right: PairScore(left, right, 5, ()),
+            score=lambda pairs: [PairScore(left, right, 5, ()) for left, right in pairs],
             different={frozenset((keys[58], keys[59]))},
         )
         assert not any({keys[58], keys[59]} <= set(group.members) for group in groups)
@@ -118,7 +118,7 @@ class TestDoubtfulGroups:
     def test_a_large_group_says_so(self) -> None:
         keys = [f"k{number:02}" for number in range(LARGE_GROUP + 1)]
         pairs = [PairScore(left, right, 12, ()) for left in keys for right in keys if left < right]
-        groups = group_customers(pairs, policy=POLICY, score=lambda left, right: pytest.fail("all are known"))
+        groups = group_customers(pairs, policy=POLICY, score=lambda pairs: pytest.fail("all are known"))
         assert groups[0].why == f"Held back: it is large ({LARGE_GROUP + 1} customers)."
 
     def test_a_sparse_group_says_so(self) -> None:

@@ -195,7 +195,10 @@ class TestBirthDates:
             ("1981-01-01", "1981-01-01", "same year, both on the first of January"),
             ("1981-01-01", "1981-06-17", "only the year agrees, one side is the first of January"),
             ("1980-02-03", "1955-11-30", "another date"),
-            ("1994-04-03", "1994-03-24", "another date"),
+            ("1994-04-03", "1994-03-24", "a few weeks apart"),
+            ("1994-04-03", "1994-07-03", "one digit differs or two changed places"),
+            ("1994-04-03", "1997-06-03", "another date"),
+            ("1994-04-15", "1994-11-15", "two of day, month and year agree"),
         ],
     )
     def test_details(self, left: str, right: str, detail: str) -> None:

@@ -13,7 +13,7 @@ from resolution.matching.blocking import MAX_BLOCK, blocking_keys
 from resolution.matching.clusters import group_customers
 from resolution.matching.decide import Policy
 from resolution.matching.evaluate import evaluate_clusters, evaluate_pairs, label_groups
-from resolution.matching.kernel import score_pair, score_pairs
+from resolution.matching.kernel import score_pairs
 from resolution.matching.model import load_model
 from resolution.matching.normalise.profile import build_profile
 from resolution.types import Group, Profile
@@ -55,7 +55,9 @@ def groups(customers: dict[str, Profile], candidates: set[tuple[str, str]]) -> l
     return group_customers(
         score_pairs(load_model(), pairs, floor=POLICY.review),
         policy=POLICY,
-        score=lambda left, right: score_pair(load_model(), customers[left], customers[right]),
+        score=lambda pairs: score_pairs(
+            load_model(), ((customers[left], customers[right]) for left, right in pairs)
+        ),
     )
 
 

@@ -32,6 +32,7 @@ class TestWeightBar:
         assert charts.weight_bar(-6.0) == {"x": "25.0", "length": "25.0", "tone": "against"}
 
     def test_never_leaves_its_frame(self) -> None:
+        assert charts.weight_bar(10.0, 20) == {"x": "50.0", "length": "25.0", "tone": "for"}
         assert charts.weight_bar(400.0) == {"x": "50.0", "length": "50.0", "tone": "for"}
 
 

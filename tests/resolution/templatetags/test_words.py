@@ -59,3 +59,14 @@ def test_one_is_not_many() -> None:
 def test_a_band_is_told_in_words_and_an_unknown_one_as_it_is() -> None:
     assert words.band_words("review") == "needs a person"
     assert words.band_words("new") == "new"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.76, "0.76"), (0.9999, "0.9999"), (0.000012, "0.000012"), (1.0, "1"), (0.0, "0")]
+)
+def test_a_share_shows_its_telling_digits_and_no_exponent(value: float, shown: str) -> None:
+    assert words.share(value) == shown
+
+
+def test_a_part_is_told_in_percent_and_an_unknown_one_not_at_all() -> None:
+    assert (words.percent(0.9857), words.percent(None)) == ("98.6 %", "")

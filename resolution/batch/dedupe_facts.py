@@ -1,0 +1,262 @@
+"""What a run came to, as its report tells it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from resolution.batch.dedupe import Outcome, rows_of_clusters
+from resolution.batch.outputs import bands_of
+from resolution.batch.run_facts import (
+    BlockFact,
+    BlockingFacts,
+    ClusterFact,
+    ClusterFacts,
+    ComparisonFact,
+    Counts,
+    CurvePoint,
+    Histogram,
+    LevelFact,
+    ModelFacts,
+    PairSample,
+    RuleFact,
+    RunFacts,
+    SampleRow,
+    ThresholdFacts,
+    UnlinkablePoint,
+)
+from resolution.matching.blocking import Joined, blocking_keys
+from resolution.matching.comparisons.many import SILENT
+from resolution.matching.kernel import PRIOR_DETAIL, score_pairs, score_rows
+from resolution.matching.table import Rows
+from resolution.matching.thresholds import expected_curve
+from resolution.types import Band, FieldEvidence, PairScore
+
+_BLOCKS_SHOWN = 12
+_CLUSTERS_SHOWN = 12
+_MEMBERS_SHOWN = 8
+_SAMPLES = 10
+_BINS = 48
+_SELF_SCORED = 50_000
+_METHODS = {"believed": "shipped", "given": "shipped"}
+
+
+def facts_of(
+    outcome: Outcome,
+    *,
+    version: str,
+    started: str,
+    options: Mapping[str, str],
+    timings: Mapping[str, float],
+    peak: int,
+) -> RunFacts:
+    """Gather everything that the report of a run tells; `peak` is MiB."""
+    loaded = outcome.loaded
+    return RunFacts(
+        version=version,
+        engine=outcome.options.engine,
+        started=started,
+        inputs=loaded.inputs,
+        options=options,
+        columns=loaded.columns,
+        counts=_counts(outcome),
+        timings={name: round(seconds, 3) for name, seconds in timings.items()},
+        peak_memory_mib=peak,
+        blocking=_blocking(outcome),
+        model=_model(outcome),
+        threshold=_threshold(outcome),
+        histogram=_histogram(outcome),
+        samples=tuple(_samples(outcome)),
+        clusters=_clusters(outcome),
+        unlinkable=tuple(_unlinkable(outcome)),
+        completeness=loaded.completeness,
+        notes=(*loaded.notes, *outcome.trained.facts.get("notes", ())),
+    )
+
+
+def _counts(outcome: Outcome) -> Counts:
+    kept, labels = outcome.kept, outcome.clusters.labels
+    sizes = np.bincount(labels, minlength=1)
+    bands = bands_of(kept.weight, outcome.threshold)
+    usable = np.zeros(len(labels), dtype=np.bool_)
+    for column in outcome.loaded.table.columns.values():
+        usable |= column.counts > 0
+    return Counts(
+        records=len(labels),
+        usable_records=int(usable.sum()),
+        candidate_pairs=len(outcome.candidates.pairs),
+        pairs_scored=len(outcome.candidates.pairs),
+        pairs_kept=len(kept),
+        linked_pairs=int((bands < 2).sum()),
+        review_pairs=int((bands == 2).sum()),
+        clusters=int((sizes > 0).sum()),
+        several=int((sizes > 1).sum()),
+        largest_cluster=int(sizes.max(initial=0)),
+        cut_groups=outcome.clusters.cut,
+    )
+
+
+def _blocking(outcome: Outcome) -> BlockingFacts:
+    joined, gains = outcome.candidates.joined, outcome.candidates.gains
+    rules = tuple(
+        RuleFact(
+            rule=_title(entry),
+            what=f"{entry.rule.what[0].upper()}{entry.rule.what[1:]}.",
+            pairs=len(entry.pairs),
+            new_pairs=gain,
+            blocks=entry.blocks,
+            largest=entry.largest,
+            refined_blocks=entry.refined_blocks,
+            refined_records=entry.refined_rows,
+        )
+        for entry, gain in zip(joined, gains, strict=True)
+    )
+    coarse = [entry for entry in joined if entry.tokens == entry.rule.tokens and entry.largest > 1]
+    largest = sorted(coarse, key=lambda entry: -entry.largest)[:_BLOCKS_SHOWN]
+    blocks = tuple(_block(outcome, entry) for entry in largest)
+    return BlockingFacts(rules, blocks, outcome.loaded.shared_values)
+
+
+def _title(entry: Joined) -> str:
+    finer = entry.tokens[len(entry.rule.tokens) :]
+    name = entry.rule.name.replace("_", " ")
+    return f"{name} + {', '.join(finer).replace('_', ' ')}" if finer else name
+
+
+def _block(outcome: Outcome, entry: Joined) -> BlockFact:
+    profile = outcome.loaded.profile(entry.example)
+    key = blocking_keys(profile).get(entry.rule.name, (entry.rule.name,))[0].partition(":")[2]
+    treated = "refined" if entry.largest > entry.rule.most else "compared"
+    return BlockFact(_title(entry), key.replace("|", ", "), entry.largest, treated)
+
+
+def _model(outcome: Outcome) -> ModelFacts:
+    model, trained, kept = outcome.trained.model, outcome.trained, outcome.kept
+    comparisons = []
+    for field, levels in model.comparisons.items():
+        if field not in kept.levels:
+            continue
+        said = kept.levels[field]
+        counts = np.bincount(said[said != SILENT], minlength=len(levels))
+        comparisons.append(
+            ComparisonFact(
+                field,
+                tuple(
+                    LevelFact(level.name, level.m, level.u, level.household, level.weight, int(count))
+                    for level, count in zip(levels, counts, strict=True)
+                ),
+            )
+        )
+    return ModelFacts(
+        method=_METHODS.get(trained.method, trained.method),
+        name=f"{model.name} {model.version}",
+        prior=model.prior,
+        rules=tuple(trained.facts.get("rules", ())),
+        iterations=int(trained.facts.get("rounds", 0)),
+        notes=tuple(trained.facts.get("notes", ())),
+        comparisons=tuple(comparisons),
+    )
+
+
+def _threshold(outcome: Outcome) -> ThresholdFacts:
+    expected = outcome.expected
+    curve = tuple(
+        CurvePoint(point.weight, point.precision, point.recall)
+        for point in expected_curve(outcome.kept.weight)
+    )
+    review = min(max(outcome.options.keep, -3.0), outcome.threshold)
+    if expected is None:
+        return ThresholdFacts(outcome.threshold, review, curve=curve)
+    return ThresholdFacts(outcome.threshold, review, expected.precision, expected.recall, expected.f1, curve)
+
+
+def _histogram(outcome: Outcome) -> Histogram:
+    weights = outcome.kept.weight
+    if not len(weights):
+        return Histogram()
+    low, high = math.floor(weights.min()), math.ceil(weights.max() + 1e-9)
+    counts, edges = np.histogram(weights, bins=_BINS, range=(low, max(high, low + 1)))
+    return Histogram(tuple(edges.tolist()), tuple(counts.tolist()))
+
+
+def _samples(outcome: Outcome) -> Iterator[PairSample]:
+    """Pairs of every kind: the surest, those around the threshold, and two people of one home."""
+    profile = outcome.loaded.profile
+    places = _sample_places(outcome)
+    pairs = [(profile(int(outcome.kept.left[at])), profile(int(outcome.kept.right[at]))) for at in places]
+    for score in score_pairs(outcome.trained.model, pairs):
+        yield sample_of(score, outcome.threshold)
+
+
+def _sample_places(outcome: Outcome) -> list[int]:
+    kept = outcome.kept
+    if not len(kept):
+        return []
+    order = np.argsort(-kept.weight, kind="stable")
+    near = np.argsort(np.abs(kept.weight - outcome.threshold), kind="stable")[:4]
+    home = np.argsort(-kept.at_home, kind="stable")[:2]
+    spread = order[np.linspace(0, len(order) - 1, _SAMPLES - 6).astype(int)]
+    chosen = dict.fromkeys(np.concatenate((spread, near, home)).tolist())
+    return sorted(chosen, key=lambda place: -kept.weight[place])
+
+
+def sample_of(score: PairScore, threshold: float) -> PairSample:
+    """One scored pair as the report and the explanation show it; the prior stands apart from the fields."""
+    band = list(Band)[int(bands_of(np.array([score.weight]), threshold)[0])].value
+    rows = tuple(_row(entry) for entry in score.fields if entry.detail != PRIOR_DETAIL)
+    return PairSample(score.left, score.right, score.weight, score.probability, band, rows)
+
+
+def _row(entry: FieldEvidence) -> SampleRow:
+    return SampleRow(entry.field, entry.left, entry.right, entry.level, entry.detail, entry.weight)
+
+
+def _clusters(outcome: Outcome) -> ClusterFacts:
+    labels = outcome.clusters.labels
+    sizes = np.bincount(labels, minlength=1)
+    found, counts = np.unique(sizes[sizes > 0], return_counts=True)
+    why = dict(outcome.clusters.doubtful)
+    largest = [_cluster(outcome, rows, why) for rows in rows_of_clusters(labels)[:_CLUSTERS_SHOWN]]
+    sized = tuple(zip(found.tolist(), counts.tolist(), strict=True))
+    return ClusterFacts(sized, tuple(largest), len(outcome.clusters.doubtful))
+
+
+def _cluster(outcome: Outcome, rows: Rows, why: Mapping[tuple[int, ...], str]) -> ClusterFact:
+    members = tuple(describe(outcome, int(row)) for row in rows[:_MEMBERS_SHOWN])
+    reason = why.get(tuple(rows.tolist()), "")
+    return ClusterFact(str(outcome.loaded.ids[rows[0]]), len(rows), _in_ids(outcome, reason), members)
+
+
+def _in_ids(outcome: Outcome, reason: str) -> str:
+    """Groups are made on row numbers, which are written with leading zeros; people know ids."""
+    width = len(str(len(outcome.clusters.labels)))
+    words = reason.split(" ")
+    return " ".join(
+        str(outcome.loaded.ids[int(word.strip(".,;:"))])
+        if len(word.strip(".,;:")) == width and word.strip(".,;:").isdigit() and width > 1
+        else word
+        for word in words
+    )
+
+
+def describe(outcome: Outcome, row: int) -> str:
+    """One record in a line: its id and what it says."""
+    profile = outcome.loaded.profile(row)
+    names = [f"{name.given} {name.family}".strip() for name in profile.names]
+    places = [f"{where.house} {where.street} {where.postcode} {where.city}" for where in profile.addresses]
+    parts = [*names, *profile.birth_dates, *profile.emails, *profile.phones, *places]
+    return " · ".join((str(outcome.loaded.ids[row]), *(" ".join(part.split()) for part in parts if part)))
+
+
+def _unlinkable(outcome: Outcome) -> Iterator[UnlinkablePoint]:
+    """How much each record could weigh against an exact copy of itself."""
+    count = len(outcome.loaded.table)
+    rows = np.linspace(0, count - 1, min(count, _SELF_SCORED)).astype(np.int64)
+    parts = list(score_rows(outcome.trained.model, outcome.loaded.table, rows, rows))
+    best = np.sort(np.concatenate([np.zeros(0), *(part.weight for part in parts)]))
+    if not len(best):
+        return
+    for weight in np.linspace(min(best[0], outcome.threshold), max(best[-1], outcome.threshold), 41):
+        yield UnlinkablePoint(float(weight), float(np.searchsorted(best, weight) / len(best)))

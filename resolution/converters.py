@@ -1,0 +1,33 @@
+"""What an address may hold where a number or a version stands; known once this is imported."""
+
+from __future__ import annotations
+
+from django.urls import register_converter
+
+
+class NumberConverter:
+    """A number that a bigint column can hold."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+class VersionConverter:
+    """The version of a match model."""
+
+    regex = "[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(NumberConverter, "number")
+register_converter(VersionConverter, "version")

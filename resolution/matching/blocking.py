@@ -1,6 +1,7 @@
 """Which customers are worth comparing: the union of small rules, each a few tokens that two must share.
 
-Two customers are candidates when they share a key that at most MAX_BLOCK customers have. A rule whose keys
+Two customers are candidates when they share a key that few enough customers have: MAX_BLOCK, or
+MAX_CHANCE_BLOCK where strangers share it by chance. A rule whose keys
 can grow large also gives finer keys ("em:x" and "em:x|a"): when the coarse key is too large, the finer
 ones still bring the likeliest pairs together. Online look-up and batch join both skip a key by its size
 alone, so both find the same candidates, and what a size cost can be counted. Blank and junk values never
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,8 @@ from resolution.types import Address, Name, Profile
 
 # Keys of more customers than this are skipped; their finer keys still count.
 MAX_BLOCK = 50
-# Sharing one name alone is worth a look only where few have it.
-MAX_RARE_BLOCK = 16
+# What strangers share by chance as soon as there are many of them is worth a look only where few do.
+MAX_CHANCE_BLOCK = 16
 
 # A merged customer may have many values; the first ones of each token make its keys.
 MOST_VALUES = 4
@@ -70,11 +71,21 @@ class Rule:
     tokens: tuple[str, ...]
     finer: tuple[str, ...] = ()
     most: int = MAX_BLOCK
+    most_finer: int = MAX_BLOCK
 
-    def combinations(self) -> Iterator[tuple[str, ...]]:
-        """The tokens of the coarse key, then of each finer one."""
-        yield self.tokens
-        yield from ((*self.tokens, token) for token in self.finer)
+    def combinations(self) -> Iterator[Combination]:
+        """The coarse key, then each finer one."""
+        yield Combination(self.prefix, self.tokens, self.most)
+        for token in self.finer:
+            yield Combination(f"{self.prefix}+", (*self.tokens, token), self.most_finer)
+
+
+class Combination(NamedTuple):
+    """Tokens that make one kind of key, its prefix, and how many customers may share it."""
+
+    prefix: str
+    tokens: tuple[str, ...]
+    most: int
 
 
 def _whole(value: str) -> tuple[str, ...]:
@@ -253,6 +264,7 @@ _RULES = (
         "bd",
         ("day",),
         ("given", "family", "postcode"),
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "full_name",
@@ -260,6 +272,7 @@ _RULES = (
         "nn",
         ("both_names",),
         ("year", "postcode", "city"),
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "family_name_and_postcode",
@@ -275,6 +288,8 @@ _RULES = (
         "fc",
         ("family", "city"),
         ("initial",),
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "given_name_and_city",
@@ -282,6 +297,8 @@ _RULES = (
         "gc",
         ("given", "city"),
         ("family_initial",),
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
     Rule("same_house", "one house; finer by initial for a large one", "ad", ("house",), ("initial",)),
     Rule(
@@ -297,7 +314,8 @@ _RULES = (
         "fn",
         ("family",),
         ("initial", "year"),
-        MAX_RARE_BLOCK,
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "rare_given_name",
@@ -305,16 +323,20 @@ _RULES = (
         "gn",
         ("given",),
         ("year", "family_initial"),
-        MAX_RARE_BLOCK,
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
 )
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _RULES}
-RARE_PREFIXES = tuple(rule.prefix for rule in _RULES if rule.most == MAX_RARE_BLOCK)
+LIMITS: Mapping[str, int] = {
+    combination.prefix: combination.most for rule in _RULES for combination in rule.combinations()
+}
+CHANCE_PREFIXES = tuple(prefix for prefix, most in LIMITS.items() if most == MAX_CHANCE_BLOCK)
 
 
 def block_limit(key: str) -> int:
-    """Return the number of customers from which on a key is skipped."""
-    return (MAX_RARE_BLOCK if key.partition(":")[0] in RARE_PREFIXES else MAX_BLOCK) + 1
+    """Return how many customers may share a key, written with its prefix; with more it is skipped."""
+    return LIMITS[key.partition(":")[0]]
 
 
 def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
@@ -332,23 +354,23 @@ def _tokens_of(token: Token, profile: Profile) -> list[str]:
 
 
 def _keys(rule: Rule, tokens: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for names in rule.combinations():
+    for prefix, names, _ in rule.combinations():
         for parts in product(*(tokens[name] for name in names)):
-            yield f"{rule.prefix}:{'|'.join(parts)}"
+            yield f"{prefix}:{'|'.join(parts)}"
 
 
 @dataclass(frozen=True, eq=False)
 class KeyColumn:
     """The keys of one combination of a rule's tokens over a table: row `rows[i]` has the key `keys[i]`.
 
-    Keys are below `size`; those of two combinations have nothing to do with each other.
+    At most `most` rows may share one. Keys of two combinations have nothing to do with each other.
     """
 
     rule: Rule
     tokens: tuple[str, ...]
+    most: int
     rows: Rows
     keys: Rows
-    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,11 +378,12 @@ class Joined:
     """What joining one key column gave: candidate pairs, and how its blocks were.
 
     `largest` is the number of rows of the largest block and `example` one of its rows. `refined_blocks` were
-    larger than the rule's most; their rows, `refined_rows` in sum, are compared by finer keys alone.
+    larger than `most`; their rows, `refined_rows` in sum, are compared by finer keys alone.
     """
 
     rule: Rule
     tokens: tuple[str, ...]
+    most: int
     pairs: Rows
     blocks: int
     largest: int
@@ -421,10 +444,10 @@ def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
         if token.field in table.columns and len(table.columns[token.field].codes)
     }
     for rule in _RULES:
-        for names in rule.combinations():
+        for _, names, most in rule.combinations():
             if all(name in tokens for name in names):
                 combined = _combined([tokens[name] for name in names])
-                yield KeyColumn(rule, names, combined.rows, combined.numbers, combined.size)
+                yield KeyColumn(rule, names, most, combined.rows, combined.numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -527,19 +550,20 @@ _MOST_NUMBERS = 1 << 40
 
 
 def join_keys(column: KeyColumn, count: int) -> Joined:
-    """Pair the rows of every block of at most the rule's most; `count` is the number of rows of the table."""
+    """Pair the rows of every block that is not too large; `count` is the number of rows of the table."""
     packed = column.keys * count + column.rows
     packed.sort()
     keys, rows = packed // count, packed % count
     change = np.flatnonzero(keys[1:] != keys[:-1]) + 1
     starts = np.concatenate((np.zeros(min(len(keys), 1), dtype=np.int64), change))
     sizes = np.diff(np.append(starts, len(keys)))
-    small = (sizes > 1) & (sizes <= column.rule.most)
-    large = sizes > column.rule.most
+    small = (sizes > 1) & (sizes <= column.most)
+    large = sizes > column.most
     top = int(sizes.argmax()) if len(sizes) else 0
     return Joined(
         rule=column.rule,
         tokens=column.tokens,
+        most=column.most,
         pairs=_pairs_within(rows, starts[small], sizes[small], count),
         blocks=int((sizes > 1).sum()),
         largest=int(sizes[top]) if len(sizes) else 0,

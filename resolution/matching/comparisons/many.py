@@ -42,6 +42,9 @@ SILENT, UNDECIDED = -1, -2
 # Fewer pairs than this are compared one by one: facts about all values would cost more.
 SCREENED_FROM = 512
 
+# Similarities of many at once may come out a last digit lower.
+ROUNDING = 1e-6
+
 Answers: TypeAlias = npt.NDArray[np.int8]
 Codes: TypeAlias = npt.NDArray[np.int32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -149,14 +152,16 @@ def _within(
     """Which of the pairs at `places` come within the cutoff: a distance at most, a similarity at least."""
     if not len(places):
         return np.zeros(0, dtype=np.bool_)
-    low, high, inverse = _distinct(left[places], right[places])
     distance = scorer is OSA.distance
     scores = process.cpdist(
-        list(texts[low]), list(texts[high]), scorer=scorer, score_cutoff=cutoff,
+        list(texts[left[places]]),
+        list(texts[right[places]]),
+        scorer=scorer,
+        score_cutoff=cutoff,
         dtype=np.uint16 if distance else np.float32,
-    )  # fmt: skip
+    )
     found: Mask = scores <= cutoff if distance else scores > 0
-    return found[inverse]
+    return found
 
 
 # E-mail
@@ -221,26 +226,52 @@ def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
 
 class _DateFacts:
     def __init__(self, values: Sequence[str]) -> None:
-        self.year = np.fromiter((int(value[:4]) for value in values), dtype=np.int32, count=len(values))
-        self.day = number_values(value[5:] for value in values)
+        digits = "".join(value.replace("-", "") for value in values)
+        self.digits = np.frombuffer(digits.encode(), dtype=np.uint8).reshape(-1, 8)
+        self.year, self.month, self.day = (
+            np.fromiter((int(value[part]) for value in values), dtype=np.int32, count=len(values))
+            for part in (slice(0, 4), slice(5, 7), slice(8, 10))
+        )
         self.ordinal = np.array(list(values), dtype="datetime64[D]").astype(np.int64)
-        self.new_year = _flags(values, lambda value: value.endswith("-01-01"))
+        self.new_year = (self.month == 1) & (self.day == 1)
+
+
+# Digits that stand side by side in YYYY-MM-DD, by their place among the eight.
+_SIDE_BY_SIDE = ((0, 1), (1, 2), (2, 3), (4, 5), (6, 7))
 
 
 def _screen_dates(column: Column, left: Codes, right: Codes) -> Answers:
-    """Of two years only a slip in the year or a few weeks between them can bring two dates together."""
+    """Nothing of a date is left to the scalar function: its parts are numbers."""
     facts = column.fact("birth_date", _DateFacts)
+    apart = np.abs(facts.ordinal[left] - facts.ordinal[right])
+    equal_parts = [part[left] == part[right] for part in (facts.year, facts.month, facts.day)]
+    same_year = equal_parts[0]
     answers = np.full(len(left), number_of("birth_date", "different"), dtype=np.int8)
-    near = (facts.year[left] == facts.year[right]) | (facts.day[left] == facts.day[right])
-    near |= np.abs(facts.ordinal[left] - facts.ordinal[right]) <= FEW_WEEKS
-    answers[near] = UNDECIDED
-    equal = left == right
-    answers[equal] = np.where(
-        facts.new_year[left[equal]],
+    near = (apart <= FEW_WEEKS) | (sum(part.astype(np.int8) for part in equal_parts) == 2)
+    answers[near] = number_of("birth_date", "near")
+    places = np.flatnonzero(near)
+    slipped = places[(apart[places] == 1) | _one_slip(facts.digits, left[places], right[places])]
+    answers[slipped] = number_of("birth_date", "close")
+    swapped = same_year & (facts.month[left] == facts.day[right]) & (facts.day[left] == facts.month[right])
+    answers[swapped] = number_of("birth_date", "swapped")
+    answers[same_year & (facts.new_year[left] | facts.new_year[right])] = number_of("birth_date", "year")
+    answers[apart == 0] = np.where(
+        facts.new_year[left[apart == 0]],
         number_of("birth_date", "placeholder"),
         number_of("birth_date", "exact"),
     )
     return answers
+
+
+def _one_slip(digits: npt.NDArray[np.uint8], left: Codes, right: Codes) -> Mask:
+    """Whether one digit differs, or two side by side changed places."""
+    ones, others = digits[left], digits[right]
+    wrong = (ones != others).sum(axis=1)
+    found: Mask = wrong == 1
+    for one, other in _SIDE_BY_SIDE:
+        changed = (ones[:, one] == others[:, other]) & (ones[:, other] == others[:, one])
+        found |= (wrong == 2) & changed & (ones[:, one] != others[:, one])
+    return found
 
 
 # External id, handle, company, extra columns
@@ -297,7 +328,9 @@ def _maybe_near(
     low, high, inverse = _distinct(left[places], right[places])
     ones, others = list(texts[low]), list(texts[high])
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
-    alike = process.cpdist(ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE, dtype=np.float64)
+    alike = process.cpdist(
+        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - ROUNDING, dtype=np.float64
+    )
     found: Mask = slips | (alike > 0)
     return found[inverse]
 
@@ -307,16 +340,21 @@ def _maybe_near(
 
 def _may_be_swapped(column: Column, left: Codes, right: Codes) -> Mask:
     """Whether one part of the one name is a part of the other at the other place."""
-    words: dict[str, int] = {}
-    given, family = (_words_of(column.part(name), words) for name in ("given", "family"))
+    given, family = column.fact("words", lambda values: _shared_words(column))
     one = (given[left] == family[right]) & (given[left] >= 0)
     other = (family[left] == given[right]) & (family[left] >= 0)
     found: Mask = one | other
     return found
 
 
+def _shared_words(column: Column) -> tuple[Codes, Codes]:
+    """Each name's given and family part as numbers of one kind; -1 for none."""
+    words: dict[str, int] = {}
+    given, family = (_words_of(column.part(name), words) for name in ("given", "family"))
+    return given, family
+
+
 def _words_of(part: Part, words: dict[str, int]) -> Codes:
-    """Each value's text as a number that given and family names share; -1 for none."""
     own = np.array([words.setdefault(text, len(words)) for text in part.texts] + [-1], dtype=np.int32)
     found: Codes = own[part.codes]
     return found
@@ -342,6 +380,8 @@ class _WordFacts:
         self.one_word = _flags(texts, lambda text: " " not in text and len(text) > 1)
         self.sound = _numbers_of(texts, sound_of)
         self.head = number_values(text[:2] for text in texts)
+        self.long = _flags(texts, lambda text: len(text) > _LONG_WORD)
+        self.feminine = _flags(texts, lambda text: text.endswith("a"))
         self.forms = np.fromiter(map(_forms_mask, texts), dtype=np.uint64, count=len(texts))
 
 
@@ -355,7 +395,8 @@ def _forms_mask(text: str) -> int:
 
 def _screen_given(part: Part, left: Codes, right: Codes) -> Answers:
     facts = part.fact("words", _WordFacts)
-    answers = _screen_words(facts, left, right, _GIVEN_DIFFERENT)
+    could_shorten = facts.long[left] | facts.long[right]
+    answers = _screen_words(facts, left, right, could_shorten, _GIVEN_DIFFERENT)
     answers[(facts.forms[left] & facts.forms[right]) != 0] = UNDECIDED
     answers[(left == right) & facts.one_word[left]] = number_of("given_name", "exact")
     return answers
@@ -363,20 +404,29 @@ def _screen_given(part: Part, left: Codes, right: Codes) -> Answers:
 
 def _screen_family(part: Part, left: Codes, right: Codes) -> Answers:
     facts = part.fact("words", _WordFacts)
-    answers = _screen_words(facts, left, right, _FAMILY_DIFFERENT)
+    could_be_gendered = facts.feminine[left] | facts.feminine[right]
+    answers = _screen_words(facts, left, right, could_be_gendered, _FAMILY_DIFFERENT)
     answers[left == right] = number_of("family_name", "exact")
     return answers
 
 
-def _screen_words(facts: _WordFacts, left: Codes, right: Codes, different: int) -> Answers:
-    """Single words that neither begin, sound nor look alike are different; all others are undecided."""
+def _screen_words(facts: _WordFacts, left: Codes, right: Codes, kin: Mask, different: int) -> Answers:
+    """Single words that neither sound nor look alike are different; all others are undecided.
+
+    Of `kin` words, those that begin alike are undecided too.
+    """
     answers = np.full(len(left), different, dtype=np.int8)
     plain = facts.one_word[left] & facts.one_word[right]
-    alike = (facts.sound[left] == facts.sound[right]) | (facts.head[left] == facts.head[right])
+    alike = facts.sound[left] == facts.sound[right]
+    alike |= kin & (facts.head[left] == facts.head[right])
     answers[~plain | alike] = UNDECIDED
     places = np.flatnonzero(answers == different)
     answers[places[_maybe_near(facts.texts, left, right, places)]] = UNDECIDED
     return answers
+
+
+# A short form of a word no longer than this looks alike by Jaro and Winkler's measure already.
+_LONG_WORD = 16
 
 
 # Address
@@ -395,6 +445,12 @@ class _AddressFacts:
             [core != text for core, text in zip(cores, street.texts, strict=True)], dtype=np.bool_
         )
         self.postcodes, self.cities = _objects(self.postcode.texts), _objects(self.city.texts)
+        self.house, self.country = column.part("house"), column.part("country").codes
+        doors = [text.rstrip("abcdefgh") for text in self.house.texts]
+        numbers: dict[str, int] = {"": -1}
+        self.number = np.array(
+            [numbers.setdefault(text, len(numbers)) for text in doors] + [-1], dtype=np.int32
+        )
 
     def streets_alike(self, left: Codes, right: Codes) -> Mask:
         ones, others = self.street[left], self.street[right]
@@ -429,6 +485,14 @@ class _AddressFacts:
         differ[places[_within(self.postcodes, ones, others, places, OSA.distance, 1)]] = False
         return differ
 
+    def houses_agree(self, left: Codes, right: Codes) -> Mask:
+        """Whether both house numbers are known and one, an entrance's letter aside."""
+        ones, others = self.house.codes[left], self.house.codes[right]
+        known = (ones >= 0) & (others >= 0)
+        same_number = (self.number[ones] == self.number[others]) & (self.number[ones] >= 0)
+        found: Mask = known & ((ones == others) | same_number)
+        return found
+
     def same_postcode(self, left: Codes, right: Codes) -> Mask:
         """Whether both postcodes are known and equal."""
         ones = self.postcode.codes[left]
@@ -437,13 +501,36 @@ class _AddressFacts:
 
 
 def _screen_addresses(column: Column, left: Codes, right: Codes) -> Answers:
+    """Nothing of an address is left to the scalar function: its parts are numbers."""
     facts = column.fact("address", lambda values: _AddressFacts(column))
-    answers = _nothing_known(len(left))
-    streets = np.flatnonzero((facts.street[left] >= 0) & (facts.street[right] >= 0))
-    elsewhere = streets[~facts.streets_alike(left[streets], right[streets])]
+    answers = np.empty(len(left), dtype=np.int8)
+    both_streets = (facts.street[left] >= 0) & (facts.street[right] >= 0)
+    streets, no_street = np.flatnonzero(both_streets), np.flatnonzero(~both_streets)
+    alike = facts.streets_alike(left[streets], right[streets])
+    one_street, elsewhere = streets[alike], streets[~alike]
     answers[elsewhere] = _towns_of_other_streets(facts, left[elsewhere], right[elsewhere])
-    no_street = np.flatnonzero((facts.street[left] < 0) | (facts.street[right] < 0))
     answers[no_street] = _towns_alone(facts, left[no_street], right[no_street])
+    answers[one_street] = _doors_of_one_street(facts, left[one_street], right[one_street])
+    return answers
+
+
+def _doors_of_one_street(facts: _AddressFacts, left: Codes, right: Codes) -> Answers:
+    """Of one street name: in one town or not, and at one door or not."""
+    agree, codes_differ = facts.cities_agree(left, right), facts.postcodes_differ(left, right)
+    codes = (facts.postcode.codes[left] >= 0) & (facts.postcode.codes[right] >= 0)
+    cities = (facts.city.codes[left] >= 0) & (facts.city.codes[right] >= 0)
+    same_place = (codes & ~codes_differ) | agree
+    one, other = facts.country[left], facts.country[right]
+    towns_differ = ((one >= 0) & (other >= 0) & (one != other)) | (cities & ~same_place)
+    answers = np.full(len(left), number_of("address", "street"), dtype=np.int8)
+    doors = facts.houses_agree(left, right)
+    answers[doors & same_place] = number_of("address", "house")
+    answers[doors & ~codes & ~cities] = number_of("address", "likely_house")
+    towns = _towns_alone(facts, left, right)
+    unplaced = ~doors & ~same_place & (towns != SILENT)
+    answers[unplaced] = towns[unplaced]
+    others = _towns_of_other_streets(facts, left[towns_differ], right[towns_differ])
+    answers[towns_differ] = others
     return answers
 
 

@@ -21,11 +21,19 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from resolution.matching.normalise.address import street_core
-from resolution.matching.normalise.email import is_shared_mailbox
+from resolution.matching.normalise.email import are_shared_mailboxes, is_shared_mailbox, local_parts
 from resolution.matching.normalise.name import core_family, sound_of
-from resolution.matching.table import PROFILE_COLUMNS, Column, Part, ProfileTable, Rows
+from resolution.matching.table import (
+    PROFILE_COLUMNS,
+    Column,
+    Part,
+    ProfileTable,
+    Rows,
+    number_values,
+)
 from resolution.types import Address, Name, Profile
 
 # Keys of more customers than this are skipped; their finer keys still count.
@@ -98,8 +106,26 @@ def _mailbox(email: str) -> tuple[str, ...]:
     return (local,) if len(local) >= SHORTEST_MAILBOX and not is_shared_mailbox(email) else ()
 
 
+def _number_mailboxes(column: Column) -> list[Numbered]:
+    locals_ = local_parts(column.arrow)
+    bare = pc.replace_substring_regex(locals_, "[._]", "")
+    long = pc.greater_equal(pc.utf8_length(bare), SHORTEST_MAILBOX)
+    own = pc.and_(long, pc.invert(are_shared_mailboxes(locals_)))
+    return [_renumber(number_values(bare), own.to_numpy(zero_copy_only=False))]
+
+
 def _phone_tail(phone: str) -> tuple[str, ...]:
     return (phone[-PHONE_TAIL:],)
+
+
+def _number_phone_tails(column: Column) -> list[Numbered]:
+    codes = number_values(pc.utf8_slice_codeunits(column.arrow, -PHONE_TAIL))
+    return [Numbered(codes.astype(np.int64), int(codes.max(initial=-1)) + 1)]
+
+
+def _renumber(codes: npt.NDArray[np.int32], counts: npt.NDArray[np.bool_]) -> Numbered:
+    """Numbers of which some do not count."""
+    return Numbered(np.where(counts, codes, -1).astype(np.int64), int(codes.max(initial=-1)) + 1)
 
 
 def day_key(date: str) -> str:
@@ -120,12 +146,10 @@ def _initial(text: str) -> tuple[str, ...]:
     return (text[0],)
 
 
-@lru_cache(1 << 16)
 def _given(given: str) -> tuple[str, ...]:
     return _heard(sound_of(given.split()[0]))
 
 
-@lru_cache(1 << 16)
 def _family(family: str) -> tuple[str, ...]:
     return _heard(sound_of(core_family(family)))
 
@@ -165,10 +189,35 @@ def _sounds(column: Column, *, silent: bool) -> tuple[Rows, Rows, int]:
     numbers: dict[str, int] = {}
     found = []
     for part, of in ((column.part("given"), _given), (column.part("family"), _family)):
-        sounds = ["".join(of(text)) for text in part.texts]
+        sounds = _sounds_of(part, of)
         own = [numbers.setdefault(text, len(numbers)) if text or silent else -1 for text in sounds]
         found.append(_looked_up(np.array(own, dtype=np.int64), part))
     return found[0], found[1], len(numbers)
+
+
+def _sounds_of(part: Part, of: Callable[[str], tuple[str, ...]]) -> list[str]:
+    """How each distinct name sounds, worked out once a part; empty for none."""
+
+    def hear(texts: Sequence[str]) -> list[str]:
+        return ["".join(of(text)) for text in texts]
+
+    sounds: list[str] = part.fact("sounds", hear)
+    return sounds
+
+
+def _number_given(column: Column) -> list[Numbered]:
+    return [_by_sound(column.part("given"), _given)]
+
+
+def _number_family(column: Column) -> list[Numbered]:
+    return [_by_sound(column.part("family"), _family)]
+
+
+def _by_sound(part: Part, of: Callable[[str], tuple[str, ...]]) -> Numbered:
+    sounds = _sounds_of(part, of)
+    heard = np.fromiter(map(bool, sounds), dtype=np.bool_, count=len(sounds))
+    own = _renumber(number_values(sounds), heard)
+    return Numbered(_looked_up(own.codes, part), own.size)
 
 
 def _looked_up(of_text: Rows, part: Part) -> Rows:
@@ -231,17 +280,17 @@ def _street_head(street: str) -> str:
 
 TOKENS: Mapping[str, Token] = {
     "email": Token("email", _whole),
-    "mailbox": Token("email", _mailbox),
+    "mailbox": Token("email", _mailbox, numbers=_number_mailboxes),
     "phone": Token("phone", _whole),
-    "phone_tail": Token("phone", _phone_tail),
+    "phone_tail": Token("phone", _phone_tail, numbers=_number_phone_tails),
     "external_id": Token("external_id", _whole),
     "handle": Token("handle", _whole),
     "day": Token("birth_date", _day),
     "year": Token("birth_date", _year),
     "initial": Token("name", _initial, part="given"),
     "family_initial": Token("name", _initial, part="family"),
-    "given": Token("name", _given, part="given"),
-    "family": Token("name", _family, part="family"),
+    "given": Token("name", _given, part="given", numbers=_number_given),
+    "family": Token("name", _family, part="family", numbers=_number_family),
     "both_names": Token("name", _both_names, numbers=_number_both_names),
     "either_name": Token("name", _either_name, numbers=_number_either_name),
     "postcode": Token("address", _whole, part="postcode"),

@@ -7,12 +7,14 @@ once for each distinct pair of values. Answers are numbers of FIELD_LEVELS, SILE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -47,7 +49,12 @@ from resolution.matching.comparisons.outcome import (
 )
 from resolution.matching.comparisons.phone import COUNTRY_PART, compare_phones
 from resolution.matching.normalise.address import street_core
-from resolution.matching.normalise.email import is_relay, is_shared_mailbox
+from resolution.matching.normalise.email import (
+    are_shared_mailboxes,
+    domains,
+    is_relay,
+    local_parts,
+)
 from resolution.matching.normalise.name import sound_of
 from resolution.matching.table import Column, Part, number_values
 from resolution.types import Address
@@ -144,7 +151,7 @@ def _distinct(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.i
 # What is known of the distinct values of a column
 
 
-def _numbers_of(values: Sequence[Any], of: Callable[[Any], Hashable]) -> npt.NDArray[np.int32]:
+def _numbers_of(values: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.int32]:
     return number_values(map(of, values))
 
 
@@ -152,7 +159,10 @@ def _flags(values: Sequence[Any], holds: Callable[[Any], bool]) -> Mask:
     return np.fromiter(map(holds, values), dtype=np.bool_, count=len(values))
 
 
-def _lengths(values: Sequence[str]) -> npt.NDArray[np.int32]:
+def _lengths(values: Sequence[str] | pa.Array) -> npt.NDArray[np.int32]:
+    if isinstance(values, pa.Array):
+        found: npt.NDArray[np.int32] = pc.utf8_length(values).to_numpy()
+        return found
     return np.fromiter(map(len, values), dtype=np.int32, count=len(values))
 
 
@@ -189,19 +199,18 @@ def _within(
 
 
 class _EmailFacts:
-    def __init__(self, values: Sequence[str]) -> None:
-        parts = [value.partition("@") for value in values]
-        locals_ = [local for local, _, _ in parts]
-        self.local = number_values(locals_)
-        self.domain = number_values(domain for _, _, domain in parts)
-        self.length = _lengths(values)
-        self.digits = number_values("".join(filter(str.isdigit, value)) for value in values)
-        self.relay = _flags(values, is_relay)
-        self.shared = _flags(values, is_shared_mailbox)
+    def __init__(self, addresses: pa.Array) -> None:
+        locals_, domains_ = local_parts(addresses), domains(addresses)
+        self.local, self.length = number_values(locals_), _lengths(addresses)
+        self.digits = number_values(pc.replace_substring_regex(addresses, "[^0-9]+", ""))
+        self.shared = are_shared_mailboxes(locals_).to_numpy(zero_copy_only=False)
+        known = domains_.dictionary_encode()
+        relays = _flags(known.dictionary.to_pylist(), lambda domain: is_relay(f"@{domain}"))
+        self.relay = relays[known.indices.to_numpy()]
 
 
 def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("email", _EmailFacts)
+    facts = column.fact("email", lambda values: _EmailFacts(column.arrow))
     answers = np.full(len(left), number_of("email", "different"), dtype=np.int8)
     equal = left == right
     answers[equal] = np.where(
@@ -222,15 +231,14 @@ def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
 
 
 class _PhoneFacts:
-    def __init__(self, values: Sequence[str]) -> None:
-        self.texts = _objects(values)
-        self.whole = _flags(values, lambda value: value[0] == "+")
-        self.start = number_values(value[:COUNTRY_PART] for value in values)
-        self.length = _lengths(values)
+    def __init__(self, numbers: pa.Array) -> None:
+        self.whole = pc.starts_with(numbers, "+").to_numpy(zero_copy_only=False)
+        self.start = number_values(pc.utf8_slice_codeunits(numbers, 0, COUNTRY_PART))
+        self.length = _lengths(numbers)
 
 
 def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("phone", _PhoneFacts)
+    facts = column.fact("phone", lambda values: _PhoneFacts(column.arrow))
     answers = np.full(len(left), number_of("phone", "different"), dtype=np.int8)
     equal = left == right
     answers[equal] = number_of("phone", "exact")
@@ -238,7 +246,7 @@ def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
     near = ~equal & (answers != SILENT) & (facts.start[left] == facts.start[right])
     near &= np.abs(facts.length[left] - facts.length[right]) <= 1
     places = np.flatnonzero(near)
-    answers[places[_within(facts.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[places[_within(column.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
     return answers
 
 

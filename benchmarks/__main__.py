@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import dedupe_speed, ground, import_speed, merge_speed, register_quality, resolve_speed
+from benchmarks import (
+    dedupe_speed,
+    ground,
+    import_speed,
+    merge_speed,
+    online_speed,
+    register_quality,
+    resolve_speed,
+)
 from benchmarks.ground import Figure
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "import": import_speed.measure,
     "resolve": resolve_speed.measure,
+    "online": online_speed.measure,
     "merge": merge_speed.measure,
     "quality": register_quality.measure,
     "dedupe": dedupe_speed.measure,

@@ -88,7 +88,7 @@ def _counts(outcome: Outcome) -> Counts:
         usable_records=int(usable.sum()),
         candidate_pairs=len(outcome.candidates.pairs),
         pairs_scored=len(outcome.candidates.pairs),
-        pairs_kept=len(kept),
+        pairs_kept=int((kept.weight >= outcome.options.keep).sum()),
         linked_pairs=int((bands < 2).sum()),
         review_pairs=int((bands == 2).sum()),
         clusters=int((sizes > 0).sum()),
@@ -116,7 +116,17 @@ def _blocking(outcome: Outcome) -> BlockingFacts:
     coarse = [entry for entry in joined if entry.tokens == entry.rule.tokens and entry.largest > 1]
     largest = sorted(coarse, key=lambda entry: -entry.largest)[:_BLOCKS_SHOWN]
     blocks = tuple(_block(outcome, entry) for entry in largest)
-    return BlockingFacts(rules, blocks, outcome.loaded.shared_values)
+    return BlockingFacts((*rules, *_copies(outcome)), blocks, outcome.loaded.shared_values)
+
+
+def _copies(outcome: Outcome) -> Iterator[RuleFact]:
+    further = outcome.copies.further
+    if len(further):
+        _, sizes = np.unique(outcome.copies.first[further], return_counts=True)
+        what = "All they say is the same; the others are compared with the first alone."
+        yield RuleFact(
+            "identical records", what, len(further), len(further), len(sizes), int(sizes.max()) + 1
+        )
 
 
 def _title(entry: Joined) -> str:

@@ -78,13 +78,14 @@ def _held_back(facts: RunFacts) -> str:
 
 def attention(facts: RunFacts) -> Html:
     """List what deserves a look before the outcome is used."""
-    sentences = [*facts.notes, *_remarks(facts)]
+    sentences = [*facts.notes, *remarks(facts)]
     if not sentences:
         return empty("Nothing stands out.")
     return tag("ul", (tag("li", sentence) for sentence in sentences), class_="remarks")
 
 
-def _remarks(facts: RunFacts) -> Iterator[str]:
+def remarks(facts: RunFacts) -> Iterator[str]:
+    """Say, a sentence each, what of the outcome may surprise."""
     counts = facts.counts
     idle = counts.records - counts.usable_records
     if idle > 0:
@@ -104,6 +105,17 @@ def _remarks(facts: RunFacts) -> Iterator[str]:
     sparse = [words.field_name(entry.field) for entry in facts.completeness if entry.filled < _SPARSE]
     if sparse:
         yield f"Hardly ever filled: {', '.join(sparse)}."
+
+
+def expectation(facts: RunFacts) -> str:
+    """Say how good the model expects the links to be; empty where it cannot tell."""
+    threshold = facts.threshold
+    if threshold.precision is None or threshold.recall is None:
+        return ""
+    return (
+        f"By its own estimate {words.share(threshold.precision)} of the linked pairs are right, and"
+        f" {words.share(threshold.recall)} of the right pairs among those compared are linked."
+    )
 
 
 def _remarks_on_blocks(facts: RunFacts) -> Iterator[str]:

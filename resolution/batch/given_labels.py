@@ -45,7 +45,7 @@ def read_labels(path: Path, ids: Sequence[str], candidates: tuple[Rows, Rows]) -
         raise InvalidInput(_no_columns(path, table), path=str(path))
     if not found:
         raise InvalidInput(
-            f"None of the {len(rows):,} labels in {path} speaks of two records that were given and compared; ids"
+            f"None of the {len(rows):,} labels in {path} speaks of two records that were compared; ids"
             f" must be written as in clusters.parquet, such as {next(iter(ids), '')[:80]!r}.",
             path=str(path),
         )

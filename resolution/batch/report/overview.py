@@ -73,7 +73,7 @@ def _at_weight(facts: RunFacts) -> str:
 
 def _held_back(facts: RunFacts) -> str:
     held = facts.clusters.held_back
-    return f"and {words.many(held, 'group')} held back" if held else ""
+    return f"and {words.many(held, 'customer')}" if held else ""
 
 
 def attention(facts: RunFacts) -> Html:

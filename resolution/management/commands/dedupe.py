@@ -45,9 +45,9 @@ _COLUMNS_SHOWN, _EXAMPLE_SHOWN = 60, 40
 
 class Command(BaseCommand):
     help = (
-        "Find the records of CSV or Parquet files that are one customer. Needs no database and no configuration:"
-        " columns are guessed, weights are learnt from the records, the threshold is chosen by what to expect."
-        " docs/dedupe.md tells all."
+        "Find the records of CSV or Parquet files that are one customer. Needs no database and no"
+        " configuration: columns are guessed, weights are learnt from the records, the threshold is chosen"
+        " by what to expect. docs/dedupe.md tells all."
     )
     requires_system_checks: list[str] = []
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ from resolution.matching.training import Trained, train
 # The lowest match weight that is written unless told otherwise, in log2 odds.
 KEEP = -4.0
 ENGINES = ("duckdb",)
+_LONGEST_NAME = 80
 
 # Told (stage, how far, of how many; 0 while unknown).
 Watch = Callable[[str, int, int], None]
@@ -187,13 +188,17 @@ def _candidates(loaded: Loaded, copies: Copies, options: Options) -> Candidates:
 def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
     if options.model is not None:
         return Trained(_given_model(options.model), "given")
-    return train(
+    trained = train(
         loaded.table,
         candidates,
         base=load_model(),
         seed=options.seed,
         labels=_labels(loaded, candidates, options),
     )
+    if trained.method == "believed":
+        return trained
+    files = ", ".join(path.stem for path in options.inputs)
+    return replace(trained, model=replace(trained.model, name=f"learnt from {files}"[:_LONGEST_NAME]))
 
 
 def _labels(loaded: Loaded, candidates: Candidates, options: Options) -> Labels:

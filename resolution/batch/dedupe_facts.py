@@ -44,11 +44,12 @@ _BINS = 48
 _SELF_SCORED = 50_000
 # The register holds groups back for a person; of a file they are told.
 _REASONS = {
-    "Held back: ": "Worth a check: ",
+    "Held back: ": "",
+    "(mean weight -": "(mean weight −",
     "on the whole the members speak against it": "a link to others was refused, most pairs speak against it",
     "customers)": "records)",
 }
-_METHODS = {"believed": "shipped", "given": "shipped"}
+_METHODS = {"believed": "shipped"}
 
 
 def facts_of(

@@ -138,8 +138,8 @@ class ModelFacts:
     """The weights used and where they came from.
 
     `prior` is the log2 odds that two records picked at random are one customer. `method` is "shipped",
-    "trained" or "labels"; `rules` are the blocking rules trained on, `iterations` the rounds it took;
-    `notes` are whole sentences.
+    "given", "trained" or "labels"; `rules` are the blocking rules trained on, `iterations` the rounds it
+    took; `notes` are whole sentences.
     """
 
     method: str = "shipped"

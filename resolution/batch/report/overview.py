@@ -9,6 +9,8 @@ from resolution.batch.report.markup import Html, tag
 from resolution.batch.report.tables import empty
 from resolution.batch.run_facts import RunFacts
 
+# Names that many have are no candidates for a rule about rare ones, which surprises nobody.
+_RARE = "rare"
 _SPARSE = 0.2
 _MUCH_UNLINKABLE = 0.01
 
@@ -73,7 +75,7 @@ def _at_weight(facts: RunFacts) -> str:
 
 def _held_back(facts: RunFacts) -> str:
     held = facts.clusters.held_back
-    return f"and {words.many(held, 'customer')}" if held else ""
+    return f"and {words.many(held, 'customer')} to check" if held else ""
 
 
 def attention(facts: RunFacts) -> Html:
@@ -119,7 +121,11 @@ def expectation(facts: RunFacts) -> str:
 
 
 def _remarks_on_blocks(facts: RunFacts) -> Iterator[str]:
-    refined = [entry for entry in facts.blocking.largest_blocks if entry.treated == "refined"]
+    refined = [
+        entry
+        for entry in facts.blocking.largest_blocks
+        if entry.treated == "refined" and not entry.rule.startswith(_RARE)
+    ]
     if refined:
         largest = max(refined, key=lambda entry: entry.records)
         yield (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from resolution.batch.dedupe import Options, Outcome, dedupe_files
@@ -57,3 +59,14 @@ class TestFacts:
     def test_no_sample_is_shown_twice(self, facts: RunFacts) -> None:
         pairs = [(sample.a, sample.b) for sample in facts.samples]
         assert len(pairs) == len(set(pairs))
+
+    def test_reasons_name_records_by_their_ids(self, outcome: Outcome) -> None:
+        told = replace(
+            outcome.clusters, doubtful=(((0, 1), "Held back: it hangs on one pair, #00 and #01."),)
+        )
+        facts = facts_of(
+            replace(outcome, clusters=told), version="1", started="", options={}, timings={}, peak=1
+        )
+
+        assert facts.clusters.doubtful[0].why == "it hangs on one pair, r1 and r2."
+        assert facts.clusters.largest[1].why == facts.clusters.doubtful[0].why

@@ -158,6 +158,8 @@ class TestOptions:
         again = dedupe(crowd, "--model", crowd.parent / "out" / "model.json", "--out", crowd.parent / "again")
 
         assert pairs(again) == first
+        assert json.loads((again / "model.json").read_text())["name"] == "learnt from crowd"
+        assert "a model that was given" in (again / "report.html").read_text()
         assert len(first) >= 50
 
     def test_keep_changes_what_is_written_and_nothing_else(self, crowd: Path) -> None:

@@ -1,7 +1,7 @@
 """Files to clusters, for analysts: stages in order, on arrays, without a database.
 
 load      files to a table of canonical values               batch/load.py
-block     pairs that share a key few enough have             matching/blocking.py
+block     copies; pairs that share a key few enough have     batch/copies.py, matching/blocking.py
 train     a model learnt from the records themselves         matching/training.py
 score     match weights, levels and bits of every pair       batch/scoring.py, matching/kernel.py
 cluster   groups that hold together                          matching/groups.py
@@ -12,24 +12,26 @@ The stages know no engine. `duckdb` runs them in this process and its forks on t
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from resolution.batch.copies import Copies, clusters_with_copies, copies_of, no_copies, rows_of, with_copies
+from resolution.batch.facts import identity_of
 from resolution.batch.given_labels import Labels, read_labels
 from resolution.batch.load import Loaded, load_files
 from resolution.batch.scoring import Kept, score_candidates
 from resolution.batch.spread import processors
-from resolution.errors import InvalidInput
+from resolution.errors import InvalidInput, NotFound
 from resolution.matching.blocking import Candidates, candidate_pairs
-from resolution.matching.groups import Clusters, Links, cluster_rows
-from resolution.matching.model import ModelRefused, load_model
+from resolution.matching.groups import Clusters, Links, Mask, cluster_rows
+from resolution.matching.model import MatchModel, ModelRefused, load_model
 from resolution.matching.table import Rows
 from resolution.matching.thresholds import EVEN_ODDS, Expected, choose_threshold, expected_at
 from resolution.matching.training import Trained, train
@@ -37,17 +39,10 @@ from resolution.matching.training import Trained, train
 # The lowest match weight that is written unless told otherwise, in log2 odds.
 KEEP = -4.0
 ENGINES = ("duckdb",)
+_LONGEST_NAME = 80
 
 # Told (stage, how far, of how many; 0 while unknown).
 Watch = Callable[[str, int, int], None]
-
-
-class LoadFiles(Protocol):
-    """How an engine reads its inputs."""
-
-    def __call__(
-        self, paths: Sequence[Path], *, id_column: str, mapping: Sequence[tuple[str, str]]
-    ) -> Loaded: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +59,18 @@ class Options:
     keep: float = KEEP
     engine: str = "duckdb"
     seed: int = 1
+    explain: str = ""
+
+
+def _watch_nothing(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(slots=True)
 class Stages:
-    """Seconds a stage, in order."""
+    """Seconds a stage, in order; `watch` is told of each as it goes on."""
 
-    watch: Watch
+    watch: Watch = _watch_nothing
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -83,76 +83,122 @@ class Stages:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """All that came of a run; rows are those of `loaded.table`."""
+    """All that came of a run; rows are those of `loaded.table`.
+
+    `kept` are the pairs that were scored at or above any weight of interest; `copies` the records that say
+    exactly what an earlier one says.
+    """
 
     options: Options
     loaded: Loaded
+    copies: Copies
     candidates: Candidates
     trained: Trained
     kept: Kept
     threshold: float
     expected: Expected | None
     clusters: Clusters
-    timings: Mapping[str, float]
+
+    @property
+    def linked_copies(self) -> Mask:
+        """Which kept pairs join a record to the first that says exactly the same."""
+        return self.copies.between(self.kept.right) & (self.kept.weight >= self.threshold)
 
 
-def dedupe_files(options: Options, *, watch: Watch = lambda stage, done, total: None) -> Outcome:
+def dedupe_files(options: Options, *, watch: Watch = _watch_nothing) -> Outcome:
     """Find the records that are one customer in some files; writes nothing.
 
-    Raises InvalidInput when the files, the columns, the model or the labels cannot be used.
+    Raises NotFound or InvalidInput when the files, the columns, the model or the labels cannot be used.
     """
-    _check(options)
     stages = Stages(watch)
+    return dedupe_loaded(options, load_inputs(options, stages), stages)
+
+
+def load_inputs(options: Options, stages: Stages) -> Loaded:
+    """Check what was asked for and read the files."""
+    check_options(options)
     with stages.stage("load"):
         loaded = load_files(options.inputs, id_column=options.id_column, mapping=options.mapping)
+    if options.explain:
+        rows_to_explain(loaded, options.explain)
+    return loaded
+
+
+def dedupe_loaded(options: Options, loaded: Loaded, stages: Stages) -> Outcome:
+    """Take records through every stage after loading."""
     with stages.stage("block"):
-        candidates = _candidates(loaded, options)
+        copies = no_copies(loaded.table) if options.link_only else copies_of(loaded.table)
+        candidates = _candidates(loaded, copies, options)
     with stages.stage("train"):
         trained = _model(loaded, candidates, options)
     left, right = candidates.rows()
     with stages.stage("score", len(left)) as note:
-        floor = min(options.keep, options.threshold) if options.threshold is not None else options.keep
-        kept = score_candidates(trained.model, loaded.table, left, right, floor=floor, watch=note)
+        kept = score_candidates(trained.model, loaded.table, left, right, floor=_floor(options), watch=note)
     with stages.stage("cluster"):
         threshold, expected = _threshold(kept, options)
-        links = Links(kept.left, kept.right, kept.weight)
-        sources = loaded.sources.astype(np.int64) if options.link_only else None
-        clusters = cluster_rows(trained.model, loaded.table, links, threshold, sources=sources)
-    return Outcome(options, loaded, candidates, trained, kept, threshold, expected, clusters, stages.seconds)
+        clusters = _clusters(loaded, copies, trained.model, kept, threshold, options)
+    return Outcome(options, loaded, copies, candidates, trained, kept, threshold, expected, clusters)
 
 
-def _check(options: Options) -> None:
+def check_options(options: Options) -> None:
+    """Refuse what no file could satisfy, before any is read. Raises NotFound or InvalidInput."""
     if options.engine not in ENGINES:
         raise InvalidInput(
             f"There is no engine {options.engine[:40]!r}; there is {', '.join(ENGINES)}.",
             engine=options.engine,
         )
     if options.link_only and len(options.inputs) < 2:
-        raise InvalidInput("Linking only needs two files or more; one was given.")
+        raise InvalidInput("--link-only needs two files or more; one was given.")
+    for name, weight in (("threshold", options.threshold), ("keep", options.keep)):
+        if weight is not None and not math.isfinite(weight):
+            raise InvalidInput(f"--{name} is {weight}; a match weight such as 2.5 or -4 is wanted.")
+    if options.seed < 0:
+        raise InvalidInput(f"--seed is {options.seed}; a whole number from 0 on is wanted.")
+    if options.model and options.labels:
+        raise InvalidInput("--labels teach a model and --model gives one: leave one of them out.")
+    if options.model:
+        _given_model(options.model)
+    if options.labels:
+        identity_of(options.labels)
 
 
-def _candidates(loaded: Loaded, options: Options) -> Candidates:
+def _given_model(path: Path) -> MatchModel:
+    if not path.is_file():
+        raise NotFound(f"There is no model file {path}; name the model.json of another run.", path=str(path))
+    try:
+        return load_model(path)
+    except ModelRefused as refusal:
+        raise InvalidInput(f"{path} is no model to use: {refusal}", path=str(path)) from refusal
+
+
+def _floor(options: Options) -> float:
+    """The lowest weight of interest: what is linked and what to expect does not hang on what is written."""
+    return min(KEEP, options.keep, KEEP if options.threshold is None else options.threshold)
+
+
+def _candidates(loaded: Loaded, copies: Copies, options: Options) -> Candidates:
     with ThreadPoolExecutor(processors()) as pool:
-        found = candidate_pairs(loaded.table, mapper=pool.map)
+        found = candidate_pairs(rows_of(loaded.table, copies.distinct), mapper=pool.map)
     if not options.link_only:
-        return found
+        return with_copies(found, copies)
     left, right = found.rows()
     return found.of(loaded.sources[left] != loaded.sources[right])
 
 
 def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
     if options.model is not None:
-        try:
-            return Trained(load_model(options.model), "given")
-        except ModelRefused as refusal:
-            raise InvalidInput(str(refusal), path=str(options.model)) from refusal
-    return train(
+        return Trained(_given_model(options.model), "given")
+    trained = train(
         loaded.table,
         candidates,
         base=load_model(),
         seed=options.seed,
         labels=_labels(loaded, candidates, options),
     )
+    if trained.method == "believed":
+        return trained
+    files = ", ".join(path.stem for path in options.inputs)
+    return replace(trained, model=replace(trained.model, name=f"learnt from {files}"[:_LONGEST_NAME]))
 
 
 def _labels(loaded: Loaded, candidates: Candidates, options: Options) -> Labels:
@@ -160,10 +206,37 @@ def _labels(loaded: Loaded, candidates: Candidates, options: Options) -> Labels:
 
 
 def _threshold(kept: Kept, options: Options) -> tuple[float, Expected | None]:
+    weights = kept.weight[kept.weight >= KEEP]
     if options.threshold is not None:
         return options.threshold, expected_at(kept.weight, options.threshold)
-    chosen = choose_threshold(kept.weight)
+    chosen = choose_threshold(weights)
     return (chosen.weight if chosen else EVEN_ODDS), chosen
+
+
+def _clusters(
+    loaded: Loaded, copies: Copies, model: MatchModel, kept: Kept, threshold: float, options: Options
+) -> Clusters:
+    between = copies.between(kept.right)
+    links = Links(kept.left, kept.right, kept.weight).of(~between)
+    sources = loaded.sources.astype(np.int64) if options.link_only else None
+    clusters = cluster_rows(model, loaded.table, links, threshold, sources=sources)
+    return clusters_with_copies(clusters, copies, kept.right[between & (kept.weight >= threshold)])
+
+
+def rows_to_explain(loaded: Loaded, text: str) -> tuple[int, int]:
+    """Find the two records of "A,B"; their ids may have commas themselves. Raises InvalidInput."""
+    places = {str(key): row for row, key in enumerate(loaded.ids)}
+    commas = [place for place, sign in enumerate(text) if sign == ","]
+    asked = [(text[:comma].strip(), text[comma + 1 :].strip()) for comma in commas]
+    for left, right in asked:
+        if left in places and right in places:
+            return places[left], places[right]
+    if not asked:
+        raise InvalidInput(f"--explain {text[:80]!r} is not two ids with a comma between.")
+    missing = [key for key in asked[0] if key not in places]
+    raise InvalidInput(
+        f"There is no record {missing[0][:80]!r} to explain; ids are such as {next(iter(places))[:80]!r}."
+    )
 
 
 def rows_of_clusters(labels: Rows) -> list[Rows]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -27,12 +28,13 @@ from resolution.batch.run_facts import (
     ThresholdFacts,
     UnlinkablePoint,
 )
-from resolution.matching.blocking import Joined, blocking_keys
+from resolution.matching.blocking import TOKENS, Joined
 from resolution.matching.comparisons.many import SILENT
+from resolution.matching.groups import ROW
 from resolution.matching.kernel import PRIOR_DETAIL, score_pairs, score_rows
-from resolution.matching.table import Rows
+from resolution.matching.table import PROFILE_COLUMNS, Rows
 from resolution.matching.thresholds import expected_curve
-from resolution.types import Band, FieldEvidence, PairScore
+from resolution.types import Address, Band, FieldEvidence, Name, PairScore, Profile
 
 _BLOCKS_SHOWN = 12
 _CLUSTERS_SHOWN = 12
@@ -40,7 +42,14 @@ _MEMBERS_SHOWN = 8
 _SAMPLES = 10
 _BINS = 48
 _SELF_SCORED = 50_000
-_METHODS = {"believed": "shipped", "given": "shipped"}
+# The register holds groups back for a person; of a file they are told.
+_REASONS = {
+    "Held back: ": "",
+    "(mean weight -": "(mean weight −",
+    "on the whole the members speak against it": "a link to others was refused, most pairs speak against it",
+    "customers)": "records)",
+}
+_METHODS = {"believed": "shipped"}
 
 
 def facts_of(
@@ -88,7 +97,7 @@ def _counts(outcome: Outcome) -> Counts:
         usable_records=int(usable.sum()),
         candidate_pairs=len(outcome.candidates.pairs),
         pairs_scored=len(outcome.candidates.pairs),
-        pairs_kept=len(kept),
+        pairs_kept=int((kept.weight >= outcome.options.keep).sum()),
         linked_pairs=int((bands < 2).sum()),
         review_pairs=int((bands == 2).sum()),
         clusters=int((sizes > 0).sum()),
@@ -103,7 +112,7 @@ def _blocking(outcome: Outcome) -> BlockingFacts:
     rules = tuple(
         RuleFact(
             rule=_title(entry),
-            what=f"{entry.rule.what[0].upper()}{entry.rule.what[1:]}.",
+            what="" if _is_finer(entry) else f"{entry.rule.what[0].upper()}{entry.rule.what[1:]}.",
             pairs=len(entry.pairs),
             new_pairs=gain,
             blocks=entry.blocks,
@@ -113,10 +122,20 @@ def _blocking(outcome: Outcome) -> BlockingFacts:
         )
         for entry, gain in zip(joined, gains, strict=True)
     )
-    coarse = [entry for entry in joined if entry.tokens == entry.rule.tokens and entry.largest > 1]
+    coarse = [entry for entry in joined if not _is_finer(entry) and entry.largest > 1]
     largest = sorted(coarse, key=lambda entry: -entry.largest)[:_BLOCKS_SHOWN]
     blocks = tuple(_block(outcome, entry) for entry in largest)
-    return BlockingFacts(rules, blocks, outcome.loaded.shared_values)
+    return BlockingFacts((*rules, *_copies(outcome)), blocks, outcome.loaded.shared_values)
+
+
+def _copies(outcome: Outcome) -> Iterator[RuleFact]:
+    further = outcome.copies.further
+    if len(further):
+        _, sizes = np.unique(outcome.copies.first[further], return_counts=True)
+        what = "All they say is the same; the others are compared with the first alone."
+        yield RuleFact(
+            "identical records", what, len(further), len(further), len(sizes), int(sizes.max()) + 1
+        )
 
 
 def _title(entry: Joined) -> str:
@@ -125,11 +144,35 @@ def _title(entry: Joined) -> str:
     return f"{name} + {', '.join(finer).replace('_', ' ')}" if finer else name
 
 
+def _is_finer(entry: Joined) -> bool:
+    return entry.tokens != entry.rule.tokens
+
+
 def _block(outcome: Outcome, entry: Joined) -> BlockFact:
     profile = outcome.loaded.profile(entry.example)
-    key = blocking_keys(profile).get(entry.rule.name, (entry.rule.name,))[0].partition(":")[2]
+    key = ", ".join(filter(None, (_as_known(token, profile) for token in entry.tokens)))
     treated = "refined" if entry.largest > entry.most else "compared"
-    return BlockFact(_title(entry), key.replace("|", ", "), entry.largest, treated)
+    return BlockFact(_title(entry), key, entry.largest, treated)
+
+
+def _as_known(shared: str, profile: Profile) -> str:
+    """What a record shares by a token, as people write it: the name rather than its sound."""
+    name = next(iter(profile.names), Name("", ""))
+    where = next(iter(profile.addresses), Address("", "", "", "", ""))
+    street = f"{where.house} {where.street}"
+    match shared:
+        case "given" | "initial":
+            return name.given if shared == "given" else name.given[:1]
+        case "family" | "family_initial":
+            return name.family if shared == "family" else name.family[:1]
+        case "both_names" | "either_name":
+            return f"{name.given} {name.family}".strip()
+        case "house" | "door":
+            return street if shared == "door" else f"{street}, {where.postcode or where.city}"
+        case "postcode" | "city":
+            return where.postcode if shared == "postcode" else where.city
+    values = getattr(profile, PROFILE_COLUMNS[TOKENS[shared].field])
+    return str(values[0]) if values else ""
 
 
 def _model(outcome: Outcome) -> ModelFacts:
@@ -182,7 +225,7 @@ def _histogram(outcome: Outcome) -> Histogram:
 
 
 def _samples(outcome: Outcome) -> Iterator[PairSample]:
-    """Pairs of every kind: the surest, those around the threshold, and two people of one home."""
+    """Pairs of every kind: of each band, those around the threshold, and two people of one home."""
     profile = outcome.loaded.profile
     places = _sample_places(outcome)
     pairs = [(profile(int(outcome.kept.left[at])), profile(int(outcome.kept.right[at]))) for at in places]
@@ -195,10 +238,16 @@ def _sample_places(outcome: Outcome) -> list[int]:
     if not len(kept):
         return []
     order = np.argsort(-kept.weight, kind="stable")
-    near = np.argsort(np.abs(kept.weight - outcome.threshold), kind="stable")[:4]
-    home = np.argsort(-kept.at_home, kind="stable")[:2]
+    linked = int((kept.weight >= outcome.threshold).sum())
+    near = order[max(linked - 2, 0) : linked + 2]
+    apart = order[linked:]
+    home = apart[np.argsort(-kept.at_home[apart], kind="stable")][:2]
     spread = order[np.linspace(0, len(order) - 1, _SAMPLES - 6).astype(int)]
-    chosen = dict.fromkeys(np.concatenate((spread, near, home)).tolist())
+    bands = bands_of(kept.weight[order], outcome.threshold)
+    middles = [
+        order[places[len(places) // 2]] for band in range(4) if len(places := np.flatnonzero(bands == band))
+    ]
+    chosen = dict.fromkeys(np.concatenate((spread, near, home, middles)).tolist())
     return sorted(chosen, key=lambda place: -kept.weight[place])
 
 
@@ -217,28 +266,27 @@ def _clusters(outcome: Outcome) -> ClusterFacts:
     labels = outcome.clusters.labels
     sizes = np.bincount(labels, minlength=1)
     found, counts = np.unique(sizes[sizes > 0], return_counts=True)
-    why = dict(outcome.clusters.doubtful)
+    why = {rows[0]: reason for rows, reason in outcome.clusters.doubtful}
     largest = [_cluster(outcome, rows, why) for rows in rows_of_clusters(labels)[:_CLUSTERS_SHOWN]]
+    doubtful = [
+        _cluster(outcome, np.array(rows), why) for rows, _ in outcome.clusters.doubtful[:_CLUSTERS_SHOWN]
+    ]
     sized = tuple(zip(found.tolist(), counts.tolist(), strict=True))
-    return ClusterFacts(sized, tuple(largest), len(outcome.clusters.doubtful))
+    return ClusterFacts(sized, tuple(largest), len(outcome.clusters.doubtful), tuple(doubtful))
 
 
-def _cluster(outcome: Outcome, rows: Rows, why: Mapping[tuple[int, ...], str]) -> ClusterFact:
+def _cluster(outcome: Outcome, rows: Rows, why: Mapping[int, str]) -> ClusterFact:
     members = tuple(describe(outcome, int(row)) for row in rows[:_MEMBERS_SHOWN])
-    reason = why.get(tuple(rows.tolist()), "")
-    return ClusterFact(str(outcome.loaded.ids[rows[0]]), len(rows), _in_ids(outcome, reason), members)
+    reason = _in_words(outcome, why.get(int(rows[0]), ""))
+    return ClusterFact(str(outcome.loaded.ids[rows[0]]), len(rows), reason, members)
 
 
-def _in_ids(outcome: Outcome, reason: str) -> str:
-    """Groups are made on row numbers, which are written with leading zeros; people know ids."""
-    width = len(str(len(outcome.clusters.labels)))
-    words = reason.split(" ")
-    return " ".join(
-        str(outcome.loaded.ids[int(word.strip(".,;:"))])
-        if len(word.strip(".,;:")) == width and word.strip(".,;:").isdigit() and width > 1
-        else word
-        for word in words
-    )
+def _in_words(outcome: Outcome, reason: str) -> str:
+    """A reason with the records' ids in place of their rows; a file's clusters are not held back."""
+    told = re.sub(rf"{ROW}(\d+)", lambda found: str(outcome.loaded.ids[int(found[1])]), reason)
+    for held, said in _REASONS.items():
+        told = told.replace(held, said)
+    return told
 
 
 def describe(outcome: Outcome, row: int) -> str:

@@ -1,4 +1,4 @@
-"""Answers an analyst already has: pairs that are one person or not, or records with the person they are of."""
+"""Answers an analyst already has: pairs that are one person or not, or records and whose they are."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def read_labels(path: Path, ids: Sequence[str], candidates: tuple[Rows, Rows]) -
         raise InvalidInput(_no_columns(path, table), path=str(path))
     if not found:
         raise InvalidInput(
-            f"None of the {len(rows):,} labels in {path} speaks of records that were given; ids must be written"
-            f" as in the input, such as {next(iter(ids), '')!r}.",
+            f"None of the {len(rows):,} labels in {path} speaks of two records that were compared; ids"
+            f" must be written as in clusters.parquet, such as {next(iter(ids), '')[:80]!r}.",
             path=str(path),
         )
     return found

@@ -1,15 +1,16 @@
-"""What a run leaves in its folder: pairs, clusters and model, each whole or not at all.
+"""What a run leaves in its folder: pairs, clusters, model and report, all of one run or none.
 
-Files are written beside their names and put in place at the end, so a run that was cut off leaves those of the
-run before, or nothing.
+Files are written aside and put in place at the end, so a run that was cut off leaves those of the run before,
+or nothing.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,44 +28,67 @@ from resolution.matching.thresholds import probability_of
 from resolution.types import Band
 
 PAIRS, CLUSTERS, MODEL, REJECTS = "pairs.parquet", "clusters.parquet", "model.json", "rejects.csv"
+RESULTS = (PAIRS, CLUSTERS, MODEL, REJECTS, "report.json", "report.html")
+UNFINISHED = ".unfinished"
 # What a field says that is missing on a side.
 MISSING = "missing"
 _ROWS_A_WRITE = 1 << 18
 _POLICY = Policy()
 
 
-def write_outputs(outcome: Outcome, folder: Path) -> None:
-    """Write pairs.parquet, clusters.parquet and model.json, and rejects.csv where rows were refused.
+@contextmanager
+def results_in(folder: Path) -> Iterator[Path]:
+    """Give a place to write results to; all of them come to stand in `folder` at the end, or none does.
 
-    Raises InvalidInput when the folder cannot be written or is full.
+    The folder is made at once, so that one that cannot be written is told before the work; what a run that
+    was killed left unfinished is cleared away. Raises InvalidInput when the folder cannot be written.
     """
-    with _told_as_refusal(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        _put(folder / PAIRS, lambda path: _write_pairs(outcome, path))
-        _put(folder / CLUSTERS, lambda path: pq.write_table(_clusters(outcome), path, compression="zstd"))
-        _put(folder / MODEL, lambda path: save_model(outcome.trained.model, path))
-        if any(outcome.loaded.refusals):
-            _put(folder / REJECTS, lambda path: _write_rejects(outcome, path))
+    is_new, unfinished = not folder.exists(), folder / UNFINISHED
+    done = False
+    try:
+        with told_as_refusal(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+        yield unfinished
+        with told_as_refusal(folder):
+            _put_in_place(unfinished, folder)
+        done = True
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if is_new and not done:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _put_in_place(unfinished: Path, folder: Path) -> None:
+    """Results that this run has none of were another run's: they go."""
+    for name in RESULTS:
+        if (unfinished / name).exists():
+            os.replace(unfinished / name, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager
-def _told_as_refusal(folder: Path) -> Iterator[None]:
+def told_as_refusal(folder: Path) -> Iterator[None]:
+    """Say in a sentence that a folder cannot be written or is full."""
     try:
         yield
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise InvalidInput(
-            f"{folder} cannot be written ({error.strerror or error}); nothing in it was changed by halves.",
-            path=str(folder),
+            f"{folder} cannot be written ({why}); what was in it before is unchanged.", path=str(folder)
         ) from error
 
 
-def _put(path: Path, write: Callable[[Path], None]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
-        write(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def write_outputs(outcome: Outcome, folder: Path) -> None:
+    """Write pairs.parquet, clusters.parquet and model.json, and rejects.csv where rows were refused."""
+    _write_pairs(outcome, folder / PAIRS)
+    pq.write_table(_clusters(outcome), folder / CLUSTERS, compression="zstd")
+    save_model(outcome.trained.model, folder / MODEL)
+    if any(outcome.loaded.refusals):
+        _write_rejects(outcome, folder / REJECTS)
 
 
 def bands_of(weights: np.ndarray, threshold: float) -> np.ndarray:
@@ -78,7 +102,7 @@ def bands_of(weights: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _write_pairs(outcome: Outcome, path: Path) -> None:
-    kept = outcome.kept
+    kept = outcome.kept.of(outcome.kept.weight >= outcome.options.keep)
     ids = pa.array(outcome.loaded.ids, type=pa.string())
     first = _pairs_table(kept, slice(0, _ROWS_A_WRITE), ids, outcome.threshold)
     with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:

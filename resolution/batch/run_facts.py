@@ -64,8 +64,9 @@ class Counts:
 class RuleFact:
     """One blocking rule, in the order the rules were applied.
 
-    `what` says it in a sentence ("Same e-mail address."); `new_pairs` are those no earlier rule had found;
-    `largest` is the number of records of its largest block. Blocks too large to compare whole were
+    `what` says it in a sentence ("Same e-mail address."), empty for a finer key of the rule before;
+    `new_pairs` are those no earlier rule had found; `largest` is the number of records of its largest
+    block. Blocks too large to compare whole were
     `refined` by further fields: so many blocks, so many records in them.
     """
 
@@ -137,8 +138,8 @@ class ModelFacts:
     """The weights used and where they came from.
 
     `prior` is the log2 odds that two records picked at random are one customer. `method` is "shipped",
-    "trained" or "labels"; `rules` are the blocking rules trained on, `iterations` the rounds it took;
-    `notes` are whole sentences.
+    "given", "trained" or "labels"; `rules` are the blocking rules trained on, `iterations` the rounds it
+    took; `notes` are whole sentences.
     """
 
     method: str = "shipped"
@@ -223,7 +224,7 @@ class PairSample:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFact:
-    """One cluster: why it was held back or cut (empty: it was not) and its members as short texts.
+    """One cluster: why it deserves a check (empty: it does not) and its members as short texts.
 
     `members` may be fewer than `size`.
     """
@@ -237,12 +238,13 @@ class ClusterFact:
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
     """How large the customers are: (records, customers of so many records), the largest of them, and how many
-    groups were held back for a person.
+    groups deserve a check, and the first of these.
     """
 
     sizes: tuple[tuple[int, int], ...] = ()
     largest: tuple[ClusterFact, ...] = ()
     held_back: int = 0
+    doubtful: tuple[ClusterFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,18 @@ class Kept:
     def __len__(self) -> int:
         return len(self.weight)
 
+    def of(self, kept: npt.NDArray[np.bool_]) -> Kept:
+        """Only some of the pairs."""
+        return Kept(
+            self.left[kept],
+            self.right[kept],
+            self.weight[kept],
+            {field: levels[kept] for field, levels in self.levels.items()},
+            {field: weights[kept] for field, weights in self.weights.items()},
+            self.household[kept],
+            self.at_home[kept],
+        )
+
 
 def score_candidates(
     model: MatchModel,

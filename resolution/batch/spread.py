@@ -7,6 +7,7 @@ cannot fork, or the values are few, the work stays in this process. Call it from
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,8 @@ Result = TypeVar("Result")
 
 # Fewer values are done before a process has started.
 FEWEST_SPREAD = 20_000
+# Linux's number for "send me this signal when my parent ends".
+_PR_SET_PDEATHSIG = 1
 # Several shares a process, so that a slow one keeps nobody waiting.
 _SHARES = 4
 
@@ -47,5 +50,7 @@ def _in_processes(
 
 
 def leave_interrupts() -> None:
-    """An interrupt is for the process that leads; these end with it."""
+    """An interrupt is for the process that leads; these end with it, even when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import resource
+import signal
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ from rich.table import Table
 from resolution.types import Actor
 
 WIDTH_OF_A_FILE = 150
+# What a shell expects of a command that was stopped by Ctrl-C.
+STOPPED = 130
 _UNSEEN = frozenset({"Cc", "Cf", "Cs"})
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
@@ -31,6 +34,11 @@ _aside = Console(highlight=False, soft_wrap=True, stderr=True)
 
 # Told (what is being done, how far, of how many; 0 while unknown).
 Note = Callable[[str, int, int], None]
+
+
+def say(sentence: str) -> None:
+    """Print a sentence as it is, whatever signs it holds."""
+    console.print(visible(sentence), markup=False)
 
 
 def show_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -53,6 +61,20 @@ def _shown(value: object) -> str:
 def visible(text: str) -> str:
     """Text from outside with its control characters spelled out, so that a terminal does not obey them."""
     return "".join(ascii(sign)[1:-1] if unicodedata.category(sign) in _UNSEEN else sign for sign in text)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let a request to end (SIGTERM) stop the work as Ctrl-C does, so that it cleans up after itself."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # Signals are the main thread's alone.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -82,7 +104,7 @@ def _lines() -> Note:
         tenth = 10 * done // total if total else 0
         if (what, tenth) not in said:
             said.add((what, tenth))
-            _aside.print(f"{what}: {done:,}" + (f" of {total:,}" if total else ""), markup=False)
+            _aside.print(f"{what}: {done:,} of {total:,}" if total else what, markup=False)
 
     return note
 

@@ -23,6 +23,8 @@ Mask = npt.NDArray[np.bool_]
 
 # A group below this mean weight does not hold together.
 NEUTRAL = 0.0
+# What a row's number begins with where reasons speak of it.
+ROW = "#"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,20 +120,20 @@ def _whole(components: Rows, inner: Links, sources: Rows | None) -> Mask:
     if sources is not None:
         speaking &= sources[inner.left] != sources[inner.right]
     support = np.bincount(components[inner.left[speaking]], minlength=count)
-    found: Mask = (support == sizes * (sizes - 1) // 2) & (sizes <= MOST_AT_ONCE)
+    found: Mask = support == sizes * (sizes - 1) // 2
     return found
 
 
 def _regroup(
     components: Rows, inner: Links, whole: Mask, threshold: float, sources: Rows | None
 ) -> Iterator[tuple[Group, tuple[int, ...]]]:
-    """Agglomerate what is left, all of it in one go; keys are row numbers as text of one length."""
+    """Agglomerate what is left, all of it in one go; keys are row numbers as `key_of` writes them."""
     open_links = inner.of(~whole[components[inner.left]])
     if not len(open_links.left):
         return
     width = len(str(len(components)))
     edges = [
-        PairScore(f"{left:0{width}}", f"{right:0{width}}", weight, ())
+        PairScore(key_of(left, width), key_of(right, width), weight, ())
         for left, right, weight in zip(
             open_links.left.tolist(), open_links.right.tolist(), open_links.weight.tolist(), strict=True
         )
@@ -139,7 +141,12 @@ def _regroup(
     apart = _of_one_source(components, whole, sources, width) if sources is not None else frozenset()
     policy = Policy(auto=threshold, sample=threshold, review=min(threshold, NEUTRAL))
     for group in group_customers(edges, policy=policy, score=_unknown, different=apart):
-        yield group, tuple(int(key) for key in group.members)
+        yield group, tuple(int(key.removeprefix(ROW)) for key in group.members)
+
+
+def key_of(row: int, width: int) -> str:
+    """Write a row's number so that texts sort as numbers do, and no other number looks like it."""
+    return f"{ROW}{row:0{width}}"
 
 
 def _unknown(pairs: Sequence[tuple[str, str]]) -> list[PairScore]:
@@ -153,6 +160,6 @@ def _of_one_source(components: Rows, whole: Mask, sources: Rows, width: int) -> 
     left, right = pairs // len(components), pairs % len(components)
     kept = np.isin(left, rows) & (sources[left] == sources[right])
     return frozenset(
-        frozenset((f"{a:0{width}}", f"{b:0{width}}"))
+        frozenset((key_of(a, width), key_of(b, width)))
         for a, b in zip(left[kept].tolist(), right[kept].tolist(), strict=True)
     )

@@ -50,12 +50,18 @@ def expect(weights: npt.NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
 
 
 def choose_threshold(weights: npt.NDArray[np.floating]) -> Expected | None:
-    """Choose the weight of the best expected F1; None without any pair."""
+    """Choose the weight of the best expected F1; None without any pair.
+
+    Between the last pair linked and the first one that is not, every weight links the same: even odds are
+    taken where they lie there, so that a few sure pairs do not raise the bar for other records.
+    """
     ordered, precision, recall = expect(weights)
     if not len(ordered):
         return None
     best = int(np.argmax(2 * precision * recall / (precision + recall)))
-    return Expected(float(ordered[best]), float(precision[best]), float(recall[best]))
+    last, following = float(ordered[best]), float(ordered[best + 1]) if best + 1 < len(ordered) else -np.inf
+    weight = EVEN_ODDS if following < EVEN_ODDS < last else last
+    return Expected(weight, float(precision[best]), float(recall[best]))
 
 
 def expected_at(weights: npt.NDArray[np.floating], threshold: float) -> Expected | None:

@@ -117,7 +117,10 @@ def train(
     believed = fit_priors(believed, table, sample, scale)
     learnt = _Learning(believed, table, candidates, labels, rng)
     if not learnt.patterns:
-        note = f"Too few candidate pairs ({len(candidates.pairs)}) to learn from; shipped shares are used."
+        note = (
+            f"There are too few candidate pairs ({len(candidates.pairs):,}), or they are too much alike, to learn"
+            " from; shipped shares are used."
+        )
         return Trained(believed, "believed", {"notes": [note], "rules": [], "rounds": 0})
     learnt.learn()
     model = fit_priors(learnt.model(), table, sample, scale)

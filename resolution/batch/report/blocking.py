@@ -38,7 +38,7 @@ def _funnel(facts: RunFacts) -> Inside:
         ("all possible pairs", possible),
         ("found by a rule", counts.candidate_pairs),
         ("scored", counts.pairs_scored),
-        ("kept: worth a look or more", counts.pairs_kept),
+        ("written to pairs.parquet", counts.pairs_kept),
         ("linked", counts.linked_pairs),
     ]
     rows = [
@@ -85,7 +85,7 @@ def _rule(rule: RuleFact, most: int) -> list[Inside]:
         else words.MISSING
     )
     return [
-        (words.field_name(rule.rule), tag("small", rule.what)),
+        (words.field_name(rule.rule), tag("small", rule.what) if rule.what else None),
         stacked_bar(parts, most),
         words.count(rule.new_pairs),
         words.count(rule.pairs),

@@ -17,7 +17,7 @@ _STEPS = (10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000)
 
 def clusters(facts: RunFacts) -> Inside:
     """Show how many customers have how many records, and the largest ones."""
-    return _sizes(facts), _largest(facts)
+    return _sizes(facts), _doubtful(facts), _largest(facts)
 
 
 def group_sizes(sizes: Iterable[tuple[int, int]]) -> list[tuple[str, int, int]]:
@@ -77,6 +77,20 @@ def _largest(facts: RunFacts) -> Inside:
         tag("h3", "Largest customers"),
         tag("p", "A very large customer is more often a shared address or a test account than a person."),
         [_cluster(entry) for entry in facts.clusters.largest],
+    )
+
+
+def _doubtful(facts: RunFacts) -> Inside:
+    """The customers to look at before any other: links among their records contradict each other."""
+    shown = facts.clusters.doubtful
+    if not shown:
+        return None
+    more = facts.clusters.held_back - len(shown)
+    return (
+        tag("h3", "Customers worth a check"),
+        tag("p", "Their records were linked, and yet something in them does not fit."),
+        [_cluster(entry) for entry in shown],
+        tag("p", f"and {words.count(more)} more", class_="faint") if more > 0 else None,
     )
 
 

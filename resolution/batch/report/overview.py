@@ -9,6 +9,8 @@ from resolution.batch.report.markup import Html, tag
 from resolution.batch.report.tables import empty
 from resolution.batch.run_facts import RunFacts
 
+# Names that many have are no candidates for a rule about rare ones, which surprises nobody.
+_RARE = "rare"
 _SPARSE = 0.2
 _MUCH_UNLINKABLE = 0.01
 
@@ -73,18 +75,19 @@ def _at_weight(facts: RunFacts) -> str:
 
 def _held_back(facts: RunFacts) -> str:
     held = facts.clusters.held_back
-    return f"and {words.many(held, 'group')} held back" if held else ""
+    return f"and {words.many(held, 'customer')} to check" if held else ""
 
 
 def attention(facts: RunFacts) -> Html:
     """List what deserves a look before the outcome is used."""
-    sentences = [*facts.notes, *_remarks(facts)]
+    sentences = [*facts.notes, *remarks(facts)]
     if not sentences:
         return empty("Nothing stands out.")
     return tag("ul", (tag("li", sentence) for sentence in sentences), class_="remarks")
 
 
-def _remarks(facts: RunFacts) -> Iterator[str]:
+def remarks(facts: RunFacts) -> Iterator[str]:
+    """Say, a sentence each, what of the outcome may surprise."""
     counts = facts.counts
     idle = counts.records - counts.usable_records
     if idle > 0:
@@ -106,8 +109,23 @@ def _remarks(facts: RunFacts) -> Iterator[str]:
         yield f"Hardly ever filled: {', '.join(sparse)}."
 
 
+def expectation(facts: RunFacts) -> str:
+    """Say how good the model expects the links to be; empty where it cannot tell."""
+    threshold = facts.threshold
+    if threshold.precision is None or threshold.recall is None:
+        return ""
+    return (
+        f"By its own estimate {words.share(threshold.precision)} of the linked pairs are right, and"
+        f" {words.share(threshold.recall)} of the right pairs among those compared are linked."
+    )
+
+
 def _remarks_on_blocks(facts: RunFacts) -> Iterator[str]:
-    refined = [entry for entry in facts.blocking.largest_blocks if entry.treated == "refined"]
+    refined = [
+        entry
+        for entry in facts.blocking.largest_blocks
+        if entry.treated == "refined" and not entry.rule.startswith(_RARE)
+    ]
     if refined:
         largest = max(refined, key=lambda entry: entry.records)
         yield (

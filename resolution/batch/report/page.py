@@ -11,7 +11,6 @@ from string import Template
 from resolution.batch.report import blocking, clusters, inputs, overview, pairs, run, weights
 from resolution.batch.report.markup import Html, Inside, tag
 from resolution.batch.run_facts import RunFacts, as_json
-from resolution.errors import InvalidInput
 
 _HERE = Path(__file__).parent
 # Anchor, heading, what fills it.
@@ -34,15 +33,11 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], Inside]], ...] = (
 
 def write_report(facts: RunFacts, folder: Path) -> None:
     """Write `report.json` and `report.html` into a folder, made where it is missing; both hold personal data
-    and are for their owner's eyes. Raises InvalidInput when the folder cannot be written to.
+    and are for their owner's eyes.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / "report.json", json.dumps(as_json(facts), indent=1, ensure_ascii=False) + "\n")
-        _write(folder / "report.html", page_of(facts))
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise InvalidInput(f"The report cannot be written to {folder} ({why}).", path=str(folder)) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "report.json", json.dumps(as_json(facts), indent=1, ensure_ascii=False) + "\n")
+    _write(folder / "report.html", page_of(facts))
 
 
 def _write(path: Path, text: str) -> None:

@@ -33,7 +33,7 @@ _READING = (
     (
         "Threshold",
         "Pairs at or above it are linked; linked pairs are followed from record to record, and a group that"
-        " does not hold together is cut or held back.",
+        " does not hold together is cut, or named as worth a check.",
     ),
     (
         "Source",

@@ -22,9 +22,11 @@ from resolution.batch.report.tables import (
 from resolution.batch.run_facts import ComparisonFact, LevelFact, ModelFacts, RunFacts
 
 _METHODS = {
-    "shipped": "The weights are those shipped with Identity Desk; nothing was learnt from these records.",
+    "given": "The weights are those of a model that was given; nothing was learnt from these records.",
+    "shipped": "How often answers agree is taken from general experience, shipped with Identity Desk; how"
+    " common each name is, and the prior, are learnt from these records.",
     "trained": "The weights were learnt from these records without labels (expectation maximisation).",
-    "labels": "The weights were learnt from pairs labelled by people.",
+    "labels": "The weights were learnt from these records and from pairs that people labelled.",
 }
 _THICK = 14
 

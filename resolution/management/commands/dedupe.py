@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,23 +11,43 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from resolution.batch.dedupe import ENGINES, KEEP, Options, Outcome, Stages, dedupe_files
+from resolution.batch.dedupe import (
+    ENGINES,
+    KEEP,
+    Options,
+    Outcome,
+    Stages,
+    check_options,
+    dedupe_loaded,
+    load_inputs,
+    rows_to_explain,
+)
 from resolution.batch.dedupe_facts import facts_of, sample_of
-from resolution.batch.outputs import write_outputs
-from resolution.batch.report import write_report
+from resolution.batch.load import Loaded
+from resolution.batch.outputs import results_in, told_as_refusal, write_outputs
+from resolution.batch.report import overview, words, write_report
 from resolution.batch.run_facts import RunFacts
-from resolution.errors import IdentityError, InvalidInput
-from resolution.management.console import console, peak_memory_mib, progress, show_table, visible
+from resolution.errors import IdentityError
+from resolution.management.console import (
+    STOPPED,
+    peak_memory_mib,
+    progress,
+    say,
+    show_table,
+    stoppable,
+    visible,
+)
 from resolution.matching.kernel import score_pair
 from resolution.types import FieldEvidence
 
-_COLUMNS_SHOWN = 60
+_COLUMNS_SHOWN, _EXAMPLE_SHOWN = 60, 40
 
 
 class Command(BaseCommand):
     help = (
-        "Find the records of CSV or Parquet files that are one customer. Needs no database and no configuration:"
-        " columns are guessed, weights are learnt from the records, and the threshold is chosen by what to expect."
+        "Find the records of CSV or Parquet files that are one customer. Needs no database and no"
+        " configuration: columns are guessed, weights are learnt from the records, the threshold is chosen"
+        " by what to expect. docs/dedupe.md tells all."
     )
     requires_system_checks: list[str] = []
 
@@ -37,7 +58,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--map",
             dest="mapping",
-            action="append",
+            action="extend",
+            nargs="+",
             default=[],
             type=_mapping,
             metavar="FIELD=COLUMN",
@@ -67,40 +89,48 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="of the samples that learning takes (1)")
         parser.add_argument(
             "--explain",
-            type=_two_ids,
+            default="",
             metavar="A,B",
             help="say why two records are, or are not, one customer",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        out = options["out"]
         try:
-            self._run(options)
+            with stoppable():
+                self._run(_options(options), out)
         except IdentityError as error:
             raise CommandError(str(error)) from error
         except MemoryError as error:
             raise CommandError("There is not enough memory; give fewer records at a time.") from error
+        except KeyboardInterrupt:
+            raise CommandError(f"Stopped. Nothing in {out} was changed.", returncode=STOPPED) from None
 
-    def _run(self, options: dict[str, Any]) -> None:
-        started = datetime.now(UTC)
-        asked = _options(options)
-        with progress() as note:
-            outcome = dedupe_files(asked, watch=note)
-            stages = Stages(note, dict(outcome.timings))
-            with stages.stage("write"):
-                write_outputs(outcome, options["out"])
-            facts = facts_of(
-                outcome,
-                version=_version(),
-                started=started.isoformat(timespec="seconds"),
-                options=_as_given(asked, options["out"]),
-                timings=stages.seconds,
-                peak=peak_memory_mib(),
-            )
-            write_report(facts, options["out"])
-        _show_columns(facts)
-        _show_summary(facts, options["out"])
-        if options["explain"]:
-            _explain(outcome, *options["explain"])
+    def _run(self, asked: Options, out: Path) -> None:
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        stages = Stages()
+        check_options(asked)
+        with results_in(out) as place:
+            with progress() as stages.watch:
+                loaded = load_inputs(asked, stages)
+            _show_columns(loaded)
+            with progress() as stages.watch:
+                outcome = dedupe_loaded(asked, loaded, stages)
+                with stages.stage("write"), told_as_refusal(out):
+                    write_outputs(outcome, place)
+                with stages.stage("report"), told_as_refusal(out):
+                    facts = facts_of(
+                        outcome,
+                        version=_version(),
+                        started=started,
+                        options=_as_given(asked, out),
+                        timings=stages.seconds,
+                        peak=peak_memory_mib(),
+                    )
+                    write_report(facts, place)
+        _show_summary(facts, stages.seconds, out)
+        if asked.explain:
+            _explain(outcome)
 
 
 def _options(given: dict[str, Any]) -> Options:
@@ -115,21 +145,17 @@ def _options(given: dict[str, Any]) -> Options:
         keep=given["keep"],
         engine=given["engine"],
         seed=given["seed"],
+        explain=given["explain"],
     )
 
 
 def _mapping(text: str) -> tuple[str, str]:
     field, sign, column = text.partition("=")
     if not sign or not field:
-        raise ArgumentTypeError(f"{text!r} is not FIELD=COLUMN, such as given_name=first_name")
+        raise ArgumentTypeError(
+            f"{text!r} is not FIELD=COLUMN, such as given_name=first_name (name the files before --map)"
+        )
     return field.strip(), column.strip()
-
-
-def _two_ids(text: str) -> tuple[str, str]:
-    left, sign, right = text.partition(",")
-    if not sign or not left.strip() or not right.strip():
-        raise ArgumentTypeError(f"{text!r} is not two ids with a comma between")
-    return left.strip(), right.strip()
 
 
 def _version() -> str:
@@ -154,52 +180,47 @@ def _as_given(asked: Options, out: Path) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _show_columns(facts: RunFacts) -> None:
+def _show_columns(loaded: Loaded) -> None:
     rows = [
-        (visible(use.column), use.field or "not compared", use.how, visible(use.example)[:40])
-        for use in facts.columns[:_COLUMNS_SHOWN]
+        (visible(use.column), use.field or "not compared", use.how, visible(use.example)[:_EXAMPLE_SHOWN])
+        for use in loaded.columns[:_COLUMNS_SHOWN]
     ]
     show_table("How the columns are read", ("column", "field", "known by", "example"), rows)
+    if more := len(loaded.columns) - len(rows):
+        say(f"{words.many(more, 'further column')} not shown; all are in report.html.")
+    for note in loaded.notes:
+        say(note)
 
 
-def _show_summary(facts: RunFacts, out: Path) -> None:
-    counts, threshold = facts.counts, facts.threshold
-    console.print(
-        f"{counts.records:,} records are {counts.clusters:,} customers: {counts.linked_pairs:,} pairs linked from"
-        f" match weight {threshold.weight:.1f} on, {counts.review_pairs:,} more are worth a look."
-    )
-    if threshold.precision is not None and threshold.recall is not None:
-        console.print(
-            f"The model expects {threshold.precision:.1%} of the links to be right and {threshold.recall:.1%} of"
-            " the pairs it was shown to be found."
-        )
-    for note in facts.notes:
-        console.print(note, markup=False)
-    seconds = ", ".join(f"{name} {took:.1f}" for name, took in facts.timings.items())
-    console.print(
-        f"{sum(facts.timings.values()):.1f} s ({seconds}), {facts.peak_memory_mib:,} MiB at most."
-        f" Open {out / 'report.html'}.",
-        markup=False,
+def _show_summary(facts: RunFacts, seconds: Mapping[str, float], out: Path) -> None:
+    say(f"{overview.headline(facts)}.")
+    say(f"{words.many(facts.counts.linked_pairs, 'pair')} linked, from match weight {_weight(facts)} on.")
+    if expectation := overview.expectation(facts):
+        say(expectation)
+    for remark in (*facts.model.notes, *overview.remarks(facts)):
+        say(remark)
+    stages = ", ".join(f"{name} {took:.1f}" for name, took in seconds.items())
+    say(
+        f"{sum(seconds.values()):.1f} s ({stages}), {facts.peak_memory_mib:,} MiB at most."
+        f" Open {out / 'report.html'}."
     )
 
 
-def _explain(outcome: Outcome, left: str, right: str) -> None:
-    places = {str(key): row for row, key in enumerate(outcome.loaded.ids)}
-    for key in (left, right):
-        if key not in places:
-            raise InvalidInput(
-                f"There is no record {key[:80]!r} to explain; ids are such as {next(iter(places), '')!r}."
-            )
-    profiles = outcome.loaded.profile(places[left]), outcome.loaded.profile(places[right])
-    score = score_pair(outcome.trained.model, *profiles)
+def _weight(facts: RunFacts) -> str:
+    return words.weight(facts.threshold.weight)
+
+
+def _explain(outcome: Outcome) -> None:
+    left, right = rows_to_explain(outcome.loaded, outcome.options.explain)
+    score = score_pair(outcome.trained.model, outcome.loaded.profile(left), outcome.loaded.profile(right))
     sample = sample_of(score, outcome.threshold)
-    together = outcome.clusters.labels[places[left]] == outcome.clusters.labels[places[right]]
+    together = outcome.clusters.labels[left] == outcome.clusters.labels[right]
     rows = [_evidence(entry) for entry in score.fields]
-    show_table(f"{left} and {right}", ("field", "left", "right", "what", "bits"), rows)
-    console.print(
-        f"Match weight {sample.weight:.2f}, probability {sample.probability:.4f}, band {sample.band};"
-        f" {'one cluster' if together else 'two clusters'}.",
-        markup=False,
+    title = visible(f"{sample.a} and {sample.b}")
+    show_table(title, ("field", sample.a, sample.b, "what", "bits"), rows)
+    say(
+        f"Match weight {words.weight(sample.weight, places=2)}, probability {sample.probability:.4f}, band"
+        f" {sample.band}; {'one cluster' if together else 'two clusters'}."
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 
 from resolution.batch.labels import Labelled, ScoredPairs, Source, read_labelled, read_pairs
+from resolution.batch.outputs import CLUSTERS, PAIRS
 from resolution.errors import IdentityError
 from resolution.management.console import show_table
 from resolution.matching.evaluate import (
@@ -41,7 +42,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--truth-cluster", default="", help="column of clusters in TRUTH; else true_cluster"
         )
-        parser.add_argument("--pairs", type=Path, help="scored pairs too: id_a, id_b, match_weight, band")
+        parser.add_argument(
+            "--pairs", type=Path, help="scored pairs: id_a, id_b, match_weight, band; else those of the run"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -49,12 +52,19 @@ class Command(BaseCommand):
                 Source(options["clusters"], options["id"], options["cluster"]),
                 Source(options["truth"], options["truth_id"], options["truth_cluster"]),
             )
-            pairs = read_pairs(options["pairs"], labelled) if options["pairs"] else None
+            given = options["pairs"] or _pairs_beside(options["clusters"])
+            pairs = read_pairs(given, labelled) if given else None
         except IdentityError as error:
             raise CommandError(str(error)) from error
         _show_clusters(labelled)
         if pairs is not None:
             _show_pairs(pairs, labelled)
+
+
+def _pairs_beside(clusters: Path) -> Path | None:
+    """The scored pairs of the run of `dedupe` that wrote the clusters."""
+    pairs = clusters.with_name(PAIRS)
+    return pairs if clusters.name == CLUSTERS and pairs.is_file() else None
 
 
 def _show_clusters(labelled: Labelled) -> None:

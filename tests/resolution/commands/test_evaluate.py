@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
 
-CLUSTERS = {"id": [1, 2, 3, 4, 5], "cluster_id": ["x", "x", "y", "y", "z"]}
-TRUTH = {"record_id": ["5", "4", "3", "2", "1"], "true_cluster": [2, 2, 1, 1, 1]}
-PAIRS = {
+CLUSTERS: dict[str, list[object]] = {"id": [1, 2, 3, 4, 5], "cluster_id": ["x", "x", "y", "y", "z"]}
+TRUTH: dict[str, list[object]] = {"record_id": ["5", "4", "3", "2", "1"], "true_cluster": [2, 2, 1, 1, 1]}
+PAIRS: dict[str, list[object]] = {
     "id_a": [1, 3, 2, 5],
     "id_b": [2, 4, 3, 1],
     "match_weight": [9.5, 7.0, 2.0, -1.0],
@@ -154,3 +154,13 @@ class TestRefusals:
     def test_ids_that_are_no_text(self, clusters: Path, tmp_path: Path) -> None:
         nested = parquet(tmp_path / "t.parquet", {"id": [[1], [2]], "true_cluster": [1, 2]})
         assert "cannot be compared as text" in refusal(clusters, nested)
+
+
+class TestBesideOneAnother:
+    def test_the_pairs_of_the_run_are_judged_too(
+        self, capsys: pytest.CaptureFixture[str], clusters: Path, truth: Path
+    ) -> None:
+        assert "Pairs by band" not in say(capsys, clusters, truth)
+        parquet(clusters.with_name("pairs.parquet"), PAIRS)
+
+        assert "Pairs by band" in say(capsys, clusters, truth)

@@ -10,16 +10,15 @@ from django.db import connection
 
 from resolution.selectors.candidates import stored_keys
 from resolution.selectors.profiles import load_profiles
-from resolution.services.audit import Trail
 
 # What COPY's text format gives a meaning of its own.
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def rebuild_keys(trail: Trail | None, customer_ids: Collection[uuid.UUID]) -> int:
+def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> int:
     """Make the keys of customers those of their present profiles; return how many they have now.
 
-    Customers that are no longer active lose theirs. Must run inside the change (`trail`) that touched the
+    Customers that are no longer active lose theirs. Must run inside the change that touched the
     customers, with their rows locked. Writes only what differs, in a constant number of statements.
     """
     wanted = {owner: stored_keys(profile) for owner, profile in load_profiles(customer_ids).items()}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -169,15 +169,13 @@ def _fence_until_commit(reowned: frozenset[cache.IdentifierKey]) -> None:
 def _write(trail: Trail) -> None:
     if not trail.entries:
         return
-    rows = _chained(trail)
+    sequence, previous = _lock_head()
     with connection.cursor() as cursor, cursor.copy(_copy_statement()) as copy:
-        for row in rows:
+        for row in _chained(trail, sequence, previous):
             copy.write_row([_stored(row[name]) for name in _COLUMNS])
 
 
-def _chained(trail: Trail) -> Sequence[dict[str, Any]]:
-    sequence, previous = _lock_head()
-    rows = []
+def _chained(trail: Trail, sequence: int, previous: str) -> Iterator[dict[str, Any]]:
     now = timezone.now()
     for entry in trail.entries:
         sequence += 1
@@ -191,8 +189,7 @@ def _chained(trail: Trail) -> Sequence[dict[str, Any]]:
             "previous_hash": previous,
         }
         previous = row["hash"] = entry_hash(row)
-        rows.append(row)
-    return rows
+        yield row
 
 
 def _lock_head() -> tuple[int, str]:

@@ -19,6 +19,7 @@ from typing import Any
 from django.db import connection
 
 from customers.models import SourceRecord
+from resolution.batch.caches import trim_caches
 from resolution.batch.shelf import ProfileShelf
 from resolution.batch.sql import read_sql
 from resolution.matching.blocking import MAX_BLOCK
@@ -96,6 +97,7 @@ class Comparison:
             scores = list(score_pairs(live_model(), known, floor=live_policy().review))
             self._note_versions(scores)
             yield from scores
+            trim_caches()
             watch(self.counts.pairs)
 
     def _note_versions(self, scores: Iterable[PairScore]) -> None:

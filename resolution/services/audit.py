@@ -143,9 +143,24 @@ def entry_hash(row: dict[str, Any]) -> str:
     return hashlib.sha256(_in_one_way(covered).encode()).hexdigest()
 
 
-def find_break() -> tuple[int, str] | None:
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The trail's last entry as it once was, kept where whoever could cut the trail short cannot write."""
+
+    sequence: int
+    hash: str
+
+
+def head() -> Anchor:
+    """Return the trail's last entry, sequence 0 while it is empty."""
+    last = AuditEntry.objects.order_by("-sequence").values_list("sequence", "hash").first()
+    return Anchor(*(last or (0, GENESIS)))
+
+
+def find_break(anchor: Anchor | None = None) -> tuple[int, str] | None:
     """Walk the whole chain; return the first sequence that does not fit and why, or None.
 
+    With an `anchor` it also finds that the newest entries were cut off, or the chain rewritten up to there.
     Streams the table: memory stays flat.
     """
     expected, previous = 1, GENESIS
@@ -156,7 +171,11 @@ def find_break() -> tuple[int, str] | None:
             return expected, f"entry {expected} does not follow its predecessor"
         if row["hash"] != entry_hash(row):
             return expected, f"entry {expected} was altered"
+        if anchor and anchor.sequence == expected and anchor.hash != row["hash"]:
+            return expected, f"entry {expected} is not the one the anchor knows"
         expected, previous = expected + 1, row["hash"]
+    if anchor and anchor.sequence >= expected:
+        return expected, f"entries {expected} to {anchor.sequence} were cut off"
     return None
 
 

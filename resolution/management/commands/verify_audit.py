@@ -21,8 +21,8 @@ class Command(BaseCommand):
             "--anchor",
             type=Path,
             metavar="FILE",
-            help="check against the last entry kept in FILE, so that it shows when the newest were cut off, and"
-            " keep today's last one there; FILE belongs where who runs the database cannot write",
+            help="check against the last entry kept in FILE, so that it shows when the newest were cut off,"
+            " and keep today's last one there; FILE belongs where who runs the database cannot write",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -76,7 +76,7 @@ def find_set(name: str) -> Path | None:
     for folder in _folders():
         if (folder / f"{name}.parquet").exists():
             return folder / f"{name}.parquet"
-    size = {"customers_10k": 10_000, "customers_100k": 100_000}.get(name)
+    size = {"customers_10k": 10_000, "customers_30k": 30_000, "customers_100k": 100_000}.get(name)
     return _make_set(name, size) if size else None
 
 

@@ -15,7 +15,7 @@ from resolution.batch.facts import FileFacts, unreadable
 from resolution.batch.table import Refusal, Row, Table, check_names
 from resolution.errors import InvalidInput
 
-_ROWS_A_READ = 5000
+_ROWS_A_READ = 2000
 
 
 def open_parquet(facts: FileFacts) -> Table:

@@ -23,7 +23,7 @@ from resolution.selectors.profiles import load_profiles
 from resolution.types import Address, Name, Profile
 
 # Profiles in memory between chunks; one takes about 2 KB.
-PROFILES_KEPT = 10_000
+PROFILES_KEPT = 5_000
 
 _PARTS = {"names": Name, "addresses": Address}
 _PART_OF = [_PARTS.get(entry.name) for entry in fields(Profile)[1:]]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
-from resolution.matching.normalise.text import CACHED_VALUES
+# Enough for the pairs of a chunk; a value comes back within the same rows or is a common one.
+MOST_VALUES = 1 << 13
 
 
 class Cache(Protocol):
@@ -18,7 +19,7 @@ class Cache(Protocol):
     def cache_clear(self) -> None: ...
 
 
-def trim_caches(most: int = CACHED_VALUES) -> None:
+def trim_caches(most: int = MOST_VALUES) -> None:
     """Empty the caches of matching that hold more than `most` values; the common ones are soon back.
 
     A cache of pairs keeps the texts of both sides alive, long after their customers have left memory.

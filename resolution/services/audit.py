@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,6 +53,11 @@ ACTIONS = {
 GENESIS = "0" * 64
 _CHAIN_LOCK = 0x1D_DE5C  # any number no other advisory lock uses
 _in_one_way = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    uuid.UUID: str,
+    datetime: lambda moment: moment.astimezone(UTC).isoformat(timespec="microseconds"),
+    Decimal: "{:.2f}".format,
+}
 _COLUMNS = (
     "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action",
     "old_value", "resolver_id", "resolution_method", "confidence_score", "metadata", "actor_kind",
@@ -224,15 +229,8 @@ def _copy_statement() -> str:
 
 def _plain(value: Any) -> Any:
     """Make a column value JSON-ready in exactly one way, whether it was just made or read back."""
-    match value:
-        case uuid.UUID():
-            return str(value)
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="microseconds")
-        case Decimal():
-            return f"{value:.2f}"
-        case _:
-            return value
+    write = _WRITERS.get(type(value))
+    return write(value) if write else value
 
 
 def _stored(value: Any) -> Any:

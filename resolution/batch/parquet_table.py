@@ -16,6 +16,8 @@ from resolution.batch.table import Refusal, Row, Table, check_names
 from resolution.errors import InvalidInput
 
 _ROWS_A_READ = 2000
+# Else a row group, which may be the whole file, is read into memory at once.
+_BYTES_A_READ = 1 << 16
 
 
 def open_parquet(facts: FileFacts) -> Table:
@@ -28,7 +30,7 @@ def open_parquet(facts: FileFacts) -> Table:
 
 def _opened(facts: FileFacts) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(facts.path)
+        return pq.ParquetFile(facts.path, pre_buffer=False, buffer_size=_BYTES_A_READ)
     except pa.ArrowException as error:
         raise _broken(facts, error) from error
     except OSError as error:

@@ -12,11 +12,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from benchmarks.make_customers import make_customers
 from customers.models import Customer, Mapping, SourceRecord
 from customers.models.customer import PROFILE_FIELDS
 from resolution.models import AuditEntry, Conflict, ImportRun, Merge
@@ -44,10 +46,10 @@ FEW, MANY = 30_000, 90_000
 GROWTH = 1.1
 
 
-def write_people(path: Path, people: int = PEOPLE) -> Path:
+def write_people(path: Path) -> Path:
     """Single people, people twice, likely pairs, and rows nobody can read."""
     rows: list[tuple[str, ...]] = []
-    for number in range(people):
+    for number in range(PEOPLE):
         rows.append(person(number))
         if number % 6 == 0:
             rows.append(person(number, record_id=f"again{number}"))
@@ -185,7 +187,8 @@ def peaks_of_import(folder: Path, rows: int) -> list[int]:
     folder.mkdir()
     empty_register()
     ChannelFactory(code="crm", default_region="DE")
-    path = write_people(folder / "people.csv", round(rows / 1.2))
+    path = folder / "people.parquet"
+    pq.write_table(make_customers(rows).drop_columns(["true_id", "household_id"]), path)
     process = begin_import(path, folder, script=_MEASURED_IMPORT, batch=2000, stdout=subprocess.PIPE)
     output, _ = process.communicate(timeout=900)
     assert process.returncode == 0

@@ -188,7 +188,7 @@ def peaks_of_import(folder: Path, rows: int) -> list[int]:
     empty_register()
     ChannelFactory(code="crm", default_region="DE")
     path = folder / "people.parquet"
-    pq.write_table(make_customers(rows).drop_columns(["true_id", "household_id"]), path)
+    pq.write_table(make_customers(rows, jobs=1).drop_columns(["true_id", "household_id"]), path)
     process = begin_import(path, folder, script=_MEASURED_IMPORT, batch=2000, stdout=subprocess.PIPE)
     output, _ = process.communicate(timeout=900)
     assert process.returncode == 0

@@ -16,7 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "identity_project.settings")
 
 # The generated sets, and how many rows each has.
-SIZES = {"customers_10k": 10_000, "customers_100k": 100_000, "customers_1m": 1_000_000}
+SIZES = {
+    "customers_10k": 10_000,
+    "customers_30k": 30_000,
+    "customers_100k": 100_000,
+    "customers_1m": 1_000_000,
+}
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,14 @@ def main(database: str, path: str) -> None:
 
     opened = open_file(path=Path(path), channel=ground.make_channel())
     summary = import_file(opened, actor=Actor.machine("benchmark"))
-    helper = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    children, own = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
     settled = summary.settled
     result = {
         "rows": summary.rows_read,
         "seconds": summary.seconds,
         "peak": peak_memory_mib(),
-        "helper": helper,
+        "helper": children.ru_maxrss // 1024,
+        "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
     }
     print(json.dumps(result | {"merged": settled.merged, "queued": settled.queued, "pairs": settled.pairs}))
 

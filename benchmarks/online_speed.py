@@ -124,7 +124,17 @@ def _strangers(path: Path) -> list[dict[str, str]]:
     return wanted
 
 
-_GIVEN = ("given_name", "family_name", "email", "phone", "birth_date", "address", "city", "postcode", "country")
+_GIVEN = (
+    "given_name",
+    "family_name",
+    "email",
+    "phone",
+    "birth_date",
+    "address",
+    "city",
+    "postcode",
+    "country",
+)
 
 
 def _decide_each(people: list[dict[str, str]]) -> tuple[list[float], int]:

@@ -6,7 +6,9 @@ It imports nothing of ours at its top: the new process sets Django up before any
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -53,4 +55,13 @@ def _prepare(records: Sequence[Record], source: Source) -> dict[str, Newcomer]:
 def _set_up() -> None:
     """An interrupt is for the process that leads; this one ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_leader, daemon=True).start()
     django.setup()
+
+
+def _end_with_leader() -> None:
+    """A leader that was killed cannot say goodbye, and its queue would be waited on for ever."""
+    leader = multiprocessing.parent_process()
+    if leader:
+        leader.join()
+        os._exit(1)

@@ -15,7 +15,9 @@ from resolution.batch.facts import FileFacts, unreadable
 from resolution.batch.table import Refusal, Row, Table, check_names
 from resolution.errors import InvalidInput
 
-_ROWS_A_READ = 5000
+_ROWS_A_READ = 2000
+# Else a row group, which may be the whole file, is read into memory at once.
+_BYTES_A_READ = 1 << 16
 
 
 def open_parquet(facts: FileFacts) -> Table:
@@ -29,7 +31,7 @@ def open_parquet(facts: FileFacts) -> Table:
 def opened(facts: FileFacts) -> pq.ParquetFile:
     """Open a Parquet file; raises InvalidInput where it is broken or out of reach."""
     try:
-        return pq.ParquetFile(facts.path)
+        return pq.ParquetFile(facts.path, pre_buffer=False, buffer_size=_BYTES_A_READ)
     except pa.ArrowException as error:
         raise broken(facts, error) from error
     except OSError as error:

@@ -1,7 +1,7 @@
 """Candidates → profiles → scores → groups, for some customers or for the whole register; reads only.
 
 candidates   pairs that share a blocking key few enough customers have (SQL)
-profiles     what matching knows of each, kept for a bounded number of customers
+profiles     what matching knows of each, kept on a shelf
 scores       the kernel's, from the review band upwards
 groups       customers that hold together, and the questions policy may not settle alone
 """
@@ -9,7 +9,7 @@ groups       customers that hold together, and the questions policy may not sett
 from __future__ import annotations
 
 import uuid
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,26 +17,23 @@ from itertools import combinations, islice
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Max
 
-from customers.models import Customer, SourceRecord
+from customers.models import SourceRecord
+from resolution.batch.caches import trim_caches
+from resolution.batch.shelf import ProfileShelf
 from resolution.batch.sql import read_sql
 from resolution.matching.blocking import CHANCE_PREFIXES, MAX_BLOCK, MAX_CHANCE_BLOCK
 from resolution.matching.clusters import connected, group_customers
 from resolution.matching.kernel import score_pairs
 from resolution.matching.model import MatchModel
-from resolution.models import AuditEntry
 from resolution.selectors.judgements import different_pairs, verdicts_on_pairs
 from resolution.selectors.match_model import live_model, live_policy
-from resolution.selectors.profiles import load_profiles
-from resolution.types import Group, PairScore, Profile
+from resolution.types import Group, PairScore
 
 IdPair = tuple[uuid.UUID, uuid.UUID]
 SomePair = TypeVar("SomePair", bound=tuple[Any, Any])
 
-# Profiles kept between chunks; one takes about 2 KB.
-PROFILES_KEPT = 60_000
-PAIRS_A_CHUNK = 20_000
+PAIRS_A_CHUNK = 5_000
 CUSTOMERS_A_LOT = 10_000
 # From how many customers on a key is skipped, and those with a lower limit.
 _LIMITS: dict[str, Any] = {
@@ -63,62 +60,6 @@ class Findings:
 
     groups: list[Group]
     counts: Counts
-
-
-class ProfileShelf:
-    """Profiles by id, loaded when first asked for; the least recently used make room.
-
-    With each goes the version its customer had then: what is decided on it holds for that version only.
-    """
-
-    def __init__(self, most: int = PROFILES_KEPT) -> None:
-        self._most = most
-        self._kept: OrderedDict[uuid.UUID, Profile] = OrderedDict()
-        self._versions: dict[uuid.UUID, int] = {}
-        self._sequence: int = AuditEntry.objects.aggregate(last=Max("sequence"))["last"] or 0
-
-    def put_newcomers(self, profiles: Mapping[uuid.UUID, Profile]) -> None:
-        """Add the profiles of customers just made, which need no loading."""
-        self._kept.update(profiles)
-        self._versions.update(dict.fromkeys(profiles, 1))
-
-    def follow(self) -> None:
-        """Drop the profiles of customers that the trail says have changed since this was last asked."""
-        with connection.cursor() as cursor:
-            cursor.execute(read_sql("changed_since"), {"sequence": self._sequence})
-            changed, last = cursor.fetchone()
-        self.drop(changed or ())
-        self._sequence = last or self._sequence
-
-    def drop(self, ids: Iterable[uuid.UUID]) -> None:
-        """Forget profiles that are no longer true."""
-        for key in ids:
-            self._kept.pop(key, None)
-            self._versions.pop(key, None)
-
-    def take(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
-        """Return the profiles of those among `ids` that are active, at most three queries."""
-        missing = [key for key in ids if key not in self._kept]
-        found = self._load(missing) if missing else {}
-        for key in ids:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                found[key] = self._kept[key]
-        self._kept.update(found)
-        while len(self._kept) > max(self._most, len(ids)):
-            del self._versions[self._kept.popitem(last=False)[0]]
-        return found
-
-    def _load(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
-        """Versions first: a change in between then shows as a version that is no longer the customer's."""
-        versions = dict(Customer.objects.filter(pk__in=ids).values_list("pk", "version"))
-        found = load_profiles(ids)
-        self._versions.update((key, versions[key]) for key in found)
-        return found
-
-    def version(self, key: uuid.UUID) -> int:
-        """The version of a customer whose profile was taken last of all, when it was loaded."""
-        return self._versions[key]
 
 
 @dataclass(slots=True)
@@ -172,6 +113,7 @@ class Comparison:
             scores = list(score_pairs(self.model, known, floor=live_policy().review))
             self._note_versions(scores)
             yield from scores
+            trim_caches()
             watch(self.counts.pairs)
 
     def _note_versions(self, scores: Iterable[PairScore]) -> None:
@@ -186,24 +128,32 @@ class Comparison:
             yield from score_pairs(self.model, ((profiles[left], profiles[right]) for left, right in wanted))
 
 
-def candidates_of(ids: Collection[uuid.UUID], counts: Counts) -> list[IdPair]:
+@contextmanager
+def candidates_of(ids: Collection[uuid.UUID], counts: Counts) -> Iterator[Iterator[IdPair]]:
     """Pairs of candidates with at least one among `ids`, each once; notes the blocks that were too large."""
     with connection.cursor() as cursor:
         cursor.execute(read_sql("take_settling"), {"ids": list(ids)})
         cursor.execute(read_sql("blocks_of_settling"), _LIMITS)
         cursor.execute("SELECT count(*) FROM settling_blocks WHERE large")
         counts.skipped_blocks += cursor.fetchone()[0]
-        cursor.execute(read_sql("pairs_of_settling"))
-        return cursor.fetchall()
+    with _streamed_pairs("pairs_of_settling") as pairs:
+        yield pairs
 
 
 @contextmanager
 def candidates_of_register() -> Iterator[Iterator[IdPair]]:
-    """Pairs of candidates over the whole register, each once, by a server's cursor: memory stays flat."""
+    """Pairs of candidates over the whole register, each once."""
+    with _streamed_pairs("pairs_of_register") as pairs:
+        yield pairs
+
+
+@contextmanager
+def _streamed_pairs(stage: str) -> Iterator[Iterator[IdPair]]:
+    """Read the pairs of a stage by a server's cursor: memory stays flat."""
     connection.ensure_connection()
     with connection.connection.cursor(name="candidates", withhold=True) as cursor:
         cursor.itersize = PAIRS_A_CHUNK
-        cursor.execute(read_sql("pairs_of_register"), _LIMITS)
+        cursor.execute(read_sql(stage), _LIMITS)
         yield iter(cursor)
 
 

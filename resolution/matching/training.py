@@ -118,8 +118,8 @@ def train(
     learnt = _Learning(believed, table, candidates, labels, rng)
     if not learnt.patterns:
         note = (
-            f"There are too few candidate pairs ({len(candidates.pairs):,}), or they are too much alike, to learn"
-            " from; shipped shares are used."
+            f"There are too few candidate pairs ({len(candidates.pairs):,}), or they are too much alike, to"
+            " learn from; shipped shares are used."
         )
         return Trained(believed, "believed", {"notes": [note], "rules": [], "rounds": 0})
     learnt.learn()

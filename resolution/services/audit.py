@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,6 +54,11 @@ ACTIONS = {
 GENESIS = "0" * 64
 _CHAIN_LOCK = 0x1D_DE5C  # any number no other advisory lock uses
 _in_one_way = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    uuid.UUID: str,
+    datetime: lambda moment: moment.astimezone(UTC).isoformat(timespec="microseconds"),
+    Decimal: "{:.2f}".format,
+}
 _COLUMNS = (
     "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action",
     "old_value", "resolver_id", "resolution_method", "confidence_score", "metadata", "actor_kind",
@@ -144,9 +149,24 @@ def entry_hash(row: dict[str, Any]) -> str:
     return hashlib.sha256(_in_one_way(covered).encode()).hexdigest()
 
 
-def find_break() -> tuple[int, str] | None:
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The trail's last entry as it once was, kept where whoever could cut the trail short cannot write."""
+
+    sequence: int
+    hash: str
+
+
+def head() -> Anchor:
+    """Return the trail's last entry, sequence 0 while it is empty."""
+    last = AuditEntry.objects.order_by("-sequence").values_list("sequence", "hash").first()
+    return Anchor(*(last or (0, GENESIS)))
+
+
+def find_break(anchor: Anchor | None = None) -> tuple[int, str] | None:
     """Walk the whole chain; return the first sequence that does not fit and why, or None.
 
+    With an `anchor` it also finds that the newest entries were cut off, or the chain rewritten up to there.
     Streams the table: memory stays flat.
     """
     expected, previous = 1, GENESIS
@@ -157,7 +177,11 @@ def find_break() -> tuple[int, str] | None:
             return expected, f"entry {expected} does not follow its predecessor"
         if row["hash"] != entry_hash(row):
             return expected, f"entry {expected} was altered"
+        if anchor and anchor.sequence == expected and anchor.hash != row["hash"]:
+            return expected, f"entry {expected} is not the one the anchor knows"
         expected, previous = expected + 1, row["hash"]
+    if anchor and anchor.sequence >= expected:
+        return expected, f"entries {expected} to {anchor.sequence} were cut off"
     return None
 
 
@@ -170,15 +194,13 @@ def _fence_until_commit(reowned: frozenset[cache.IdentifierKey]) -> None:
 def _write(trail: Trail) -> None:
     if not trail.entries:
         return
-    rows = _chained(trail)
+    sequence, previous = _lock_head()
     with connection.cursor() as cursor, cursor.copy(_copy_statement()) as copy:
-        for row in rows:
+        for row in _chained(trail, sequence, previous):
             copy.write_row([_stored(row[name]) for name in _COLUMNS])
 
 
-def _chained(trail: Trail) -> Sequence[dict[str, Any]]:
-    sequence, previous = _lock_head()
-    rows = []
+def _chained(trail: Trail, sequence: int, previous: str) -> Iterator[dict[str, Any]]:
     now = timezone.now()
     for entry in trail.entries:
         sequence += 1
@@ -192,8 +214,7 @@ def _chained(trail: Trail) -> Sequence[dict[str, Any]]:
             "previous_hash": previous,
         }
         previous = row["hash"] = entry_hash(row)
-        rows.append(row)
-    return rows
+        yield row
 
 
 def _lock_head() -> tuple[int, str]:
@@ -209,15 +230,8 @@ def _copy_statement() -> str:
 
 def _plain(value: Any) -> Any:
     """Make a column value JSON-ready in exactly one way, whether it was just made or read back."""
-    match value:
-        case uuid.UUID():
-            return str(value)
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="microseconds")
-        case Decimal():
-            return f"{value:.2f}"
-        case _:
-            return value
+    write = _WRITERS.get(type(value))
+    return write(value) if write else value
 
 
 def _stored(value: Any) -> Any:

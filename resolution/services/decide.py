@@ -148,7 +148,7 @@ def _keep_owner(case: Case, word: Word) -> None:
 def _move_identifier(case: Case, word: Word) -> None:
     mapping = _contested_link(case)
     link.move_identifier(case.trail, mapping, case.members[case.roles[Role.CLAIMANT]], reason=word.reason)
-    keys.rebuild_keys(case.trail, set(case.members))
+    keys.rebuild_keys(set(case.members))
     _close(case, Outcome.MOVED, word)
 
 

@@ -18,7 +18,6 @@ from resolution.batch.pipeline import (
     Comparison,
     Counts,
     Findings,
-    ProfileShelf,
     candidates_of,
     candidates_of_register,
     count_large_blocks,
@@ -26,6 +25,7 @@ from resolution.batch.pipeline import (
     largest_blocks,
     merges,
 )
+from resolution.batch.shelf import ProfileShelf
 from resolution.matching.kernel import score_pairs
 from resolution.matching.model import MatchModel
 from resolution.models import Conflict, ConflictMember, MatchRun, Merge
@@ -118,10 +118,10 @@ class Settler:
         if not customer_ids:
             return Settled()
         self._shelf.follow()
-        self._shelf.drop(customer_ids)
+        self._shelf.drop([key for key in customer_ids if key not in profiles])
         self._shelf.put_newcomers(profiles)
         comparison, settled = Comparison(self._shelf, self._model), Settled()
-        findings = comparison.compare(candidates_of(customer_ids, comparison.counts))
+        findings = _compare(comparison, customer_ids)
         questions = merge_until_still(
             comparison, findings, lambda groups: _merge(trail, groups, settled, seen=comparison.seen)
         )
@@ -162,11 +162,16 @@ def merge_until_still(
             return questions
         grown = _members_of(holding) - _members_of(_left_whole(merged))
         comparison.forget(grown)
-        findings = comparison.compare(candidates_of(merged.survivors, comparison.counts))
+        findings = _compare(comparison, merged.survivors)
         questions = [entry for entry in questions if grown.isdisjoint(entry.members)]
         questions += questions_of(findings.groups, run=run)
     unmerged = [group for group in findings.groups if merges(group)]
     return questions + [_question_of_group(group, _STILL_GROWING, run) for group in unmerged]
+
+
+def _compare(comparison: Comparison, customer_ids: Collection[uuid.UUID]) -> Findings:
+    with candidates_of(customer_ids, comparison.counts) as pairs:
+        return comparison.compare(pairs)
 
 
 def _left_whole(merged: Merged) -> list[Group]:

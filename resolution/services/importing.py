@@ -42,7 +42,7 @@ from resolution.types import Actor
 if TYPE_CHECKING:
     from resolution.batch.helper import Work
 
-BATCH = 5000
+BATCH = 2000
 _SAMPLE = 200
 _TRIES = 3
 _REFUSALS_SHOWN = 5

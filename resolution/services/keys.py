@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -10,16 +11,16 @@ from django.db import connection
 
 from resolution.selectors.candidates import stored_keys
 from resolution.selectors.profiles import load_profiles
-from resolution.services.audit import Trail
 
 # What COPY's text format gives a meaning of its own.
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_has_special = re.compile(r"[\\\t\n\r]").search
 
 
-def rebuild_keys(trail: Trail | None, customer_ids: Collection[uuid.UUID]) -> int:
+def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> int:
     """Make the keys of customers those of their present profiles; return how many they have now.
 
-    Customers that are no longer active lose theirs. Must run inside the change (`trail`) that touched the
+    Customers that are no longer active lose theirs. Must run inside the change that touched the
     customers, with their rows locked. Writes only what differs, in a constant number of statements.
     """
     wanted = {owner: stored_keys(profile) for owner, profile in load_profiles(customer_ids).items()}
@@ -60,8 +61,8 @@ def _delete_keys(rows: Iterable[tuple[str, uuid.UUID]]) -> None:
 def write_keys(keys_of: Iterable[tuple[uuid.UUID, Sequence[str]]]) -> int:
     """Write (customer, its keys) as one block of COPY text; return how many keys."""
     lines = [
-        f"{key.translate(_ESCAPED)}\t{customer}\n"
-        for customer, keys in ((str(customer_id), keys) for customer_id, keys in keys_of)
+        f"{key}\t{customer}\n"
+        for customer, keys in ((str(customer_id), _escaped(keys)) for customer_id, keys in keys_of)
         for key in keys
     ]
     with (
@@ -70,3 +71,8 @@ def write_keys(keys_of: Iterable[tuple[uuid.UUID, Sequence[str]]]) -> int:
     ):
         copy.write("".join(lines))
     return len(lines)
+
+
+def _escaped(keys: Sequence[str]) -> Sequence[str]:
+    """Keys as COPY reads them; nearly all may stay as they are."""
+    return [key.translate(_ESCAPED) for key in keys] if _has_special("".join(keys)) else keys

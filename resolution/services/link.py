@@ -125,7 +125,7 @@ def unlink_customer_identifier(
                 mapping=str(mapping_id),
             )
         end_link(trail, mapping, reason=clean_text(reason)[:500])
-        keys.rebuild_keys(trail, [customer.pk])
+        keys.rebuild_keys([customer.pk])
         return mapping
 
 
@@ -219,7 +219,7 @@ def _plan_claim(customer_id: uuid.UUID, claim: Claim) -> ClaimPlan:
 
 def _carry_out(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
     outcome = claim_identifier(trail, claimant, claim)
-    keys.rebuild_keys(trail, changed_by(outcome))
+    keys.rebuild_keys(changed_by(outcome))
     return outcome
 
 

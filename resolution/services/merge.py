@@ -184,7 +184,7 @@ def carry_out(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
     _move_rows(acts, redirects)
     merging.retire_customers(redirects)
     merging.write_profiles({act.survivor.pk: _profile_after(act) for act in acts})
-    keys.rebuild_keys(trail, {*redirects, *redirects.values()})
+    keys.rebuild_keys({*redirects, *redirects.values()})
     conflicts.retarget_conflicts(trail, redirects)
     proposals.withdraw_overtaken(trail, redirects, but=[act.proposal for act in acts if act.proposal])
     for merge, act in zip(merges, acts, strict=True):

@@ -27,7 +27,7 @@ def create_customer(*, fields: Mapping[str, object], actor: Actor) -> Customer:
         )
     with audit.change(actor) as trail:
         customer = add_customer(trail, checked, method="by_hand")
-        keys.rebuild_keys(trail, [customer.pk])
+        keys.rebuild_keys([customer.pk])
         return customer
 
 
@@ -43,7 +43,7 @@ def update_profile(
         customer = locks.lock_customers([customer_id])[customer_id]
         _check_changeable(customer, version)
         change_fields(trail, customer, checked)
-        keys.rebuild_keys(trail, [customer.pk])
+        keys.rebuild_keys([customer.pk])
         return customer
 
 

@@ -258,7 +258,7 @@ def _apply(trail: Trail, answer: Answer, customer: Customer) -> None:
     if answer.status in ("matched", "linked") and change_fields(trail, customer, _news(answer, customer)):
         changed.add(customer.pk)
     if changed:
-        keys.rebuild_keys(trail, changed)
+        keys.rebuild_keys(changed)
 
 
 def _news(answer: Answer, customer: Customer) -> dict[str, Stored]:

@@ -343,7 +343,7 @@ def _update_customers(trail: Trail, channel: Channel, records: Sequence[Record],
         taken.updated += 1
         changed.add(customer.pk)
     _link_new_identifiers(trail, channel, changes, changed)
-    keys.rebuild_keys(trail, changed)
+    keys.rebuild_keys(changed)
     taken.touched |= changed
 
 

@@ -108,7 +108,7 @@ def _apply(trail: Trail, undo: Undo) -> None:
     for heir, field, before in undo.inherits:
         heir.pre_image[field] = before
         heir.save(update_fields=["pre_image"])
-    keys.rebuild_keys(trail, set(ground.sides))
+    keys.rebuild_keys(set(ground.sides))
     _hand_over_questions(undo)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime, timedelta
 
 from django import template
@@ -32,6 +33,7 @@ STATE_TONES = {
     "same": "good", "different": "bad", "related": "fair", "unsure": "warn",
 }  # fmt: skip
 MINUTE, HOUR, DAY = 60, 3600, 86400
+_JOINTS = re.compile(r"(?<=[@.])")
 
 
 @register.filter
@@ -122,8 +124,8 @@ def words(code: str) -> str:
 
 @register.filter
 def breakable(text: str) -> SafeString:
-    """Text that a narrow column breaks after its "@", where an e-mail address reads on."""
-    return format_html_join(SafeString("@<wbr>"), "{}", ((part,) for part in str(text).split("@")))
+    """Text that a narrow column breaks after an "@" or a dot, where an e-mail address reads on."""
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in _JOINTS.split(str(text))))
 
 
 def _span(delta: timedelta) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from anyascii import anyascii
 
 LONGEST_VALUE = 255
-CACHED_VALUES = 1 << 17
+CACHED_VALUES = 1 << 12
 
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _NEITHER_ASCII_NOR_HAN = re.compile(f"[^\x00-\x7f{_HAN}]+")

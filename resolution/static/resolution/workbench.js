@@ -12,9 +12,12 @@ const KEYS_OFF = "identity-desk-keys-off";
 
 // Result column
 
+// As the filter `breakable` has it: a narrow column breaks after an "@" or a dot.
+const breakable = (text) => text.split(/(?<=[@.])/).flatMap((part) => [part, document.createElement("wbr")]);
+
 const showResult = (row, value, rule) => {
   const output = row.querySelector(".result-value");
-  output.textContent = value || "empty";
+  output.replaceChildren(...breakable(value || "empty"));
   output.classList.toggle("quiet", !value);
   row.querySelector(".result").classList.toggle("picked", rule === "picked by you");
 };

@@ -112,6 +112,16 @@ class TestAudit:
     def test_a_filter_it_cannot_read_is_refused(self, query: dict[str, str], lead: APIClient) -> None:
         problem(lead.get(AUDIT, query), 400, "malformed_request")
 
+    @pytest.mark.parametrize(
+        ("moment", "status"),
+        [("0686-02-15T07:28:05-23:34", 200), ("0001-01-01T00:00:00+23:59", 400)],
+        ids=["an offset no clock has", "before the calendar in UTC"],
+    )
+    def test_a_moment_the_database_could_not_hold_never_reaches_it(
+        self, moment: str, status: int, lead: APIClient
+    ) -> None:
+        assert lead.get(AUDIT, {"created_after": moment}).status_code == status
+
 
 class TestChannels:
     def test_are_told(self, service: APIClient) -> None:

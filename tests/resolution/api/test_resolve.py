@@ -216,5 +216,5 @@ class TestExplain:
 def _known(**fields: Any) -> Customer:
     customer: Customer = CustomerFactory(**fields)
     customer.refresh_from_db()
-    rebuild_keys(None, [customer.pk])
+    rebuild_keys([customer.pk])
     return customer

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -120,8 +122,46 @@ class TestVerifyAudit:
 
     def test_p5_fails_and_names_the_entry_that_was_altered(self) -> None:
         record(3)
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute("UPDATE customer_identity_audit SET actor_name = 'eve' WHERE sequence = 2")
+        change_by_force("UPDATE customer_identity_audit SET actor_name = 'eve' WHERE sequence = 2")
         with pytest.raises(CommandError, match="entry 2 was altered"):
             call_command("verify_audit")
+
+    def test_p5_an_anchor_shows_that_the_newest_entries_were_cut_off(self, tmp_path: Path) -> None:
+        anchor = tmp_path / "anchor"
+        record(3)
+        call_command("verify_audit", anchor=anchor)
+        change_by_force("DELETE FROM customer_identity_audit WHERE sequence = 3")
+        call_command("verify_audit")
+        with pytest.raises(CommandError, match="entries 3 to 3 were cut off"):
+            call_command("verify_audit", anchor=anchor)
+
+    def test_p5_an_anchor_shows_that_the_end_was_replaced(self, tmp_path: Path) -> None:
+        anchor = tmp_path / "anchor"
+        record(3)
+        call_command("verify_audit", anchor=anchor)
+        change_by_force("DELETE FROM customer_identity_audit WHERE sequence = 3")
+        record(2)
+        with pytest.raises(CommandError, match="entry 3 is not the one the anchor knows"):
+            call_command("verify_audit", anchor=anchor)
+
+    def test_an_anchor_moves_on_with_a_trail_that_holds(self, tmp_path: Path) -> None:
+        anchor = tmp_path / "anchor"
+        call_command("verify_audit", anchor=anchor)
+        record(2)
+        call_command("verify_audit", anchor=anchor)
+        assert audit.Anchor(**json.loads(anchor.read_text())) == audit.head()
+        assert audit.head().sequence == 2
+
+    def test_a_file_that_is_no_anchor_is_refused(self, tmp_path: Path) -> None:
+        anchor = tmp_path / "anchor"
+        anchor.write_text('["something", "else"]')
+        with pytest.raises(CommandError, match="holds no anchor"):
+            call_command("verify_audit", anchor=anchor)
+
+
+def change_by_force(statement: str) -> None:
+    """What only the database's superuser can do to the trail."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(statement)
+        cursor.execute("SET LOCAL session_replication_role = origin")

@@ -62,7 +62,7 @@ def channel() -> Channel:
 def known(**fields: object) -> Customer:
     """Make a customer that can be found by what is known of it."""
     customer = CustomerFactory(**fields)
-    rebuild_keys(None, [customer.pk])
+    rebuild_keys([customer.pk])
     return customer
 
 
@@ -184,7 +184,7 @@ class TestFindPotentialDuplicates:
     def test_absorbed_customers_are_found_as_their_survivor(self) -> None:
         survivor = CustomerFactory(name="Anna Else")
         CustomerFactory(**ANNA, status="merged", merged_into=survivor)
-        rebuild_keys(None, [survivor.pk])
+        rebuild_keys([survivor.pk])
         assert [score.right for score in find_potential_duplicates(data=ANNA)] == [str(survivor.pk)]
 
     @pytest.mark.parametrize(

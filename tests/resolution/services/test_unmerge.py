@@ -48,7 +48,7 @@ def undo(merge: Merge, **options: Any) -> Merge:
 
 def keyed(**fields: Any) -> Customer:
     customer = CustomerFactory(**fields)
-    rebuild_keys(None, [customer.pk])
+    rebuild_keys([customer.pk])
     return customer
 
 
@@ -75,7 +75,7 @@ class TestUndoMerge:
         MessageFactory.create_batch(2, customer=ann, mapping=came_by)
         TicketFactory(customer=eve)
         SourceRecordFactory(customer=ann)
-        rebuild_keys(None, [anna.pk, ann.pk, eve.pk])
+        rebuild_keys([anna.pk, ann.pk, eve.pk])
         before = register_state()
         made = merge(anna, ann, eve, picks={"given_name": {"typed": "Annie"}})
         assert register_state() != before
@@ -260,7 +260,7 @@ def small_town(chance: random.Random) -> list[Customer]:
                     customer=holder, channel=channel, channel_identifier=value, status=status
                 )
                 MessageFactory(customer=holder, channel=channel, mapping=link)
-    rebuild_keys(None, [row.pk for row in town])
+    rebuild_keys([row.pk for row in town])
     return town
 
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from resolution.templatetags import words
 
 
-def test_an_address_breaks_after_its_at_sign_and_is_escaped() -> None:
-    assert words.breakable("a<b@sky.com") == "a&lt;b@<wbr>sky.com"
+def test_an_address_breaks_after_its_at_sign_and_its_dots_and_is_escaped() -> None:
+    assert words.breakable("a<b.c@sky.com") == "a&lt;b.<wbr>c@<wbr>sky.<wbr>com"
 
 
 @pytest.mark.parametrize(("weight", "shown"), [(6.21, "+6.2"), (-3.0, "−3.0"), (-0.04, "+0.0"), (None, "")])

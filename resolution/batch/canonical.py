@@ -33,11 +33,15 @@ from resolution.matching.normalise.bulk import (
 from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.external_id import external_id_in, normalise_handle
 from resolution.matching.normalise.text import plain_words
-from resolution.matching.table import EXTRA, Column, single_column
+from resolution.matching.table import EXTRA, Column, Composites, Part, single_column
 from resolution.types import Address, Name
+
+_ADDRESS_PARTS = ("street", "house", "postcode", "city", "country")
 
 # The column of each field, several for some, in the order their values come.
 Fields = Mapping[str, Sequence[Texts]]
+
+_PLAIN_ID = "^[A-Za-z0-9._-]{1,100}$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ def canonical_columns(fields: Fields, regions: Regions, systems: Sequence[str]) 
     }
     found["external_id"] = _joined(
         [
-            _plain(texts, _each(texts, _in_system(system)))
+            _plain(texts, _external_ids(texts.values, system))
             for texts, system in zip(fields.get("external_id", ()), systems, strict=True)
         ],
         rows,
@@ -117,8 +121,16 @@ def _each(texts: Texts, canonical: Callable[[str], str]) -> pa.Array:
     return pa.array(map(canonical, texts.values.to_pylist()), pa.string())
 
 
-def _in_system(system: str) -> Callable[[str], str]:
-    return lambda text: external_id_in(system, text).value if text else ""
+def _external_ids(values: pa.Array, system: str) -> pa.Array:
+    """Write each id as `external_id_in` does; ids of plain letters and digits all at once."""
+    plain = pc.and_(
+        pc.match_substring_regex(values, _PLAIN_ID),
+        pc.invert(pc.is_in(pc.ascii_lower(values), value_set=pa.array(sorted(junk.FILLERS), values.type))),
+    )
+    plain = pc.fill_null(pc.and_(plain, pc.match_substring_regex(values, "[^0._-]")), False)
+    written = pc.binary_join_element_wise(external_id_in(system, "a").value.removesuffix("a"), values, "")
+    others = [external_id_in(system, text).value for text in values.filter(pc.invert(plain)).to_pylist()]
+    return pc.replace_with_mask(written, pc.invert(plain), pa.array(others, written.type))
 
 
 def _plain(texts: Texts, canonical: pa.Array) -> Column:
@@ -173,11 +185,8 @@ def _names(fields: Fields, rows: int) -> Column:
         given = np.where(bare, take(first, whole.codes), given)
         family = np.where(bare, take(last, whole.codes), family)
     (firsts, lasts), pairs = combine([given, family])
-    values = [
-        Name(first, last)
-        for first, last in zip(_looked_up(given_texts, firsts), _looked_up(family_texts, lasts), strict=True)
-    ]
-    return _objects(values, pairs, (firsts >= 0) | (lasts >= 0))
+    parts = {"given": (given_texts, firsts), "family": (family_texts, lasts)}
+    return _composed(Name, parts, pairs, (firsts >= 0) | (lasts >= 0))
 
 
 def _half(texts: Texts | None, rows: int) -> tuple[pa.Array, Codes]:
@@ -214,11 +223,16 @@ def _looked_up(texts: pa.Array, codes: Codes) -> list[str]:
     return found
 
 
-def _objects(values: Sequence[object], codes: Codes, useful: npt.NDArray[np.bool_]) -> Column:
-    """A column of the useful values, numbered anew; equal ones must have met before."""
+def _composed(
+    make: Callable[..., object],
+    parts: Mapping[str, tuple[pa.Array, Codes]],
+    codes: Codes,
+    useful: npt.NDArray[np.bool_],
+) -> Column:
+    """A column of the useful combinations of parts, numbered anew; equal ones must have met before."""
     numbers = np.where(useful, np.cumsum(useful) - 1, -1).astype(np.int32)
-    kept = [value for value, keep in zip(values, useful.tolist(), strict=True) if keep]
-    return single_column(kept, take(numbers, codes))
+    kept = {name: Part(texts.to_pylist(), own[useful]) for name, (texts, own) in parts.items()}
+    return single_column(Composites(make, kept), take(numbers, codes))
 
 
 # ── Addresses
@@ -234,10 +248,12 @@ def _addresses(fields: Fields, rows: int) -> Column:
         for field, canonical in (("postcode", _postcodes), ("city", _cities), ("country", _countries))
     ]
     places, codes = combine([numbers for _, numbers in parts])
-    columns = [_looked_up(texts, place) for (texts, _), place in zip(parts, places, strict=True)]
     street, _, postcode, city, _ = (place >= 0 for place in places)
-    values = [Address(*row) for row in zip(*columns, strict=True)]
-    return _objects(values, codes, street | postcode | city)
+    named = {
+        name: (texts, place)
+        for name, (texts, _), place in zip(_ADDRESS_PARTS, parts, places, strict=True)
+    }
+    return _composed(Address, named, codes, street | postcode | city)
 
 
 def _part(

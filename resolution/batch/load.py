@@ -46,9 +46,9 @@ class Loaded:
     """n records of one or several files, row i being record i everywhere.
 
     `ids` are the records' own as text, "FILE:ROW" where they have none; `sources` the number of the input
-    each is from. `raw` has the columns as read, of several files by name. `refusals` are the rows of each input
-    that could not be read. Values of too many people are in `shared_values` and nowhere else. `notes` are
-    whole sentences.
+    each is from. `raw` has the columns as read, of several files by name. `refusals` are the rows of each
+    input that could not be read. Values of too many people are in `shared_values` and nowhere else.
+    `notes` are whole sentences.
     """
 
     ids: npt.NDArray[np.object_]

@@ -27,6 +27,8 @@ from resolution.batch.table import Refusal, Row, Table
 from resolution.errors import InvalidInput
 from resolution.matching.normalise.text import LONGEST_VALUE
 
+# An array of texts holds two gibibytes.
+_MOST_AT_ONCE = 1 << 30
 _ROWS_A_BATCH = 20_000
 _BLOCK = 1 << 23
 # Longer texts are cut: no normaliser looks further.
@@ -216,6 +218,8 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     """One array whose dictionary has each value once."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if column.nbytes < _MOST_AT_ONCE:
+        column = pa.chunked_array([column.combine_chunks()], column.type)
     try:
         chunks = column.dictionary_encode()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):

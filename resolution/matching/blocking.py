@@ -62,7 +62,7 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One way to be worth comparing: a prefix of its keys, the tokens of the coarse key, those that refine it."""
+    """One way to be worth comparing: its keys' prefix, the tokens of the coarse key, those that refine it."""
 
     name: str
     what: str
@@ -184,14 +184,16 @@ def _number_houses(column: Column) -> list[Numbered]:
     [doors] = _number_doors(column)
     numbers: dict[str, int] = {}
     postcode, city = (
-        _looked_up(
-            np.array([numbers.setdefault(text, len(numbers)) for text in part.texts], dtype=np.int64), part
-        )
+        _looked_up(_number_with(numbers, part.texts), part)
         for part in (column.part("postcode"), column.part("city"))
     )
     place = np.where(postcode >= 0, postcode, city)
     both = (doors.codes >= 0) & (place >= 0)
     return [_distinct(np.where(both, doors.codes * len(numbers) + place, -1))]
+
+
+def _number_with(numbers: dict[str, int], texts: Sequence[str]) -> Rows:
+    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
 
 
 def _door(address: Address) -> tuple[str, ...]:
@@ -452,7 +454,7 @@ def _token_column(token: Token, column: Column) -> _Tokens:
 
 
 def _numbered(token: Token, column: Column) -> Numbered:
-    """Number a simple token: that of each distinct value, or of each distinct text of the part that counts."""
+    """Number a simple token: of each distinct value, or of each distinct text of the part that counts."""
     if token.part:
         part = column.part(token.part)
         own = _number_texts(token, part.texts)

@@ -1,7 +1,7 @@
 """Scored rows of a table to clusters: what plainly holds together at once, the rest as `clusters` does.
 
-A group whose pairs all speak for it can only become one cluster, whatever the order, so arrays settle it. Only
-groups with a pair that is missing or speaks against it are looked at one by one.
+A group whose pairs all speak for it can only become one cluster, whatever the order, so arrays settle it.
+Only groups with a pair that is missing or speaks against it are looked at one by one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Links:
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """The cluster of every row, named by its first row, and groups that were cut apart or held back, and why."""
+    """The cluster of every row, named by its first row; doubtful groups, and why; how many were cut apart."""
 
     labels: Rows
     doubtful: tuple[tuple[tuple[int, ...], str], ...]

@@ -65,10 +65,10 @@ HOUSEHOLD_DETAIL = "two people of one home or firm would agree on as much"
 class Scores:
     """n scored pairs in the order they were given, as arrays of length n.
 
-    `weight` is log2 odds. `at_random` is its part without the household's correction, `at_home` the log2 odds of
-    one home against two people at random. `levels` and `weights` have an entry a field: the number of its level among the
-    field's, SILENT where it says nothing, and the log2 odds it added. `correction` is the household's.
-    `values` has the numbers of the values compared, left and right, where asked for.
+    `weight` is log2 odds. `at_random` is its part without the household's correction, `at_home` the log2
+    odds of one home against two people at random. `levels` and `weights` have an entry a field: the number of
+    its level among the field's, SILENT where it says nothing, and the log2 odds it added. `correction` is the
+    household's. `values` has the numbers of the values compared, left and right, where asked for.
     """
 
     left: Rows
@@ -127,7 +127,7 @@ def score_rows(
     floor: float | None = None,
     explained: bool = False,
 ) -> Iterator[Scores]:
-    """Score rows of a table against each other, a bounded batch at a time; pairs below `floor` are left out."""
+    """Score rows of a table against each other, a bounded batch at a time, without those below `floor`."""
     scorer = scorer_of(model)
     for start in range(0, len(left), PAIRS_A_BATCH):
         part = slice(start, start + PAIRS_A_BATCH)
@@ -184,7 +184,7 @@ class Scorer:
     def explain(
         self, table: ProfileTable, scores: Scores, profiles: Sequence[Profile]
     ) -> Iterator[PairScore]:
-        """Write the reasons of explained scores: the scalar comparisons' phrases on the values that counted."""
+        """Write the reasons of explained scores: the scalar comparisons' phrases on what counted."""
         for place in range(len(scores)):
             left, right = profiles[scores.left[place]], profiles[scores.right[place]]
             rows = [self.prior_row, *self._evidence(table, scores, place)]
@@ -401,7 +401,8 @@ def _best_of_each(
 ) -> Rows:
     """The place of the value pair of each pair that speaks loudest for one person; silent ones have none.
 
-    Of two that speak as loudly, the one likelier of strangers; then by the values, so that order never counts.
+    Of two that speak as loudly, the one less likely of one home; then by the values, so that order never
+    counts.
     """
     said = np.flatnonzero(levels != SILENT)
     if len(said) < 2 or len(np.unique(owner[said])) == len(said):

@@ -23,7 +23,7 @@ EXTRA = "extra:"  # what the field of a column that only one caller knows begins
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One part of composite values: the distinct texts, and each value's number among them, -1 where empty."""
+    """One part of composite values: distinct texts, and each value's number among them, -1 where empty."""
 
     texts: Sequence[str]
     codes: npt.NDArray[np.int32]
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Composites(Sequence[Any]):
-    """Distinct names or addresses that exist as numbers of their parts; a value is made when it is asked for."""
+    """Distinct names or addresses as numbers of their parts; a value is made when it is asked for."""
 
     make: Callable[..., Any]
     parts: Mapping[str, Part]

@@ -160,8 +160,8 @@ def _incredible(believed: MatchModel, model: MatchModel) -> str:
     if low <= ratio <= high:
         return ""
     return (
-        f"Learning was rejected: it came to {ratio:.1f} times the pairs of one person that shipped shares expect,"
-        " which is what taking one home for one person looks like. Shipped shares are used."
+        f"Learning was rejected: it came to {ratio:.1f} times the pairs of one person that shipped shares"
+        " expect, which is what taking one home for one person looks like. Shipped shares are used."
     )
 
 
@@ -325,7 +325,7 @@ class _Learning:
         return max(seen / 1000, 1.0) if name.startswith(EXTRA) else BELIEF_RANDOM
 
     def _maximise(self) -> None:
-        """Alternate between what class each pair is of and what each class looks like, until nothing moves."""
+        """Alternate between what each pair is and what each class looks like, until nothing moves."""
         for _ in range(ROUNDS):
             self.rounds += 1
             sums = {name: self._belief_counts(name) for name in self.fields}
@@ -337,7 +337,8 @@ class _Learning:
                 return
 
     def _belief_counts(self, name: str) -> Floats:
-        return self.beliefs[name] * np.array([BELIEF_SAME, BELIEF_HOUSEHOLD, 1.0])
+        counts: Floats = self.beliefs[name] * np.array([BELIEF_SAME, BELIEF_HOUSEHOLD, 1.0])
+        return counts
 
     def _expect(self, number: int, entry: _Patterns, sums: Shares) -> None:
         likely = self._likely(entry.levels, entry.silent_fields)

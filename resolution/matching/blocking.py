@@ -332,9 +332,16 @@ def _tokens_of(token: Token, profile: Profile) -> list[str]:
 
 
 def _keys(rule: Rule, tokens: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for names in rule.combinations():
-        for parts in product(*(tokens[name] for name in names)):
-            yield f"{rule.prefix}:{'|'.join(parts)}"
+    """Write keys as text; where several tokens refine a rule, its finer keys say which of them they hold."""
+    coarse = _joined_texts(rule.tokens, tokens)
+    yield from (f"{rule.prefix}:{key}" for key in coarse)
+    for name in rule.finer:
+        mark = f"{name}=" if len(rule.finer) > 1 else ""
+        yield from (f"{rule.prefix}:{key}|{mark}{text}" for key in coarse for text in tokens[name])
+
+
+def _joined_texts(names: Sequence[str], tokens: Mapping[str, Sequence[str]]) -> list[str]:
+    return ["|".join(parts) for parts in product(*(tokens[name] for name in names))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -440,14 +447,10 @@ class _Tokens:
 def _token_column(token: Token, column: Column) -> _Tokens:
     """Give every row the tokens of its values."""
     numbered = token.numbers(column) if token.numbers else [_numbered(token, column)]
-    rows = [column.owners] * len(numbered)
-    found = [entry.codes[column.codes] for entry in numbered]
-    if len(numbered) > 1:
-        owners, codes = np.concatenate(rows), np.concatenate(found)
-        order = np.argsort(owners, kind="stable")
-        rows, found = [owners[order]], [codes[order]]
-    filled = found[0] >= 0
-    tokens = rows[0][filled], found[0][filled], numbered[0].size
+    rows = np.repeat(column.owners, len(numbered))
+    found = np.stack([entry.codes[column.codes] for entry in numbered], axis=1).ravel()
+    filled = found >= 0
+    tokens = rows[filled], found[filled], numbered[0].size
     if column.single and len(numbered) == 1:
         return _Tokens(*tokens, single=True)
     return _first_ones(*tokens)

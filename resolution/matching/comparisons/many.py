@@ -41,6 +41,7 @@ from resolution.types import Address
 SILENT, UNDECIDED = -1, -2
 # Fewer pairs than this are compared one by one: facts about all values would cost more.
 SCREENED_FROM = 512
+SLACK = 1e-6
 
 Answers: TypeAlias = npt.NDArray[np.int8]
 Codes: TypeAlias = npt.NDArray[np.int32]
@@ -291,13 +292,18 @@ def _screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
 def _maybe_near(
     texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp]
 ) -> Mask:
-    """Which pairs `is_near` or `is_alike` could hold of."""
+    """Which pairs `is_near` or `is_alike` could hold of.
+
+    With a cutoff a similarity of just as much may come out as none, so the cutoff lies a little lower.
+    """
     if not len(places):
         return np.zeros(0, dtype=np.bool_)
     low, high, inverse = _distinct(left[places], right[places])
     ones, others = list(texts[low]), list(texts[high])
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
-    alike = process.cpdist(ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE, dtype=np.float64)
+    alike = process.cpdist(
+        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - SLACK, dtype=np.float64
+    )
     found: Mask = slips | (alike > 0)
     return found[inverse]
 

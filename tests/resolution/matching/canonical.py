@@ -29,8 +29,8 @@ IDS = ("crm:1001234", "crm:1001235", "shop:1001234", "crm:17", "crm:18", "passpo
 HANDLES = ("instagram:anna", "x:anna", "x:bob", "anna", "bob")
 COMPANIES = ("foods", "good foods", "foods good", "motors", "motor works", "motor work")
 STREETS = (
-    "high street", "high st", "hgih street", "high sreet", "highstreet", "mill lane", "hauptstrasse", "street",
-    "upper high street", "via roma",
+    "high street", "high st", "hgih street", "high sreet", "highstreet", "mill lane", "hauptstrasse",
+    "street", "upper high street", "via roma",
 )  # fmt: skip
 HOUSES = ("", "1", "12", "12a", "12b", "14")
 POSTCODES = ("", "ca198gx", "ca198gy", "12345", "12354", "1980")

@@ -107,6 +107,22 @@ class TestOneDefinition:
         assert (0, 1) not in joined(table_of(profiles))
         assert joined(table_of(profiles)) == sorted(joined_as_text(profiles))
 
+    def test_p7_the_first_values_of_several_names_count_alike(self) -> None:
+        """Both names of the first two, not the given names of the first four."""
+        many = Profile(
+            "a", names=tuple(Name(f"g{sound}", f"f{sound}") for sound in ("ra", "ta", "ka", "la")),
+            companies=("foods",),
+        )  # fmt: skip
+        others = [
+            Profile(f"{place}", names=(Name("", f"f{sound}"),), companies=("foods",))
+            for place, sound in enumerate(("ra", "ta", "ka", "la"))
+        ]
+        found = [
+            entry for entry in candidate_pairs(table_of([many, *others])).joined if "company" in entry.tokens
+        ]
+        assert [entry.pairs.tolist() for entry in found] == [[1, 2]]
+        assert joined(table_of([many, *others])) == sorted(joined_as_text([many, *others]))
+
     def test_p7_a_postcode_that_reads_like_a_year_is_no_year(self) -> None:
         name = {"names": (Name("anna", "martin"),)}
         crowd = [Profile(f"c{number}", **name) for number in range(60)]

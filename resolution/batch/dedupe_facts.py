@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -230,15 +231,8 @@ def _cluster(outcome: Outcome, rows: Rows, why: Mapping[tuple[int, ...], str]) -
 
 
 def _in_ids(outcome: Outcome, reason: str) -> str:
-    """Groups are made on row numbers, which are written with leading zeros; people know ids."""
-    width = len(str(len(outcome.clusters.labels)))
-    words = reason.split(" ")
-    return " ".join(
-        str(outcome.loaded.ids[int(word.strip(".,;:"))])
-        if len(word.strip(".,;:")) == width and word.strip(".,;:").isdigit() and width > 1
-        else word
-        for word in words
-    )
+    """Groups are made on row numbers, which are written behind a "#"; people know ids."""
+    return re.sub(r"#(\d+)", lambda found: str(outcome.loaded.ids[int(found[1])]), reason)
 
 
 def describe(outcome: Outcome, row: int) -> str:

@@ -52,6 +52,8 @@ FEWEST_OF_A_VALUE = 5
 MOST_VALUES_KEPT = 20_000
 # A labelled pair counts for as many that only look like it.
 LABEL_STRENGTH = 20.0
+# Labels that surprise a model more than this many bits each fit a coin better.
+COIN = 1.0
 # A training is believed when it expects this many times the pairs that shipped shares expect.
 CREDIBLE = (0.7, 1.2)
 
@@ -108,7 +110,8 @@ def train(
     """Learn a model from a table and its candidate pairs, starting from what `base` believes.
 
     `labels` are (row, row, is one person). With too few pairs, or where learning contradicts belief, shipped
-    shares are kept, with the table's own frequencies and priors.
+    shares are kept, with the table's own frequencies and priors. Labels that contradict all that is known are
+    left aside.
     """
     rng = np.random.default_rng(seed)
     believed = _believe(base, table)
@@ -123,7 +126,8 @@ def train(
     model = fit_priors(learnt.model(), table, sample, scale)
     facts = {"rules": [entry.rule for entry in learnt.patterns], "rounds": learnt.rounds}
     if labels:
-        return _choose_by_labels(believed, model, table, labels, facts)
+        chosen = _choose_by_labels(believed, model, table, labels, facts)
+        return chosen or _without_labels(train(table, candidates, base=base, seed=seed))
     if refusal := _incredible(believed, model):
         return Trained(believed, "believed", facts | {"notes": [refusal]})
     return Trained(model, "trained", facts | {"notes": []})
@@ -135,14 +139,24 @@ def _choose_by_labels(
     table: ProfileTable,
     labels: Sequence[tuple[int, int, bool]],
     facts: dict[str, Any],
-) -> Trained:
-    """Keep what was learnt unless shipped shares are less surprised by the labels."""
+) -> Trained | None:
+    """Keep what was learnt unless shipped shares are less surprised by the labels; None when a coin is."""
     surprises = [surprise(entry, table, labels) for entry in (believed, model)]
+    if min(surprises) > COIN:
+        return None
     facts = facts | {"labels": len(labels), "surprise_bits": [round(entry, 4) for entry in surprises]}
     if surprises[0] < surprises[1]:
         note = "Learning was rejected: the labels fit the shipped shares better. Shipped shares are used."
         return Trained(believed, "believed", facts | {"notes": [note]})
     return Trained(model, "labels", facts | {"notes": []})
+
+
+def _without_labels(found: Trained) -> Trained:
+    note = (
+        "The labels were left aside: they contradict the records so much that a coin would fit them better."
+        " Look whether yes and no were exchanged."
+    )
+    return replace(found, facts=found.facts | {"notes": [note, *found.facts["notes"]]})
 
 
 def surprise(model: MatchModel, table: ProfileTable, labels: Sequence[tuple[int, int, bool]]) -> float:

@@ -17,7 +17,7 @@ rejected, and says so in its notes: a mixture can take one home for one person w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +50,9 @@ BELIEF_NAMES = 2_000.0
 # Fewer records of a value than this tell nothing of how common it is.
 FEWEST_OF_A_VALUE = 5
 MOST_VALUES_KEPT = 20_000
+# What more records than this have is a firm's or nobody's, and says less of one person than other values do.
+MOST_OF_A_PERSON = 12
+SHARED_FIELDS = ("email", "phone", "company")
 # A labelled pair counts for as many that only look like it.
 LABEL_STRENGTH = 20.0
 # Labels that surprise a model more than this many bits each fit a coin better.
@@ -195,7 +198,7 @@ def _believe(base: MatchModel, table: ProfileTable) -> MatchModel:
 
 
 def learn_frequencies(table: ProfileTable, base: MatchModel) -> dict[str, Frequencies]:
-    """Blend the shipped shares of names with the table's own, and count extra columns."""
+    """Blend the shipped shares of names with the table's own, count extra columns and what many share."""
     found = dict(base.frequencies)
     column = table.columns[NAME]
     for name, part in zip(FREQUENCY_FIELDS, map(column.part, ("given", "family")), strict=True):
@@ -205,6 +208,9 @@ def learn_frequencies(table: ProfileTable, base: MatchModel) -> dict[str, Freque
     for name, column in table.columns.items():
         if name.startswith(EXTRA) and len(column.codes):
             found[name] = _count(column)
+    for name in SHARED_FIELDS:
+        if shared := _count_shared(table.columns[name]):
+            found[name] = _beside(shared, base.comparisons[name][0].u)
     return found
 
 
@@ -229,6 +235,19 @@ def _count(column: Column) -> Frequencies:
     rarest = min(FEWEST_OF_A_VALUE / total, 1.0)
     values = {text: count / total for text, count in _common(column.values, counts).items()}
     return Frequencies(values, rarest, rarest)
+
+
+def _count_shared(column: Column) -> dict[str, float]:
+    """The shares of those values that more records have than one person does."""
+    counts = np.bincount(column.codes, minlength=len(column.values))
+    total = float(counts.sum())
+    places = np.flatnonzero(counts > MOST_OF_A_PERSON)
+    return {column.values[place]: float(counts[place] / total) for place in places.tolist()}
+
+
+def _beside(shared: Mapping[str, float], exact: float) -> Frequencies:
+    """Shares of some values, of which the others have that of any two strangers who agree."""
+    return Frequencies({text: max(share, exact) for text, share in shared.items()}, exact, exact)
 
 
 def _sample(pairs: Rows, most: int, rng: np.random.Generator) -> Rows:
@@ -404,7 +423,13 @@ class _Learning:
             )
             for name in self.fields
         }
-        return replace(self.believed, comparisons=comparisons)
+        shared = {
+            name: _beside(self.believed.frequencies[name].values, comparisons[name][0].u)
+            for name in SHARED_FIELDS
+            if name in self.believed.frequencies
+        }
+        frequencies = {**self.believed.frequencies, **shared}
+        return replace(self.believed, comparisons=comparisons, frequencies=frequencies)
 
 
 def _share(value: float) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.make_customers import make_customers
 from resolution.batch.load import load_files
 from resolution.matching.blocking import Candidates, candidate_pairs
 from resolution.matching.groups import Clusters, Links, cluster_rows
@@ -43,18 +44,31 @@ def ground_of(records: pa.Table, folder: Path) -> Ground:
     return Ground(table, candidate_pairs(table), _numbers(records[person]), _numbers(records["household_id"]))
 
 
+def crowd_of(records: int, seed: int, folder: Path) -> list[Profile]:
+    """The profiles of generated customers, their homes, twins, shared phones and mailboxes among them."""
+    path = folder / "crowd.parquet"
+    pq.write_table(make_customers(records, seed, jobs=1).drop_columns(["true_id", "household_id"]), path)
+    loaded = load_files([path], id_column="", mapping=())
+    return [loaded.profile(row) for row in range(len(loaded.table))]
+
+
 def _numbers(column: pa.ChunkedArray) -> Rows:
     found: Rows = np.unique(np.array(list(map(str, column.to_pylist()))), return_inverse=True)[1]
     return found.astype(np.int64)
 
 
+def scored(model: MatchModel, table: ProfileTable, candidates: Candidates) -> Links:
+    """Score the candidates of a table."""
+    left, right = candidates.rows()
+    parts = score_rows(model, table, left, right)
+    return Links(left, right, np.concatenate([np.zeros(0), *(part.weight for part in parts)]))
+
+
 def deduped(model: MatchModel, table: ProfileTable, candidates: Candidates) -> Clusters:
     """Score the candidates of a table and cluster it from the best expected weight on."""
-    left, right = candidates.rows()
-    weights = np.concatenate([np.zeros(0), *(part.weight for part in score_rows(model, table, left, right))])
-    chosen = choose_threshold(weights)
-    threshold = chosen.weight if chosen else 0.0
-    return cluster_rows(model, table, Links(left, right, weights), threshold)
+    links = scored(model, table, candidates)
+    chosen = choose_threshold(links.weight)
+    return cluster_rows(model, table, links, chosen.weight if chosen else 0.0)
 
 
 SHARES = {"birth_date": 0.9, "email": 0.6, "phone": 0.75}

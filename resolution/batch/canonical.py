@@ -250,8 +250,7 @@ def _addresses(fields: Fields, rows: int) -> Column:
     places, codes = combine([numbers for _, numbers in parts])
     street, _, postcode, city, _ = (place >= 0 for place in places)
     named = {
-        name: (texts, place)
-        for name, (texts, _), place in zip(_ADDRESS_PARTS, parts, places, strict=True)
+        name: (texts, place) for name, (texts, _), place in zip(_ADDRESS_PARTS, parts, places, strict=True)
     }
     return _composed(Address, named, codes, street | postcode | city)
 

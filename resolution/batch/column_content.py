@@ -27,7 +27,11 @@ _NATIONAL_POSTCODE = re.compile(
     r"|\d{4}-\d{3}|\d{5}-\d{3}|\d{5}-\d{4}|[A-Z]{1,2}-\d{4,5}|\d{3}-\d{4}",
     re.IGNORECASE,
 )
-_FIVE_DIGITS = re.compile(r"\d{5}")
+_DIGITS = re.compile(r"\d{5,6}")
+_NUMBER = re.compile(r"[+\d ().\-/]+(?:\s*(?:ext|x)\.?\s*\d+)?", re.IGNORECASE)
+_WRITTEN_NUMBER = re.compile(r"\+[\d ().\-/]+|\(?0[\d ().\-/]+|[\d().]+[ \-/][\d ().\-/]+")
+# The share of numbers that must be written as telephone numbers are.
+_WRITTEN = 0.3
 # Shares of a column's values among the names of the model from which it is a column of names.
 _KNOWN_GIVEN, _KNOWN_FAMILY, _KNOWN_WHOLE = 0.35, 0.12, 0.1
 _FEWEST_NAMES = 15
@@ -54,15 +58,8 @@ def _looks_like_email(value: str) -> bool:
     return "@" in value and bool(normalise_email(value).value)
 
 
-def _looks_like_phone(value: str) -> bool:
-    digits = sum(character.isdigit() for character in value)
-    return 7 <= digits <= 15 and bool(
-        re.fullmatch(r"\+[\d ().\-/]+|\(?0[\d ().\-/]+|[\d().]+[ \-/][\d ().\-/]+", value)
-    )
-
-
 def _looks_like_date(value: str) -> bool:
-    return bool(re.search(r"\d[-/.]\d", value)) and bool(normalise_date(value))
+    return bool(re.search(r"\d[-/.]\d|^\d{8}$", value)) and bool(normalise_date(value))
 
 
 def _looks_like_country(value: str) -> bool:
@@ -78,31 +75,44 @@ def _are_births(values: Sequence[str]) -> bool:
 
 
 def _are_phones(values: Sequence[str]) -> bool:
-    return _mostly(_looks_like_phone)(values) and not _mostly(_looks_like_date)(values)
+    """Numbers of the right length, some of them written as only telephone numbers are."""
+    numbers = [value for value in values if _NUMBER.fullmatch(value)]
+    likely = [value for value in numbers if 7 <= sum(map(str.isdigit, value)) <= 15]
+    written = sum(bool(_WRITTEN_NUMBER.fullmatch(value)) for value in likely)
+    enough = len(likely) >= _ENOUGH * len(values) and written >= _WRITTEN * len(values)
+    return enough and not _mostly(_looks_like_date)(values)
 
 
 def _are_postcodes(values: Sequence[str]) -> bool:
+    if len(values) < _FEWEST_OF_MANY:
+        return False
     if _mostly(lambda value: bool(_NATIONAL_POSTCODE.fullmatch(value)))(values):
-        return len(values) >= _FEWEST_OF_MANY
-    return len(values) >= _FEWEST_OF_MANY and _are_five_digits(values)
+        return True
+    return _are_coded_digits(values)
 
 
-def _are_five_digits(values: Sequence[str]) -> bool:
-    """Five digits are a postcode where they lie all over a country and some come again."""
-    codes = [value for value in values if _FIVE_DIGITS.fullmatch(value)]
-    regions = {code[0] for code in codes}
-    return len(codes) >= 0.95 * len(values) and len(regions) >= 3 and len(set(codes)) < len(codes)
+def _are_coded_digits(values: Sequence[str]) -> bool:
+    """Five or six digits are a code, not an amount, where some begin with 0 or others have a country's shape.
+
+    They lie all over a country, and some come again.
+    """
+    codes = [value for value in values if _DIGITS.fullmatch(value) or _NATIONAL_POSTCODE.fullmatch(value)]
+    coded = sum(value[0] == "0" or not value.isdigit() for value in codes)
+    spread = len({code[0] for code in codes}) >= 3 and len(set(codes)) < len(codes)
+    return len(codes) >= 0.95 * len(values) and coded >= 0.02 * len(values) and spread
 
 
 def _are_street_lines(values: Sequence[str]) -> bool:
-    def looks_like(value: str) -> bool:
-        words = plain_words(value)
-        numbered = any(word[0].isdigit() for word in words)
-        return numbered and 2 <= len(words) <= 10 and any(map(_is_kind_of_street, words))
-
-    numbered = sum(bool(re.search(r"\d", value)) for value in values)
-    likely = sum(map(looks_like, values))
-    return len(values) >= _FEWEST_OF_MANY and likely >= 0.4 * len(values) and numbered >= 0.7 * len(values)
+    """Lines with a number and often a word for street, or nearly always such a word at one of their ends."""
+    lines = [plain_words(value) for value in values]
+    lines = [words if 2 <= len(words) <= 10 else [] for words in lines]
+    numbered = [words for words in lines if any(word[0].isdigit() for word in words)]
+    streets = sum(any(map(_is_kind_of_street, words)) for words in numbered)
+    ends = sum(
+        any(len(word) > 3 and _is_kind_of_street(word) for word in words[:1] + words[-1:]) for words in lines
+    )
+    with_numbers = len(numbered) >= 0.7 * len(values) and streets >= 0.4 * len(values)
+    return len(values) >= _FEWEST_OF_MANY and (with_numbers or ends >= 0.6 * len(values))
 
 
 def _is_kind_of_street(word: str) -> bool:

@@ -18,7 +18,7 @@ _EXTRAS_FILE = Path(__file__).with_name("extra_names.txt")
 _WHOSE = (
     "customer|client|contact|person|personal|primary|secondary|main|home|work|office|business|private|privat|billing"
     "|shipping|delivery|postal|residential|user|member|account|applicant|patient|owner|holder|subject|guest"
-    "|kunden?|cust|cli|other|alt|alternate|current|orig|original|raw"
+    "|kunden?|cust|address|addr|cli|other|alt|alternate|current|orig|original|raw"
 )
 _OWNERS = re.compile(rf"^(?:{_WHOSE})(?=[a-z])")
 _OWNERS_BEHIND = re.compile(rf"(?<=[a-z]{{2}})(?:{_WHOSE}|raw|text|value|str)$")

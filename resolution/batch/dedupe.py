@@ -156,7 +156,7 @@ def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
 
 
 def _labels(loaded: Loaded, candidates: Candidates, options: Options) -> Labels:
-    return read_labels(options.labels, loaded.ids, candidates.rows()) if options.labels else []
+    return read_labels(options.labels, loaded.table.keys, candidates.rows()) if options.labels else []
 
 
 def _threshold(kept: Kept, options: Options) -> tuple[float, Expected | None]:

@@ -129,7 +129,7 @@ def _title(entry: Joined) -> str:
 def _block(outcome: Outcome, entry: Joined) -> BlockFact:
     profile = outcome.loaded.profile(entry.example)
     key = blocking_keys(profile).get(entry.rule.name, (entry.rule.name,))[0].partition(":")[2]
-    treated = "refined" if entry.largest > entry.rule.most else "compared"
+    treated = "refined" if entry.largest > entry.most else "compared"
     return BlockFact(_title(entry), key.replace("|", ", "), entry.largest, treated)
 
 

@@ -117,7 +117,8 @@ def _with_ids(sheet: Sheet, layout: Layout, closed: Set[str]) -> Layout:
             notes.append(note)
     if RECORD_ID not in closed | {use.field for use in uses}:
         uses = _with_guessed_id(sheet, uses)
-    return Layout(tuple(uses), tuple(notes))
+    numbered = not any(use.field == RECORD_ID for use in uses)
+    return Layout(tuple(uses), tuple(notes) if numbered else ())
 
 
 def _why_no_id(sheet: Sheet, place: int) -> str:

@@ -244,25 +244,22 @@ def _as_text_table(sheet: Sheet) -> pa.Table:
 
 def _ids(sheets: Sequence[Sheet], layouts: Sequence[Layout]) -> list[str]:
     """The records' ids, under their file's name where they have none or two files share some."""
-    found = [_own_ids(sheet, layout) for sheet, layout in zip(sheets, layouts, strict=True)]
     labels = _labels(sheets)
-    numbered = [_under(label, range(1, len(sheet) + 1)) for label, sheet in zip(labels, sheets, strict=True)]
-    parts = [number if own is None else own for own, number in zip(found, numbered, strict=True)]
+    own = [_own_ids(sheet, layout) for sheet, layout in zip(sheets, layouts, strict=True)]
+    parts = [
+        ids or _under(label, range(1, len(sheet) + 1))
+        for label, sheet, ids in zip(labels, sheets, own, strict=True)
+    ]
     if len(parts) > 1 and len(set().union(*parts)) < sum(map(len, parts)):
         parts = [
-            number if own is None else _under(label, own)
-            for own, number, label in zip(found, numbered, labels, strict=True)
+            _under(label, part) if ids else part for label, part, ids in zip(labels, parts, own, strict=True)
         ]
-    return [text for part in parts for text in part]
+    return [text for part in parts for text in part] if len(parts) > 1 else parts[0]
 
 
-def _own_ids(sheet: Sheet, layout: Layout) -> list[str] | None:
+def _own_ids(sheet: Sheet, layout: Layout) -> list[str]:
     places = layout.places(RECORD_ID)
-    if not places:
-        return None
-    texts = sheet.texts[places[0]]
-    found: list[str] = texts.values.take(pa.array(texts.codes)).to_pylist()
-    return found
+    return sheet.texts[places[0]].at(np.arange(len(sheet))) if places else []
 
 
 def _under(label: str, ids: Iterable[object]) -> list[str]:

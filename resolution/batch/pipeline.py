@@ -21,7 +21,7 @@ from django.db.models import Max
 
 from customers.models import Customer, SourceRecord
 from resolution.batch.sql import read_sql
-from resolution.matching.blocking import MAX_BLOCK, MAX_RARE_BLOCK, RARE_PREFIXES
+from resolution.matching.blocking import CHANCE_PREFIXES, MAX_BLOCK, MAX_CHANCE_BLOCK
 from resolution.matching.clusters import connected, group_customers
 from resolution.matching.kernel import score_pairs
 from resolution.matching.model import MatchModel
@@ -41,8 +41,8 @@ CUSTOMERS_A_LOT = 10_000
 # From how many customers on a key is skipped, and those with a lower limit.
 _LIMITS: dict[str, Any] = {
     "most": MAX_BLOCK + 1,
-    "most_rare": MAX_RARE_BLOCK + 1,
-    "rare": list(RARE_PREFIXES),
+    "most_by_chance": MAX_CHANCE_BLOCK + 1,
+    "by_chance": list(CHANCE_PREFIXES),
 }
 # A person who said one of these of a pair did not call it one customer.
 _NOT_ONE = frozenset({"different", "related", "unsure"})

@@ -131,9 +131,11 @@ def _clean_csv(facts: FileFacts, table: Table) -> pa.Table | None:
     Rows in doubt are ragged, run over several lines, or hold more than a value may.
     """
     headed = bool(table.described["header"])
-    if facts.encoding not in {"utf-8", "utf-8-sig"} or _is_told(facts.path):
+    if facts.encoding not in {"utf-8", "utf-8-sig"}:
         return None
     try:
+        if _is_told(facts.path):
+            return None
         found = pa_csv.read_csv(
             facts.path,
             read_options=pa_csv.ReadOptions(column_names=list(table.names), block_size=_BLOCK),

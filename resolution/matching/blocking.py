@@ -1,6 +1,7 @@
 """Which customers are worth comparing: the union of small rules, each a few tokens that two must share.
 
-Two customers are candidates when they share a key that at most MAX_BLOCK customers have. A rule whose keys
+Two customers are candidates when they share a key that few enough customers have: MAX_BLOCK, or
+MAX_CHANCE_BLOCK where strangers share it by chance. A rule whose keys
 can grow large also gives finer keys ("em:x" and "em:x|a"): when the coarse key is too large, the finer
 ones still bring the likeliest pairs together. Online look-up and batch join both skip a key by its size
 alone, so both find the same candidates, and what a size cost can be counted. Blank and junk values never
@@ -16,21 +17,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from resolution.matching.normalise.address import street_core
-from resolution.matching.normalise.email import is_shared_mailbox
+from resolution.matching.normalise.email import are_shared_mailboxes, is_shared_mailbox, local_parts
 from resolution.matching.normalise.name import core_family, sound_of
-from resolution.matching.table import PROFILE_COLUMNS, Column, Part, ProfileTable, Rows
+from resolution.matching.table import (
+    PROFILE_COLUMNS,
+    Column,
+    Part,
+    ProfileTable,
+    Rows,
+    number_values,
+)
 from resolution.types import Address, Name, Profile
 
 # Keys of more customers than this are skipped; their finer keys still count.
 MAX_BLOCK = 50
-# Sharing one name alone is worth a look only where few have it.
-MAX_RARE_BLOCK = 16
+# What strangers share by chance as soon as there are many of them is worth a look only where few do.
+MAX_CHANCE_BLOCK = 16
 
 # A merged customer may have many values; the first ones of each token make its keys.
 MOST_VALUES = 4
@@ -70,11 +79,21 @@ class Rule:
     tokens: tuple[str, ...]
     finer: tuple[str, ...] = ()
     most: int = MAX_BLOCK
+    most_finer: int = MAX_BLOCK
 
-    def combinations(self) -> Iterator[tuple[str, ...]]:
-        """The tokens of the coarse key, then of each finer one."""
-        yield self.tokens
-        yield from ((*self.tokens, token) for token in self.finer)
+    def combinations(self) -> Iterator[Combination]:
+        """The coarse key, then each finer one, with one plus more each: what they hold may read alike."""
+        yield Combination(self.prefix, self.tokens, self.most)
+        for place, token in enumerate(self.finer, 1):
+            yield Combination(self.prefix + "+" * place, (*self.tokens, token), self.most_finer)
+
+
+class Combination(NamedTuple):
+    """Tokens that make one kind of key, its prefix, and how many customers may share it."""
+
+    prefix: str
+    tokens: tuple[str, ...]
+    most: int
 
 
 def _whole(value: str) -> tuple[str, ...]:
@@ -87,8 +106,26 @@ def _mailbox(email: str) -> tuple[str, ...]:
     return (local,) if len(local) >= SHORTEST_MAILBOX and not is_shared_mailbox(email) else ()
 
 
+def _number_mailboxes(column: Column) -> list[Numbered]:
+    locals_ = local_parts(column.arrow)
+    bare = pc.replace_substring_regex(locals_, "[._]", "")
+    long = pc.greater_equal(pc.utf8_length(bare), SHORTEST_MAILBOX)
+    own = pc.and_(long, pc.invert(are_shared_mailboxes(locals_)))
+    return [_renumber(number_values(bare), own.to_numpy(zero_copy_only=False))]
+
+
 def _phone_tail(phone: str) -> tuple[str, ...]:
     return (phone[-PHONE_TAIL:],)
+
+
+def _number_phone_tails(column: Column) -> list[Numbered]:
+    codes = number_values(pc.utf8_slice_codeunits(column.arrow, -PHONE_TAIL))
+    return [Numbered(codes.astype(np.int64), int(codes.max(initial=-1)) + 1)]
+
+
+def _renumber(codes: npt.NDArray[np.int32], counts: npt.NDArray[np.bool_]) -> Numbered:
+    """Numbers of which some do not count."""
+    return Numbered(np.where(counts, codes, -1).astype(np.int64), int(codes.max(initial=-1)) + 1)
 
 
 def day_key(date: str) -> str:
@@ -109,12 +146,10 @@ def _initial(text: str) -> tuple[str, ...]:
     return (text[0],)
 
 
-@lru_cache(1 << 16)
 def _given(given: str) -> tuple[str, ...]:
     return _heard(sound_of(given.split()[0]))
 
 
-@lru_cache(1 << 16)
 def _family(family: str) -> tuple[str, ...]:
     return _heard(sound_of(core_family(family)))
 
@@ -154,10 +189,35 @@ def _sounds(column: Column, *, silent: bool) -> tuple[Rows, Rows, int]:
     numbers: dict[str, int] = {}
     found = []
     for part, of in ((column.part("given"), _given), (column.part("family"), _family)):
-        sounds = ["".join(of(text)) for text in part.texts]
+        sounds = _sounds_of(part, of)
         own = [numbers.setdefault(text, len(numbers)) if text or silent else -1 for text in sounds]
         found.append(_looked_up(np.array(own, dtype=np.int64), part))
     return found[0], found[1], len(numbers)
+
+
+def _sounds_of(part: Part, of: Callable[[str], tuple[str, ...]]) -> list[str]:
+    """How each distinct name sounds, worked out once a part; empty for none."""
+
+    def hear(texts: Sequence[str]) -> list[str]:
+        return ["".join(of(text)) for text in texts]
+
+    sounds: list[str] = part.fact("sounds", hear)
+    return sounds
+
+
+def _number_given(column: Column) -> list[Numbered]:
+    return [_by_sound(column.part("given"), _given)]
+
+
+def _number_family(column: Column) -> list[Numbered]:
+    return [_by_sound(column.part("family"), _family)]
+
+
+def _by_sound(part: Part, of: Callable[[str], tuple[str, ...]]) -> Numbered:
+    sounds = _sounds_of(part, of)
+    heard = np.fromiter(map(bool, sounds), dtype=np.bool_, count=len(sounds))
+    own = _renumber(number_values(sounds), heard)
+    return Numbered(_looked_up(own.codes, part), own.size)
 
 
 def _looked_up(of_text: Rows, part: Part) -> Rows:
@@ -220,17 +280,17 @@ def _street_head(street: str) -> str:
 
 TOKENS: Mapping[str, Token] = {
     "email": Token("email", _whole),
-    "mailbox": Token("email", _mailbox),
+    "mailbox": Token("email", _mailbox, numbers=_number_mailboxes),
     "phone": Token("phone", _whole),
-    "phone_tail": Token("phone", _phone_tail),
+    "phone_tail": Token("phone", _phone_tail, numbers=_number_phone_tails),
     "external_id": Token("external_id", _whole),
     "handle": Token("handle", _whole),
     "day": Token("birth_date", _day),
     "year": Token("birth_date", _year),
     "initial": Token("name", _initial, part="given"),
     "family_initial": Token("name", _initial, part="family"),
-    "given": Token("name", _given, part="given"),
-    "family": Token("name", _family, part="family"),
+    "given": Token("name", _given, part="given", numbers=_number_given),
+    "family": Token("name", _family, part="family", numbers=_number_family),
     "both_names": Token("name", _both_names, numbers=_number_both_names),
     "either_name": Token("name", _either_name, numbers=_number_either_name),
     "postcode": Token("address", _whole, part="postcode"),
@@ -253,6 +313,7 @@ _RULES = (
         "bd",
         ("day",),
         ("given", "family", "postcode"),
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "full_name",
@@ -260,6 +321,7 @@ _RULES = (
         "nn",
         ("both_names",),
         ("year", "postcode", "city"),
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "family_name_and_postcode",
@@ -275,6 +337,8 @@ _RULES = (
         "fc",
         ("family", "city"),
         ("initial",),
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "given_name_and_city",
@@ -282,6 +346,8 @@ _RULES = (
         "gc",
         ("given", "city"),
         ("family_initial",),
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
     Rule("same_house", "one house; finer by initial for a large one", "ad", ("house",), ("initial",)),
     Rule(
@@ -297,7 +363,8 @@ _RULES = (
         "fn",
         ("family",),
         ("initial", "year"),
-        MAX_RARE_BLOCK,
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
     Rule(
         "rare_given_name",
@@ -305,16 +372,20 @@ _RULES = (
         "gn",
         ("given",),
         ("year", "family_initial"),
-        MAX_RARE_BLOCK,
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
     ),
 )
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _RULES}
-RARE_PREFIXES = tuple(rule.prefix for rule in _RULES if rule.most == MAX_RARE_BLOCK)
+LIMITS: Mapping[str, int] = {
+    combination.prefix: combination.most for rule in _RULES for combination in rule.combinations()
+}
+CHANCE_PREFIXES = tuple(prefix for prefix, most in LIMITS.items() if most == MAX_CHANCE_BLOCK)
 
 
 def block_limit(key: str) -> int:
-    """Return the number of customers from which on a key is skipped."""
-    return (MAX_RARE_BLOCK if key.partition(":")[0] in RARE_PREFIXES else MAX_BLOCK) + 1
+    """Return how many customers may share a key, written with its prefix; with more it is skipped."""
+    return LIMITS[key.partition(":")[0]]
 
 
 def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
@@ -332,30 +403,23 @@ def _tokens_of(token: Token, profile: Profile) -> list[str]:
 
 
 def _keys(rule: Rule, tokens: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Write keys as text; where several tokens refine a rule, its finer keys say which of them they hold."""
-    coarse = _joined_texts(rule.tokens, tokens)
-    yield from (f"{rule.prefix}:{key}" for key in coarse)
-    for name in rule.finer:
-        mark = f"{name}=" if len(rule.finer) > 1 else ""
-        yield from (f"{rule.prefix}:{key}|{mark}{text}" for key in coarse for text in tokens[name])
-
-
-def _joined_texts(names: Sequence[str], tokens: Mapping[str, Sequence[str]]) -> list[str]:
-    return ["|".join(parts) for parts in product(*(tokens[name] for name in names))]
+    for prefix, names, _ in rule.combinations():
+        for parts in product(*(tokens[name] for name in names)):
+            yield f"{prefix}:{'|'.join(parts)}"
 
 
 @dataclass(frozen=True, eq=False)
 class KeyColumn:
     """The keys of one combination of a rule's tokens over a table: row `rows[i]` has the key `keys[i]`.
 
-    Keys are below `size`; those of two combinations have nothing to do with each other.
+    At most `most` rows may share one. Keys of two combinations have nothing to do with each other.
     """
 
     rule: Rule
     tokens: tuple[str, ...]
+    most: int
     rows: Rows
     keys: Rows
-    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,11 +427,12 @@ class Joined:
     """What joining one key column gave: candidate pairs, and how its blocks were.
 
     `largest` is the number of rows of the largest block and `example` one of its rows. `refined_blocks` were
-    larger than the rule's most; their rows, `refined_rows` in sum, are compared by finer keys alone.
+    larger than `most`; their rows, `refined_rows` in sum, are compared by finer keys alone.
     """
 
     rule: Rule
     tokens: tuple[str, ...]
+    most: int
     pairs: Rows
     blocks: int
     largest: int
@@ -428,10 +493,10 @@ def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
         if token.field in table.columns and len(table.columns[token.field].codes)
     }
     for rule in _RULES:
-        for names in rule.combinations():
+        for _, names, most in rule.combinations():
             if all(name in tokens for name in names):
                 combined = _combined([tokens[name] for name in names])
-                yield KeyColumn(rule, names, combined.rows, combined.numbers, combined.size)
+                yield KeyColumn(rule, names, most, combined.rows, combined.numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -530,19 +595,20 @@ _MOST_NUMBERS = 1 << 40
 
 
 def join_keys(column: KeyColumn, count: int) -> Joined:
-    """Pair the rows of every block of at most the rule's most; `count` is the number of rows of the table."""
+    """Pair the rows of every block that is not too large; `count` is the number of rows of the table."""
     packed = column.keys * count + column.rows
     packed.sort()
     keys, rows = packed // count, packed % count
     change = np.flatnonzero(keys[1:] != keys[:-1]) + 1
     starts = np.concatenate((np.zeros(min(len(keys), 1), dtype=np.int64), change))
     sizes = np.diff(np.append(starts, len(keys)))
-    small = (sizes > 1) & (sizes <= column.rule.most)
-    large = sizes > column.rule.most
+    small = (sizes > 1) & (sizes <= column.most)
+    large = sizes > column.most
     top = int(sizes.argmax()) if len(sizes) else 0
     return Joined(
         rule=column.rule,
         tokens=column.tokens,
+        most=column.most,
         pairs=_pairs_within(rows, starts[small], sizes[small], count),
         blocks=int((sizes > 1).sum()),
         largest=int(sizes[top]) if len(sizes) else 0,

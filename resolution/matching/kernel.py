@@ -405,7 +405,7 @@ def _best_of_each(
     counts.
     """
     said = np.flatnonzero(levels != SILENT)
-    if len(said) < 2 or len(np.unique(owner[said])) == len(said):
+    if column.single or len(said) < 2:
         return said
     rank = column.fact("rank", _ranks)
     ones, others = rank[left[said]], rank[right[said]]

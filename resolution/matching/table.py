@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from resolution.types import Profile
 
@@ -103,6 +104,11 @@ class Column:
         return found
 
     @cached_property
+    def arrow(self) -> pa.Array:
+        """The values, texts all, as an array for bulk functions."""
+        return pa.array(self.values, pa.string())
+
+    @cached_property
     def owners(self) -> Rows:
         """The profile of each code."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
@@ -189,7 +195,8 @@ def single_column(values: Sequence[Any], codes: npt.NDArray[np.int32]) -> Column
     return Column(values, codes[filled], starts)
 
 
-def number_values(values: Iterable[Hashable]) -> npt.NDArray[np.int32]:
-    """Number equal values alike, in the order they come."""
-    numbers: dict[Hashable, int] = {}
-    return np.fromiter((numbers.setdefault(value, len(numbers)) for value in values), dtype=np.int32)
+def number_values(values: Iterable[str] | pa.Array) -> npt.NDArray[np.int32]:
+    """Number equal texts alike, in the order they come."""
+    texts = values if isinstance(values, pa.Array) else pa.array(list(values), pa.string())
+    numbers: npt.NDArray[np.int32] = texts.dictionary_encode().indices.to_numpy()
+    return numbers

@@ -43,7 +43,7 @@ def stored_keys(profile: Profile) -> list[str]:
 def find_candidates(profile: Profile) -> Candidates:
     """Find the customers that share a key with a profile, itself left out.
 
-    A key of as many customers as its limit, this one counted, is skipped as in a batch run; finer keys of the
+    A key of more customers than its limit, this one counted, is skipped as in a batch run; finer keys of the
     same rule still bring the likeliest together.
     """
     blocks: dict[str, set[uuid.UUID]] = {}
@@ -52,7 +52,7 @@ def find_candidates(profile: Profile) -> Candidates:
         for key, customer_id in cursor.fetchall():
             blocks.setdefault(key, set()).add(customer_id)
     others = {key: {entry for entry in block if str(entry) != profile.key} for key, block in blocks.items()}
-    small = [block for key, block in others.items() if len(block) < block_limit(key) - 1]
+    small = [block for key, block in others.items() if len(block) < block_limit(key)]
     return Candidates(frozenset().union(*small), skipped=len(others) - len(small))
 
 

@@ -7,12 +7,14 @@ once for each distinct pair of values. Answers are numbers of FIELD_LEVELS, SILE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -28,12 +30,31 @@ from resolution.matching.comparisons.company import NAMES_ALIKE, compare_compani
 from resolution.matching.comparisons.email import MOST_SLIPS, compare_emails
 from resolution.matching.comparisons.external_id import compare_external_ids, system_of
 from resolution.matching.comparisons.handle import compare_handles
-from resolution.matching.comparisons.name import compare_family, compare_given, compare_names
+from resolution.matching.comparisons.name import (
+    SHORTEST_SOUND,
+    compare_family,
+    compare_given,
+    compare_names,
+)
 from resolution.matching.comparisons.nicknames import formal_names
-from resolution.matching.comparisons.outcome import ALIKE, Outcome
+from resolution.matching.comparisons.outcome import (
+    ALIKE,
+    LONG_WORD,
+    NEAR,
+    SHORTEST_ALIKE,
+    SHORTEST_NEAR,
+    Outcome,
+    is_alike,
+    is_near,
+)
 from resolution.matching.comparisons.phone import COUNTRY_PART, compare_phones
 from resolution.matching.normalise.address import street_core
-from resolution.matching.normalise.email import is_relay, is_shared_mailbox
+from resolution.matching.normalise.email import (
+    are_shared_mailboxes,
+    domains,
+    is_relay,
+    local_parts,
+)
 from resolution.matching.normalise.name import sound_of
 from resolution.matching.table import Column, Part, number_values
 from resolution.types import Address
@@ -41,7 +62,9 @@ from resolution.types import Address
 SILENT, UNDECIDED = -1, -2
 # Fewer pairs than this are compared one by one: facts about all values would cost more.
 SCREENED_FROM = 512
-SLACK = 1e-6
+
+# Similarities of many at once may come out a last digit lower.
+ROUNDING = 1e-6
 
 Answers: TypeAlias = npt.NDArray[np.int8]
 Codes: TypeAlias = npt.NDArray[np.int32]
@@ -114,14 +137,21 @@ def _compare_rest(
 def _distinct(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.intp]]:
     """The distinct pairs, smaller number first, and the place of each pair among them."""
     low, high = np.minimum(left, right).astype(np.int64), np.maximum(left, right).astype(np.int64)
-    distinct, inverse = np.unique((low << 32) | high, return_inverse=True)
+    packed = (low << 32) | high
+    order = np.argsort(packed)
+    ordered = packed[order]
+    first = np.ones(len(ordered), dtype=np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    inverse = np.empty(len(ordered), dtype=np.intp)
+    inverse[order] = np.cumsum(first) - 1
+    distinct = ordered[first]
     return (distinct >> 32).astype(np.int32), (distinct & 0xFFFFFFFF).astype(np.int32), inverse
 
 
 # What is known of the distinct values of a column
 
 
-def _numbers_of(values: Sequence[Any], of: Callable[[Any], Hashable]) -> npt.NDArray[np.int32]:
+def _numbers_of(values: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.int32]:
     return number_values(map(of, values))
 
 
@@ -129,7 +159,10 @@ def _flags(values: Sequence[Any], holds: Callable[[Any], bool]) -> Mask:
     return np.fromiter(map(holds, values), dtype=np.bool_, count=len(values))
 
 
-def _lengths(values: Sequence[str]) -> npt.NDArray[np.int32]:
+def _lengths(values: Sequence[str] | pa.Array) -> npt.NDArray[np.int32]:
+    if isinstance(values, pa.Array):
+        found: npt.NDArray[np.int32] = pc.utf8_length(values).to_numpy()
+        return found
     return np.fromiter(map(len, values), dtype=np.int32, count=len(values))
 
 
@@ -150,33 +183,34 @@ def _within(
     """Which of the pairs at `places` come within the cutoff: a distance at most, a similarity at least."""
     if not len(places):
         return np.zeros(0, dtype=np.bool_)
-    low, high, inverse = _distinct(left[places], right[places])
     distance = scorer is OSA.distance
     scores = process.cpdist(
-        list(texts[low]), list(texts[high]), scorer=scorer, score_cutoff=cutoff,
+        list(texts[left[places]]),
+        list(texts[right[places]]),
+        scorer=scorer,
+        score_cutoff=cutoff,
         dtype=np.uint16 if distance else np.float32,
-    )  # fmt: skip
+    )
     found: Mask = scores <= cutoff if distance else scores > 0
-    return found[inverse]
+    return found
 
 
 # E-mail
 
 
 class _EmailFacts:
-    def __init__(self, values: Sequence[str]) -> None:
-        parts = [value.partition("@") for value in values]
-        locals_ = [local for local, _, _ in parts]
-        self.local = number_values(locals_)
-        self.domain = number_values(domain for _, _, domain in parts)
-        self.length = _lengths(values)
-        self.digits = number_values("".join(filter(str.isdigit, value)) for value in values)
-        self.relay = _flags(values, is_relay)
-        self.shared = _flags(values, is_shared_mailbox)
+    def __init__(self, addresses: pa.Array) -> None:
+        locals_, domains_ = local_parts(addresses), domains(addresses)
+        self.local, self.length = number_values(locals_), _lengths(addresses)
+        self.digits = number_values(pc.replace_substring_regex(addresses, "[^0-9]+", ""))
+        self.shared = are_shared_mailboxes(locals_).to_numpy(zero_copy_only=False)
+        known = domains_.dictionary_encode()
+        relays = _flags(known.dictionary.to_pylist(), lambda domain: is_relay(f"@{domain}"))
+        self.relay = relays[known.indices.to_numpy()]
 
 
 def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("email", _EmailFacts)
+    facts = column.fact("email", lambda values: _EmailFacts(column.arrow))
     answers = np.full(len(left), number_of("email", "different"), dtype=np.int8)
     equal = left == right
     answers[equal] = np.where(
@@ -197,15 +231,14 @@ def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
 
 
 class _PhoneFacts:
-    def __init__(self, values: Sequence[str]) -> None:
-        self.texts = _objects(values)
-        self.whole = _flags(values, lambda value: value[0] == "+")
-        self.start = number_values(value[:COUNTRY_PART] for value in values)
-        self.length = _lengths(values)
+    def __init__(self, numbers: pa.Array) -> None:
+        self.whole = pc.starts_with(numbers, "+").to_numpy(zero_copy_only=False)
+        self.start = number_values(pc.utf8_slice_codeunits(numbers, 0, COUNTRY_PART))
+        self.length = _lengths(numbers)
 
 
 def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("phone", _PhoneFacts)
+    facts = column.fact("phone", lambda values: _PhoneFacts(column.arrow))
     answers = np.full(len(left), number_of("phone", "different"), dtype=np.int8)
     equal = left == right
     answers[equal] = number_of("phone", "exact")
@@ -213,7 +246,7 @@ def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
     near = ~equal & (answers != SILENT) & (facts.start[left] == facts.start[right])
     near &= np.abs(facts.length[left] - facts.length[right]) <= 1
     places = np.flatnonzero(near)
-    answers[places[_within(facts.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[places[_within(column.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
     return answers
 
 
@@ -222,26 +255,52 @@ def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
 
 class _DateFacts:
     def __init__(self, values: Sequence[str]) -> None:
-        self.year = np.fromiter((int(value[:4]) for value in values), dtype=np.int32, count=len(values))
-        self.day = number_values(value[5:] for value in values)
+        digits = "".join(value.replace("-", "") for value in values)
+        self.digits = np.frombuffer(digits.encode(), dtype=np.uint8).reshape(-1, 8)
+        self.year, self.month, self.day = (
+            np.fromiter((int(value[part]) for value in values), dtype=np.int32, count=len(values))
+            for part in (slice(0, 4), slice(5, 7), slice(8, 10))
+        )
         self.ordinal = np.array(list(values), dtype="datetime64[D]").astype(np.int64)
-        self.new_year = _flags(values, lambda value: value.endswith("-01-01"))
+        self.new_year = (self.month == 1) & (self.day == 1)
+
+
+# Digits that stand side by side in YYYY-MM-DD, by their place among the eight.
+_SIDE_BY_SIDE = ((0, 1), (1, 2), (2, 3), (4, 5), (6, 7))
 
 
 def _screen_dates(column: Column, left: Codes, right: Codes) -> Answers:
-    """Of two years only a slip in the year or a few weeks between them can bring two dates together."""
+    """Nothing of a date is left to the scalar function: its parts are numbers."""
     facts = column.fact("birth_date", _DateFacts)
+    apart = np.abs(facts.ordinal[left] - facts.ordinal[right])
+    equal_parts = [part[left] == part[right] for part in (facts.year, facts.month, facts.day)]
+    same_year = equal_parts[0]
     answers = np.full(len(left), number_of("birth_date", "different"), dtype=np.int8)
-    near = (facts.year[left] == facts.year[right]) | (facts.day[left] == facts.day[right])
-    near |= np.abs(facts.ordinal[left] - facts.ordinal[right]) <= FEW_WEEKS
-    answers[near] = UNDECIDED
-    equal = left == right
-    answers[equal] = np.where(
-        facts.new_year[left[equal]],
+    near = (apart <= FEW_WEEKS) | (sum(part.astype(np.int8) for part in equal_parts) == 2)
+    answers[near] = number_of("birth_date", "near")
+    places = np.flatnonzero(near)
+    slipped = places[(apart[places] == 1) | _one_slip(facts.digits, left[places], right[places])]
+    answers[slipped] = number_of("birth_date", "close")
+    swapped = same_year & (facts.month[left] == facts.day[right]) & (facts.day[left] == facts.month[right])
+    answers[swapped] = number_of("birth_date", "swapped")
+    answers[same_year & (facts.new_year[left] | facts.new_year[right])] = number_of("birth_date", "year")
+    answers[apart == 0] = np.where(
+        facts.new_year[left[apart == 0]],
         number_of("birth_date", "placeholder"),
         number_of("birth_date", "exact"),
     )
     return answers
+
+
+def _one_slip(digits: npt.NDArray[np.uint8], left: Codes, right: Codes) -> Mask:
+    """Whether one digit differs, or two side by side changed places."""
+    ones, others = digits[left], digits[right]
+    wrong = (ones != others).sum(axis=1)
+    found: Mask = wrong == 1
+    for one, other in _SIDE_BY_SIDE:
+        changed = (ones[:, one] == others[:, other]) & (ones[:, other] == others[:, one])
+        found |= (wrong == 2) & changed & (ones[:, one] != others[:, one])
+    return found
 
 
 # External id, handle, company, extra columns
@@ -292,17 +351,14 @@ def _screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
 def _maybe_near(
     texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp]
 ) -> Mask:
-    """Which pairs `is_near` or `is_alike` could hold of.
-
-    With a cutoff a similarity of just as much may come out as none, so the cutoff lies a little lower.
-    """
+    """Which pairs `is_near` or `is_alike` could hold of."""
     if not len(places):
         return np.zeros(0, dtype=np.bool_)
     low, high, inverse = _distinct(left[places], right[places])
     ones, others = list(texts[low]), list(texts[high])
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
     alike = process.cpdist(
-        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - SLACK, dtype=np.float64
+        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - ROUNDING, dtype=np.float64
     )
     found: Mask = slips | (alike > 0)
     return found[inverse]
@@ -313,16 +369,21 @@ def _maybe_near(
 
 def _may_be_swapped(column: Column, left: Codes, right: Codes) -> Mask:
     """Whether one part of the one name is a part of the other at the other place."""
-    words: dict[str, int] = {}
-    given, family = (_words_of(column.part(name), words) for name in ("given", "family"))
+    given, family = column.fact("words", lambda values: _shared_words(column))
     one = (given[left] == family[right]) & (given[left] >= 0)
     other = (family[left] == given[right]) & (family[left] >= 0)
     found: Mask = one | other
     return found
 
 
+def _shared_words(column: Column) -> tuple[Codes, Codes]:
+    """Each name's given and family part as numbers of one kind; -1 for none."""
+    words: dict[str, int] = {}
+    given, family = (_words_of(column.part(name), words) for name in ("given", "family"))
+    return given, family
+
+
 def _words_of(part: Part, words: dict[str, int]) -> Codes:
-    """Each value's text as a number that given and family names share; -1 for none."""
     own = np.array([words.setdefault(text, len(words)) for text in part.texts] + [-1], dtype=np.int32)
     found: Codes = own[part.codes]
     return found
@@ -341,14 +402,22 @@ def _settle_part(field: str, part: Part, left: Codes, right: Codes) -> Answers:
 
 
 class _WordFacts:
-    """Of names of one word: what two of them must share to be more than different."""
+    """What is known of names: those of one word, how they sound and begin, and what they may stand for."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = _objects(texts)
         self.one_word = _flags(texts, lambda text: " " not in text and len(text) > 1)
-        self.sound = _numbers_of(texts, sound_of)
+        sounds = [sound_of(text) for text in texts]
+        self.sound = number_values(sounds)
+        self.heard = _lengths(sounds) >= SHORTEST_SOUND
         self.head = number_values(text[:2] for text in texts)
+        self.feminine = _flags(texts, lambda text: text.endswith("a"))
         self.forms = np.fromiter(map(_forms_mask, texts), dtype=np.uint64, count=len(texts))
+
+    def begin_alike(self, left: Codes, right: Codes) -> Mask:
+        """Whether the first two letters are the same."""
+        found: Mask = self.head[left] == self.head[right]
+        return found
 
 
 def _forms_mask(text: str) -> int:
@@ -361,28 +430,68 @@ def _forms_mask(text: str) -> int:
 
 def _screen_given(part: Part, left: Codes, right: Codes) -> Answers:
     facts = part.fact("words", _WordFacts)
-    answers = _screen_words(facts, left, right, _GIVEN_DIFFERENT)
-    answers[(facts.forms[left] & facts.forms[right]) != 0] = UNDECIDED
+    answers = _screen_words(facts, left, right, "given_name")
+    may_shorten = facts.begin_alike(left, right) & (answers >= _GIVEN_FAR)
+    answers[may_shorten | ((facts.forms[left] & facts.forms[right]) != 0)] = UNDECIDED
     answers[(left == right) & facts.one_word[left]] = number_of("given_name", "exact")
     return answers
 
 
 def _screen_family(part: Part, left: Codes, right: Codes) -> Answers:
     facts = part.fact("words", _WordFacts)
-    answers = _screen_words(facts, left, right, _FAMILY_DIFFERENT)
+    answers = _screen_words(facts, left, right, "family_name")
+    may_be_gendered = facts.begin_alike(left, right) & (facts.feminine[left] | facts.feminine[right])
+    answers[may_be_gendered] = UNDECIDED
     answers[left == right] = number_of("family_name", "exact")
     return answers
 
 
-def _screen_words(facts: _WordFacts, left: Codes, right: Codes, different: int) -> Answers:
-    """Single words that neither begin, sound nor look alike are different; all others are undecided."""
-    answers = np.full(len(left), different, dtype=np.int8)
+def _screen_words(facts: _WordFacts, left: Codes, right: Codes, field: str) -> Answers:
+    """Of single words: close when one slip or one sound makes them one, far when they look alike."""
+    answers = np.full(len(left), number_of(field, "different"), dtype=np.int8)
     plain = facts.one_word[left] & facts.one_word[right]
-    alike = (facts.sound[left] == facts.sound[right]) | (facts.head[left] == facts.head[right])
-    answers[~plain | alike] = UNDECIDED
-    places = np.flatnonzero(answers == different)
-    answers[places[_maybe_near(facts.texts, left, right, places)]] = UNDECIDED
+    places = np.flatnonzero(plain & (left != right))
+    near, alike = _likeness(facts.texts, left[places], right[places])
+    answers[places[alike]] = number_of(field, "far")
+    answers[places[near]] = number_of(field, "close")
+    answers[plain & facts.heard[left] & (facts.sound[left] == facts.sound[right])] = number_of(field, "close")
+    answers[~plain] = UNDECIDED
     return answers
+
+
+def _likeness(texts: npt.NDArray[np.object_], left: Codes, right: Codes) -> tuple[Mask, Mask]:
+    """What `is_near` and `is_alike` say of pairs of words."""
+    if not len(left):
+        nothing = np.zeros(0, dtype=np.bool_)
+        return nothing, nothing
+    low, high, inverse = _distinct(left, right)
+    ones, others = texts[low].tolist(), texts[high].tolist()
+    slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
+    jaro = process.cpdist(
+        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - ROUNDING, dtype=np.float64
+    )
+    near, alike = _near_and_alike(ones, others, slips, jaro)
+    for place in np.flatnonzero(_on_the_edge(jaro)):
+        near[place], alike[place] = is_near(ones[place], others[place]), is_alike(ones[place], others[place])
+    return near[inverse], alike[inverse]
+
+
+def _near_and_alike(
+    ones: Sequence[str], others: Sequence[str], slips: npt.NDArray[np.uint8], jaro: npt.NDArray[np.float64]
+) -> tuple[Mask, Mask]:
+    one, other = _lengths(ones), _lengths(others)
+    shorter, apart = np.minimum(one, other), np.abs(one - other)
+    same_start = _flags(list(zip(ones, others, strict=True)), lambda pair: pair[0][0] == pair[1][0])
+    near: Mask = slips <= np.where(shorter >= LONG_WORD, 2, 1)
+    near |= (shorter >= 5) & same_start & (jaro >= NEAR)
+    near &= (shorter >= SHORTEST_NEAR) & (apart <= 2)
+    alike: Mask = (jaro >= ALIKE) | ((shorter >= SHORTEST_ALIKE) & (slips <= 2))
+    return near, alike
+
+
+def _on_the_edge(jaro: npt.NDArray[np.float64]) -> Mask:
+    found: Mask = (np.abs(jaro - ALIKE) <= 2 * ROUNDING) | (np.abs(jaro - NEAR) <= 2 * ROUNDING)
+    return found
 
 
 # Address
@@ -401,6 +510,12 @@ class _AddressFacts:
             [core != text for core, text in zip(cores, street.texts, strict=True)], dtype=np.bool_
         )
         self.postcodes, self.cities = _objects(self.postcode.texts), _objects(self.city.texts)
+        self.house, self.country = column.part("house"), column.part("country").codes
+        doors = [text.rstrip("abcdefgh") for text in self.house.texts]
+        numbers: dict[str, int] = {"": -1}
+        self.number = np.array(
+            [numbers.setdefault(text, len(numbers)) for text in doors] + [-1], dtype=np.int32
+        )
 
     def streets_alike(self, left: Codes, right: Codes) -> Mask:
         ones, others = self.street[left], self.street[right]
@@ -435,6 +550,14 @@ class _AddressFacts:
         differ[places[_within(self.postcodes, ones, others, places, OSA.distance, 1)]] = False
         return differ
 
+    def houses_agree(self, left: Codes, right: Codes) -> Mask:
+        """Whether both house numbers are known and one, an entrance's letter aside."""
+        ones, others = self.house.codes[left], self.house.codes[right]
+        known = (ones >= 0) & (others >= 0)
+        same_number = (self.number[ones] == self.number[others]) & (self.number[ones] >= 0)
+        found: Mask = known & ((ones == others) | same_number)
+        return found
+
     def same_postcode(self, left: Codes, right: Codes) -> Mask:
         """Whether both postcodes are known and equal."""
         ones = self.postcode.codes[left]
@@ -443,13 +566,36 @@ class _AddressFacts:
 
 
 def _screen_addresses(column: Column, left: Codes, right: Codes) -> Answers:
+    """Nothing of an address is left to the scalar function: its parts are numbers."""
     facts = column.fact("address", lambda values: _AddressFacts(column))
-    answers = _nothing_known(len(left))
-    streets = np.flatnonzero((facts.street[left] >= 0) & (facts.street[right] >= 0))
-    elsewhere = streets[~facts.streets_alike(left[streets], right[streets])]
+    answers = np.empty(len(left), dtype=np.int8)
+    both_streets = (facts.street[left] >= 0) & (facts.street[right] >= 0)
+    streets, no_street = np.flatnonzero(both_streets), np.flatnonzero(~both_streets)
+    alike = facts.streets_alike(left[streets], right[streets])
+    one_street, elsewhere = streets[alike], streets[~alike]
     answers[elsewhere] = _towns_of_other_streets(facts, left[elsewhere], right[elsewhere])
-    no_street = np.flatnonzero((facts.street[left] < 0) | (facts.street[right] < 0))
     answers[no_street] = _towns_alone(facts, left[no_street], right[no_street])
+    answers[one_street] = _doors_of_one_street(facts, left[one_street], right[one_street])
+    return answers
+
+
+def _doors_of_one_street(facts: _AddressFacts, left: Codes, right: Codes) -> Answers:
+    """Of one street name: in one town or not, and at one door or not."""
+    agree, codes_differ = facts.cities_agree(left, right), facts.postcodes_differ(left, right)
+    codes = (facts.postcode.codes[left] >= 0) & (facts.postcode.codes[right] >= 0)
+    cities = (facts.city.codes[left] >= 0) & (facts.city.codes[right] >= 0)
+    same_place = (codes & ~codes_differ) | agree
+    one, other = facts.country[left], facts.country[right]
+    towns_differ = ((one >= 0) & (other >= 0) & (one != other)) | (cities & ~same_place)
+    answers = np.full(len(left), number_of("address", "street"), dtype=np.int8)
+    doors = facts.houses_agree(left, right)
+    answers[doors & same_place] = number_of("address", "house")
+    answers[doors & ~codes & ~cities] = number_of("address", "likely_house")
+    towns = _towns_alone(facts, left, right)
+    unplaced = ~doors & ~same_place & (towns != SILENT)
+    answers[unplaced] = towns[unplaced]
+    others = _towns_of_other_streets(facts, left[towns_differ], right[towns_differ])
+    answers[towns_differ] = others
     return answers
 
 

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-ALIKE = 0.8  # Jaro–Winkler similarity
+# Jaro–Winkler similarities from which on words are near, or look alike from afar.
+NEAR, ALIKE = 0.94, 0.8
+SHORTEST_NEAR, SHORTEST_ALIKE = 4, 6
+# Words of so many letters may have two slips.
+LONG_WORD = 8
 
 
 class Outcome(NamedTuple):
@@ -24,16 +28,16 @@ def is_one_slip(left: str, right: str) -> bool:
 def is_near(left: str, right: str) -> bool:
     """Tell whether two words differ by typing: one slip in four letters or more, two in eight or more."""
     shorter = min(len(left), len(right))
-    if shorter < 4 or abs(len(left) - len(right)) > 2:
+    if shorter < SHORTEST_NEAR or abs(len(left) - len(right)) > 2:
         return False
-    slips = 2 if shorter >= 8 else 1
+    slips = 2 if shorter >= LONG_WORD else 1
     if OSA.distance(left, right, score_cutoff=slips) <= slips:
         return True
-    return shorter >= 5 and left[0] == right[0] and JaroWinkler.similarity(left, right) >= 0.94
+    return shorter >= 5 and left[0] == right[0] and JaroWinkler.similarity(left, right) >= NEAR
 
 
 def is_alike(left: str, right: str) -> bool:
     """Tell whether two words look alike from afar: typed wrongly more than once, or two similar words."""
     if JaroWinkler.similarity(left, right) >= ALIKE:
         return True
-    return min(len(left), len(right)) >= 6 and OSA.distance(left, right, score_cutoff=2) <= 2
+    return min(len(left), len(right)) >= SHORTEST_ALIKE and OSA.distance(left, right, score_cutoff=2) <= 2

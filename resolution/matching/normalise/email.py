@@ -7,6 +7,8 @@ import unicodedata
 from functools import lru_cache
 
 import idna
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from resolution.matching.normalise import junk
 from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, Canonical, clean_text, word_set
@@ -101,3 +103,20 @@ def is_shared_mailbox(address: str) -> bool:
     """Tell whether several people read a mailbox: a role (info@) or a family's."""
     local = address.partition("@")[0]
     return local.rstrip("0123456789") in ROLE_LOCAL_PARTS or bool(_FAMILY.search(local))
+
+
+def local_parts(addresses: pa.Array) -> pa.Array:
+    """What stands before the @ of canonical addresses."""
+    return pc.replace_substring_regex(addresses, "@[^@]*$", "")
+
+
+def domains(addresses: pa.Array) -> pa.Array:
+    """What stands behind the @ of canonical addresses."""
+    return pc.replace_substring_regex(addresses, "^.*@", "")
+
+
+def are_shared_mailboxes(locals_: pa.Array) -> pa.Array:
+    """Tell which local parts `is_shared_mailbox` holds of, many at once."""
+    bare = pc.utf8_rtrim(locals_, "0123456789")
+    roles = pc.is_in(bare, value_set=pa.array(sorted(ROLE_LOCAL_PARTS), pa.string()))
+    return pc.or_(roles, pc.match_substring_regex(locals_, _FAMILY.pattern))

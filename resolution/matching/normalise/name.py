@@ -137,19 +137,16 @@ def core_family(family: str) -> str:
     return "".join(kept or family.split())
 
 
-_SOUND_RULES = (
-    (re.compile("schtsch|shch|tsch|tch|sch|sh|ch|cz|sz|zh|rz"), "x"),
-    (re.compile("ph|pf|v|w"), "f"),
-    (re.compile("ck|qu|q|c|g|kh"), "k"),
-    (re.compile("ks"), "x"),
-    (re.compile("tz|ts|z"), "s"),
-    (re.compile("dt|th|d"), "t"),
-    (re.compile("b"), "p"),
-    (re.compile("m"), "n"),
-    (re.compile("[aeiouyjh ]"), ""),
-    (re.compile(r"(.)\1+"), r"\1"),
-)
-_VOWEL = re.compile("^[aeiouyj]")
+# Letters that are heard as one, longer groups first; then what single consonants sound like.
+_GROUPS = (
+    ("schtsch", "x"), ("shch", "x"), ("tsch", "x"), ("tch", "x"), ("sch", "x"), ("sh", "x"), ("ch", "x"),
+    ("cz", "x"), ("sz", "x"), ("zh", "x"), ("rz", "x"), ("ph", "f"), ("pf", "f"), ("ck", "k"), ("qu", "k"),
+    ("kh", "k"), ("tz", "s"), ("ts", "s"), ("dt", "t"), ("th", "t"),
+)  # fmt: skip
+_CONSONANTS = str.maketrans("vwqcgzdbm", "ffkkkstpn")
+_UNHEARD = str.maketrans("", "", "aeiouyjh ")
+_VOWELS = tuple("aeiouyj")
+_REPEATED = re.compile(r"(.)\1+")
 
 
 @lru_cache(CACHED_VALUES)
@@ -157,7 +154,9 @@ def sound_of(name: str) -> str:
     """Reduce a canonical name to the consonants one hears, so that spellings of several languages meet."""
     if not name.isascii():
         return name
-    head = "a" if _VOWEL.match(name) else ""
-    for pattern, replacement in _SOUND_RULES:
-        name = pattern.sub(replacement, name)
-    return head + name
+    head = "a" if name.startswith(_VOWELS) else ""
+    for group, sound in _GROUPS:
+        if group in name:
+            name = name.replace(group, sound)
+    name = name.translate(_CONSONANTS).replace("ks", "x").translate(_UNHEARD)
+    return head + _REPEATED.sub(r"\1", name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from resolution.batch.column_content import field_by_content
-from resolution.batch.columns import FIELDS, field_by_name, map_columns
+from resolution.batch.columns import FIELDS, extra_by_name, field_by_name, map_columns
 from resolution.errors import InvalidInput
 
 
@@ -37,6 +37,36 @@ class TestNames:
     def test_of_fields_name_themselves(self) -> None:
         assert [field_by_name(field) for field in FIELDS] == list(FIELDS)
 
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [
+            (["Nom", "Prénom"], ["family_name", "given_name"]),
+            (["Nom", "email"], ["name", "email"]),
+            (["Vorname", "Name"], ["given_name", "family_name"]),
+            (["Nome", "Cognome"], ["given_name", "family_name"]),
+            (["Nombre", "Apellidos"], ["given_name", "family_name"]),
+            (["Nombre", "Teléfono móvil"], ["name", "phone"]),
+            (["rec_id", "Kundennummer"], ["record_id", "external_id"]),
+            (["N° client", "id"], ["external_id", "record_id"]),
+            (["Straße und Hausnummer", "Ort"], ["address", "city"]),
+            (["cust_fname", "surname_1"], ["given_name", "family_name"]),
+            (["contact_email_1", "home_phone"], ["email", "phone"]),
+            (["Förnamn", "Efternamn", "E-post"], ["given_name", "family_name", "email"]),
+            (["Sukunimi", "Puhelinnumero"], ["family_name", "phone"]),
+            (["Фамилия", "Имя", "Дата рождения"], ["family_name", "given_name", "birth_date"]),
+            (["nino", "addrCity"], ["external_id", "city"]),
+        ],
+    )  # fmt: skip
+    def test_are_understood_beside_each_other(self, names: list[str], expected: list[str]) -> None:
+        assert fields(names) == expected
+
+    @pytest.mark.parametrize(
+        ("header", "name"),
+        [("Geburtsort", "birth_place"), ("yob", "birth_year"), ("Gender", "sex"), ("email", ""), ("x", "")],
+    )
+    def test_say_what_else_of_a_person_they_speak_of(self, header: str, name: str) -> None:
+        assert extra_by_name(header) == name
+
 
 class TestContent:
     @pytest.mark.parametrize(
@@ -50,6 +80,8 @@ class TestContent:
             (["red", "blue", "green"], ""),
             (["10234567", "10234568", "10234569"], ""),
             (["a@b.example"], ""),
+            (["19500102", "19810506", "20010910"], "birth_date"),
+            ([f"{number}000" for number in range(30, 60)] * 2, ""),
         ],
     )
     def test_speaks_where_the_name_does_not(self, values: list[str], field: str) -> None:

@@ -48,7 +48,10 @@ def pairs_by_text_keys(profiles: list[Profile]) -> set[tuple[int, int]]:
         for key in {key for keys in blocking_keys(profile).values() for key in keys}:
             blocks[key].append(row)
     return {
-        pair for key, rows in blocks.items() if len(rows) < block_limit(key) for pair in combinations(rows, 2)
+        pair
+        for key, rows in blocks.items()
+        if len(rows) <= block_limit(key)
+        for pair in combinations(rows, 2)
     }
 
 

@@ -64,7 +64,7 @@ def _person(rng: random.Random, number: int) -> dict[str, Any]:
         "city": rng.choice([*TOWNS, "", "n/a"]),
         "country": rng.choice(["DE", "us", "United Kingdom", "", "Nowhere"]),
         "company": rng.choice(["Acme GmbH & Co. KG", "", "unknown"]),
-        "external_id": rng.choice([f"LC{number % 90}", "", f"crm:{number}", "N 12", "na"]),
+        "external_id": rng.choice([f"LC{number % 90}", "", f"crm:{number}", f"N {number}", "na"]),
         "handle": rng.choice([f"@{given}", "", "no one"]),
     }
     return {field: value or None for field, value in record.items()}

@@ -22,9 +22,9 @@ def fails(_value: int) -> int:
 
 class TestSpread:
     @pytest.fixture(autouse=True)
-    def _two_processors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _twoprocessors(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(spread_module, "FEWEST_SPREAD", 100)
-        monkeypatch.setattr(spread_module, "_processors", lambda: 2)
+        monkeypatch.setattr(spread_module, "processors", lambda: 2)
 
     def test_many_values_keep_their_order(self) -> None:
         assert list(spread(str, range(1001))) == [str(number) for number in range(1001)]

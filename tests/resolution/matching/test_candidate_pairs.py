@@ -19,25 +19,19 @@ from resolution.types import Address, Name, Profile
 from tests.resolution.matching.canonical import make_profiles
 
 seeds = st.integers(0, 1 << 32)
-SMALL_BLOCKS = {"MAX_BLOCK": 3, "MAX_RARE_BLOCK": 2}
 
 
 @pytest.fixture
 def small_blocks() -> Iterator[None]:
     """Limits that a handful of profiles can pass."""
+    rules = tuple(
+        replace(rule, most=2 + place % 2, most_finer=2) for place, rule in enumerate(RULES.values())
+    )
+    limits = {kind.prefix: kind.most for rule in rules for kind in rule.combinations()}
     with pytest.MonkeyPatch.context() as patch:
-        shrink_blocks(patch)
+        patch.setattr(blocking, "_RULES", rules)
+        patch.setattr(blocking, "LIMITS", limits)
         yield
-
-
-def shrink_blocks(patch: pytest.MonkeyPatch) -> None:
-    for name, most in SMALL_BLOCKS.items():
-        patch.setattr(blocking, name, most)
-    rules = [
-        replace(rule, most=SMALL_BLOCKS["MAX_RARE_BLOCK" if rule.most < 50 else "MAX_BLOCK"])
-        for rule in RULES.values()
-    ]
-    patch.setattr(blocking, "_RULES", tuple(rules))
 
 
 def joined_as_text(profiles: Sequence[Profile]) -> set[tuple[int, int]]:
@@ -46,7 +40,7 @@ def joined_as_text(profiles: Sequence[Profile]) -> set[tuple[int, int]]:
     for row, profile in enumerate(profiles):
         for key in {key for keys in blocking_keys(profile).values() for key in keys}:
             blocks[key].append(row)
-    small = (rows for key, rows in blocks.items() if len(rows) < block_limit(key))
+    small = (rows for key, rows in blocks.items() if len(rows) <= block_limit(key))
     return {pair for rows in small for pair in combinations(rows, 2)}
 
 

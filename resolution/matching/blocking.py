@@ -82,10 +82,10 @@ class Rule:
     most_finer: int = MAX_BLOCK
 
     def combinations(self) -> Iterator[Combination]:
-        """The coarse key, then each finer one."""
+        """The coarse key, then each finer one, with one plus more each: what they hold may read alike."""
         yield Combination(self.prefix, self.tokens, self.most)
-        for token in self.finer:
-            yield Combination(f"{self.prefix}+", (*self.tokens, token), self.most_finer)
+        for place, token in enumerate(self.finer, 1):
+            yield Combination(self.prefix + "+" * place, (*self.tokens, token), self.most_finer)
 
 
 class Combination(NamedTuple):
@@ -512,14 +512,10 @@ class _Tokens:
 def _token_column(token: Token, column: Column) -> _Tokens:
     """Give every row the tokens of its values."""
     numbered = token.numbers(column) if token.numbers else [_numbered(token, column)]
-    rows = [column.owners] * len(numbered)
-    found = [entry.codes[column.codes] for entry in numbered]
-    if len(numbered) > 1:
-        owners, codes = np.concatenate(rows), np.concatenate(found)
-        order = np.argsort(owners, kind="stable")
-        rows, found = [owners[order]], [codes[order]]
-    filled = found[0] >= 0
-    tokens = rows[0][filled], found[0][filled], numbered[0].size
+    rows = np.repeat(column.owners, len(numbered))
+    found = np.stack([entry.codes[column.codes] for entry in numbered], axis=1).ravel()
+    filled = found >= 0
+    tokens = rows[filled], found[filled], numbered[0].size
     if column.single and len(numbered) == 1:
         return _Tokens(*tokens, single=True)
     return _first_ones(*tokens)

@@ -9,7 +9,7 @@ so in `why`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
 
@@ -25,6 +25,7 @@ MOST_CROSS_PAIRS = 144
 SPARSE_BELOW = 0.5
 # Up to this many customers that hang together, all their pairs are scored at once.
 MOST_AT_ONCE = 24
+JUDGED = "were judged different people"
 
 # The scores of pairs of keys, in any order.
 ScoreMany = Callable[[Sequence[tuple[str, str]]], Iterable[PairScore]]
@@ -37,17 +38,21 @@ def group_customers(
     *,
     policy: Policy,
     score: ScoreMany,
-    different: Collection[frozenset[str]] = (),
+    different: Container[frozenset[str]] = (),
+    apart_because: str = JUDGED,
 ) -> list[Group]:
     """Group customers by their scored pairs; the same pairs in any order give the same groups.
 
     A group of several members with an empty `why` may be merged; with a `why` it goes to review whole. A
     group may be of one member that only carries `questions`: pairs across groups for a person to settle,
     the strongest for each two groups, each on the group of its smaller key. `score` gives the weights of
-    pairs that `scores` left out; `different` holds the pairs of keys that a person judged different.
+    pairs that `scores` left out; `different` holds the pairs of keys that may not become one, such as those
+    that a person judged different, and `apart_because` says so.
     """
     ranked = sorted(scores, key=_rank)
-    bench = _Bench({pair_of(pair): pair for pair in reversed(ranked)}, policy, score, frozenset(different))
+    bench = _Bench(
+        {pair_of(pair): pair for pair in reversed(ranked)}, policy, score, different, apart_because
+    )
     edges = [
         edge for edge in ranked if band_of(policy, edge) in LINKING and pair_of(edge) not in bench.different
     ]
@@ -73,14 +78,14 @@ def connected_rows(count: int, left: Rows, right: Rows) -> Rows:
     """Give each of `count` rows the smallest row that pairs connect it with, directly or over others."""
     labels = np.arange(count)
     while True:
-        before = labels.copy()
-        smaller = np.minimum(labels[left], labels[right])
-        np.minimum.at(labels, left, smaller)
-        np.minimum.at(labels, right, smaller)
+        ours, theirs = labels[left], labels[right]
+        apart = ours != theirs
+        if not apart.any():
+            return labels
+        left, right = left[apart], right[apart]
+        np.minimum.at(labels, np.maximum(ours, theirs)[apart], np.minimum(ours, theirs)[apart])
         while not np.array_equal(labels, labels[labels]):
             labels = labels[labels]
-        if np.array_equal(labels, before):
-            return labels
 
 
 def _inner_pairs(members: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -108,7 +113,8 @@ class _Bench:
     known: dict[frozenset[str], PairScore]
     policy: Policy
     score: ScoreMany
-    different: frozenset[frozenset[str]]
+    different: Container[frozenset[str]]
+    apart_because: str
     cluster_of: dict[str, _Cluster] = field(default_factory=dict)
 
     def cluster(self, key: str) -> _Cluster:
@@ -150,7 +156,7 @@ class _Bench:
         """Why two groups may not become one; empty when they may."""
         judged = self.judged_apart(left, right)
         if judged:
-            return f"{judged[0]} and {judged[1]} were judged different people"
+            return f"{judged[0]} and {judged[1]} {self.apart_because}"
         pairs = self.pairs(islice(_crossing(left, right), MOST_CROSS_PAIRS))
         for pair in pairs:
             if pair.hard_conflict:
@@ -159,7 +165,7 @@ class _Bench:
         return "" if mean >= 0 else f"on the whole the members speak against it (mean weight {mean:.1f})"
 
     def judged_apart(self, left: _Cluster, right: _Cluster) -> tuple[str, str] | None:
-        """The first pair across two groups that a person judged different; looks at every pair."""
+        """The first pair across two groups that may not become one; looks at every pair."""
         if not self.different:
             return None
         apart = (keys for keys in _crossing(left, right) if frozenset(keys) in self.different)
@@ -177,12 +183,12 @@ class _Bench:
         reasons = list(dict.fromkeys(cluster.cuts)) if len(members) > 1 else []
         if len(members) > 1:
             reasons += self.weak_points(members)
-        return Group(members, tuple(sorted(cluster.edges, key=_rank)), asked, _sentence(reasons))
+        return Group(members, tuple(sorted(cluster.edges, key=_rank)), asked, held_back(reasons))
 
     def weak_points(self, members: tuple[str, ...]) -> Iterator[str]:
         """What makes a group doubtful though every join was allowed."""
         if len(members) > LARGE_GROUP:
-            yield f"it is large ({len(members)} customers)"
+            yield too_large(len(members))
             return
         supported = self.supported_pairs(members)
         possible = len(members) * (len(members) - 1) // 2
@@ -244,5 +250,11 @@ def _smallest(group: Group) -> str:
     return group.members[0]
 
 
-def _sentence(reasons: list[str]) -> str:
+def too_large(members: int) -> str:
+    """Why a group of so many is doubtful."""
+    return f"it is large ({members} customers)"
+
+
+def held_back(reasons: list[str]) -> str:
+    """Say in a sentence why a group waits for a person; empty when it does not."""
     return f"Held back: {'; '.join(reasons)}." if reasons else ""

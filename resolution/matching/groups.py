@@ -1,23 +1,32 @@
 """Scored rows of a table to clusters: what plainly holds together at once, the rest as `clusters` does.
 
 A group whose pairs all speak for it can only become one cluster, whatever the order, so arrays settle it.
-Only groups with a pair that is missing or speaks against it are looked at one by one.
+Large groups, and those with a pair that is missing or speaks against it, are looked at one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from resolution.matching.clusters import MOST_AT_ONCE, connected_rows, group_customers
+from resolution.matching.clusters import (
+    LARGE_GROUP,
+    MOST_AT_ONCE,
+    connected_rows,
+    group_customers,
+    held_back,
+    too_large,
+)
+from resolution.matching.comparisons.external_id import system_of
 from resolution.matching.decide import Policy
-from resolution.matching.kernel import Floats, score_rows
+from resolution.matching.kernel import Floats, hard_conflict, score_rows
 from resolution.matching.model import MatchModel
 from resolution.matching.table import ProfileTable, Rows
-from resolution.types import Group, PairScore
+from resolution.types import Group, PairScore, Profile
 
 Mask = npt.NDArray[np.bool_]
 
@@ -29,7 +38,7 @@ ROW = "#"
 
 @dataclass(frozen=True, eq=False)
 class Links:
-    """Scored pairs of rows: `weight` is log2 odds."""
+    """Scored pairs of rows, each once and its smaller row left: `weight` is log2 odds."""
 
     left: Rows
     right: Rows
@@ -60,21 +69,32 @@ def cluster_rows(
 ) -> Clusters:
     """Cluster the rows of a table by the pairs at or above `threshold`.
 
-    With `sources` (link only) two rows of one source never come together.
+    With `sources` (link only) two rows of one source never come together, nor do rows whose ids of a system
+    that gives a person only one contradict each other.
     """
     count = len(table)
+    bars = _Bars(model, table, sources)
     linked = links.of(links.weight >= threshold)
+    linked = linked.of(~bars.between(linked.left, linked.right))
     components = connected_rows(count, linked.left, linked.right)
     inner = links.of(components[links.left] == components[links.right])
     inner = inner.and_also(_score_missing(model, table, components, inner))
-    whole = _whole(components, inner, sources)
+    whole = _whole(components, inner, bars)
     labels = np.where(whole[components], components, np.arange(count))
-    doubtful: list[tuple[tuple[int, ...], str]] = []
-    for group, members in _regroup(components, inner, whole, threshold, sources):
+    doubtful = list(_large_ones(components, whole))
+    for group, members in _regroup(components, inner, whole, threshold, bars):
         labels[list(members)] = members[0]
         if group.why:
             doubtful.append((members, group.why))
     return Clusters(labels, tuple(doubtful), cut=_cut(components, labels, whole))
+
+
+def _large_ones(components: Rows, whole: Mask) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Groups that hold together and are so large that someone should look."""
+    sizes = np.bincount(components, minlength=len(components))
+    for component in np.flatnonzero(whole & (sizes > LARGE_GROUP)):
+        members = np.flatnonzero(components == component).tolist()
+        yield tuple(members), held_back([too_large(len(members))])
 
 
 def _cut(components: Rows, labels: Rows, whole: Mask) -> int:
@@ -112,20 +132,58 @@ def _pairs_inside(components: Rows) -> Rows:
     return np.concatenate(found)
 
 
-def _whole(components: Rows, inner: Links, sources: Rows | None) -> Mask:
-    """Which components hold together without a doubt: every pair of theirs speaks for it."""
+class _Bars:
+    """What forbids that two rows become one: one source, or ids of which a person has only one.
+
+    Holds the pairs of keys of one source, for which nothing is worked out beforehand.
+    """
+
+    def __init__(self, model: MatchModel, table: ProfileTable, sources: Rows | None) -> None:
+        self.systems, self.sources = model.exclusive_systems, sources
+        self.ids = table.columns["external_id"]
+        counts = [system_of(value) in self.systems for value in self.ids.values] if self.systems else []
+        self.exclusive = np.zeros(len(table), dtype=np.bool_)
+        if counts:
+            self.exclusive[self.ids.owners[np.array(counts)[self.ids.codes]]] = True
+
+    def __contains__(self, pair: object) -> bool:
+        if self.sources is None or not isinstance(pair, frozenset):
+            return False
+        left, right = map(row_of, pair)
+        return bool(self.sources[left] == self.sources[right])
+
+    def between(self, left: Rows, right: Rows) -> Mask:
+        """Which pairs of rows may not become one."""
+        found: Mask = np.zeros(len(left), dtype=np.bool_)
+        if self.sources is not None:
+            found |= self.sources[left] == self.sources[right]
+        for place in np.flatnonzero(self.exclusive[left] & self.exclusive[right]):
+            found[place] |= bool(self.conflict(int(left[place]), int(right[place])))
+        return found
+
+    def conflict(self, left: int, right: int) -> str:
+        """Why the ids of two rows contradict each other; empty when they do not."""
+        if not (self.exclusive[left] and self.exclusive[right]):
+            return ""
+        return hard_conflict(self._profile(left), self._profile(right), self.systems)
+
+    def _profile(self, row: int) -> Profile:
+        codes = self.ids.codes[self.ids.starts[row] : self.ids.starts[row + 1]]
+        return Profile(str(row), external_ids=tuple(self.ids.values[code] for code in codes))
+
+
+def _whole(components: Rows, inner: Links, bars: _Bars) -> Mask:
+    """Which components hold together whatever the order: every pair of theirs speaks for it."""
     count = len(components)
     sizes = np.bincount(components, minlength=count)
-    speaking = inner.weight >= NEUTRAL
-    if sources is not None:
-        speaking &= sources[inner.left] != sources[inner.right]
+    speaking = (inner.weight >= NEUTRAL) & ~bars.between(inner.left, inner.right)
     support = np.bincount(components[inner.left[speaking]], minlength=count)
     found: Mask = support == sizes * (sizes - 1) // 2
     return found
 
 
 def _regroup(
-    components: Rows, inner: Links, whole: Mask, threshold: float, sources: Rows | None
+    components: Rows, inner: Links, whole: Mask, threshold: float, bars: _Bars
 ) -> Iterator[tuple[Group, tuple[int, ...]]]:
     """Agglomerate what is left, all of it in one go; keys are row numbers as `key_of` writes them."""
     open_links = inner.of(~whole[components[inner.left]])
@@ -133,15 +191,17 @@ def _regroup(
         return
     width = len(str(len(components)))
     edges = [
-        PairScore(key_of(left, width), key_of(right, width), weight, ())
+        PairScore(key_of(left, width), key_of(right, width), weight, (), bars.conflict(left, right))
         for left, right, weight in zip(
             open_links.left.tolist(), open_links.right.tolist(), open_links.weight.tolist(), strict=True
         )
     ]
-    apart = _of_one_source(components, whole, sources, width) if sources is not None else frozenset()
     policy = Policy(auto=threshold, sample=threshold, review=min(threshold, NEUTRAL))
-    for group in group_customers(edges, policy=policy, score=_unknown, different=apart):
-        yield group, tuple(int(key.removeprefix(ROW)) for key in group.members)
+    unknown = partial(_unknown, bars)
+    for group in group_customers(
+        edges, policy=policy, score=unknown, different=bars, apart_because="are of one file"
+    ):
+        yield group, tuple(row_of(key) for key in group.members)
 
 
 def key_of(row: int, width: int) -> str:
@@ -149,17 +209,14 @@ def key_of(row: int, width: int) -> str:
     return f"{ROW}{row:0{width}}"
 
 
-def _unknown(pairs: Sequence[tuple[str, str]]) -> list[PairScore]:
+def row_of(key: str) -> int:
+    """Read what `key_of` wrote."""
+    return int(key.removeprefix(ROW))
+
+
+def _unknown(bars: _Bars, pairs: Sequence[tuple[str, str]]) -> list[PairScore]:
     """Pairs of components too large to score whole: nothing speaks for them."""
-    return [PairScore(left, right, NEUTRAL - 1.0, ()) for left, right in pairs]
-
-
-def _of_one_source(components: Rows, whole: Mask, sources: Rows, width: int) -> frozenset[frozenset[str]]:
-    rows = np.flatnonzero(~whole[components])
-    pairs = _pairs_inside(components)
-    left, right = pairs // len(components), pairs % len(components)
-    kept = np.isin(left, rows) & (sources[left] == sources[right])
-    return frozenset(
-        frozenset((key_of(a, width), key_of(b, width)))
-        for a, b in zip(left[kept].tolist(), right[kept].tolist(), strict=True)
-    )
+    return [
+        PairScore(left, right, NEUTRAL - 1.0, (), bars.conflict(row_of(left), row_of(right)))
+        for left, right in pairs
+    ]

@@ -18,6 +18,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 EVEN_ODDS = 0.0
 _SATURATED = 60.0
 _POINTS = 60
+# Above it nothing is in doubt.
+_TOP = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def expected_curve(weights: npt.NDArray[np.floating]) -> tuple[Expected, ...]:
     ordered, precision, recall = expect(weights)
     if not len(ordered):
         return ()
-    steps = np.linspace(ordered[-1], min(ordered[0], 30.0), _POINTS)
+    steps = np.linspace(ordered[-1], max(min(ordered[0], _TOP), ordered[-1]), _POINTS)
     linked = np.searchsorted(-ordered, -steps, side="right")
     found = [
         Expected(float(step), float(precision[place - 1]), float(recall[place - 1]))

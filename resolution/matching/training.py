@@ -17,7 +17,7 @@ rejected, and says so in its notes: a mixture can take one home for one person w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,8 +50,13 @@ BELIEF_NAMES = 2_000.0
 # Fewer records of a value than this tell nothing of how common it is.
 FEWEST_OF_A_VALUE = 5
 MOST_VALUES_KEPT = 20_000
+# What more records than this have is a firm's or nobody's, and says less of one person than other values do.
+MOST_OF_A_PERSON = 12
+SHARED_FIELDS = ("email", "phone", "company")
 # A labelled pair counts for as many that only look like it.
 LABEL_STRENGTH = 20.0
+# Labels that surprise a model more than this many bits each fit a coin better.
+COIN = 1.0
 # A training is believed when it expects this many times the pairs that shipped shares expect.
 CREDIBLE = (0.7, 1.2)
 
@@ -108,7 +113,8 @@ def train(
     """Learn a model from a table and its candidate pairs, starting from what `base` believes.
 
     `labels` are (row, row, is one person). With too few pairs, or where learning contradicts belief, shipped
-    shares are kept, with the table's own frequencies and priors.
+    shares are kept, with the table's own frequencies and priors. Labels that contradict all that is known are
+    left aside.
     """
     rng = np.random.default_rng(seed)
     believed = _believe(base, table)
@@ -126,7 +132,8 @@ def train(
     model = fit_priors(learnt.model(), table, sample, scale)
     facts = {"rules": [entry.rule for entry in learnt.patterns], "rounds": learnt.rounds}
     if labels:
-        return _choose_by_labels(believed, model, table, labels, facts)
+        chosen = _choose_by_labels(believed, model, table, labels, facts)
+        return chosen or _without_labels(train(table, candidates, base=base, seed=seed))
     if refusal := _incredible(believed, model):
         return Trained(believed, "believed", facts | {"notes": [refusal]})
     return Trained(model, "trained", facts | {"notes": []})
@@ -138,14 +145,24 @@ def _choose_by_labels(
     table: ProfileTable,
     labels: Sequence[tuple[int, int, bool]],
     facts: dict[str, Any],
-) -> Trained:
-    """Keep what was learnt unless shipped shares are less surprised by the labels."""
+) -> Trained | None:
+    """Keep what was learnt unless shipped shares are less surprised by the labels; None when a coin is."""
     surprises = [surprise(entry, table, labels) for entry in (believed, model)]
+    if min(surprises) > COIN:
+        return None
     facts = facts | {"labels": len(labels), "surprise_bits": [round(entry, 4) for entry in surprises]}
     if surprises[0] < surprises[1]:
         note = "Learning was rejected: the labels fit the shipped shares better. Shipped shares are used."
         return Trained(believed, "believed", facts | {"notes": [note]})
     return Trained(model, "labels", facts | {"notes": []})
+
+
+def _without_labels(found: Trained) -> Trained:
+    note = (
+        "The labels were left aside: they contradict the records so much that a coin would fit them better."
+        " Look whether yes and no were exchanged."
+    )
+    return replace(found, facts=found.facts | {"notes": [note, *found.facts["notes"]]})
 
 
 def surprise(model: MatchModel, table: ProfileTable, labels: Sequence[tuple[int, int, bool]]) -> float:
@@ -184,7 +201,7 @@ def _believe(base: MatchModel, table: ProfileTable) -> MatchModel:
 
 
 def learn_frequencies(table: ProfileTable, base: MatchModel) -> dict[str, Frequencies]:
-    """Blend the shipped shares of names with the table's own, and count extra columns."""
+    """Blend the shipped shares of names with the table's own, count extra columns and what many share."""
     found = dict(base.frequencies)
     column = table.columns[NAME]
     for name, part in zip(FREQUENCY_FIELDS, map(column.part, ("given", "family")), strict=True):
@@ -194,6 +211,9 @@ def learn_frequencies(table: ProfileTable, base: MatchModel) -> dict[str, Freque
     for name, column in table.columns.items():
         if name.startswith(EXTRA) and len(column.codes):
             found[name] = _count(column)
+    for name in SHARED_FIELDS:
+        if shared := _count_shared(table.columns[name]):
+            found[name] = _beside(shared, base.comparisons[name][0].u)
     return found
 
 
@@ -218,6 +238,19 @@ def _count(column: Column) -> Frequencies:
     rarest = min(FEWEST_OF_A_VALUE / total, 1.0)
     values = {text: count / total for text, count in _common(column.values, counts).items()}
     return Frequencies(values, rarest, rarest)
+
+
+def _count_shared(column: Column) -> dict[str, float]:
+    """The shares of those values that more records have than one person does."""
+    counts = np.bincount(column.codes, minlength=len(column.values))
+    total = float(counts.sum())
+    places = np.flatnonzero(counts > MOST_OF_A_PERSON)
+    return {column.values[place]: float(counts[place] / total) for place in places.tolist()}
+
+
+def _beside(shared: Mapping[str, float], exact: float) -> Frequencies:
+    """Shares of some values, of which the others have that of any two strangers who agree."""
+    return Frequencies({text: max(share, exact) for text, share in shared.items()}, exact, exact)
 
 
 def _sample(pairs: Rows, most: int, rng: np.random.Generator) -> Rows:
@@ -393,7 +426,13 @@ class _Learning:
             )
             for name in self.fields
         }
-        return replace(self.believed, comparisons=comparisons)
+        shared = {
+            name: _beside(self.believed.frequencies[name].values, comparisons[name][0].u)
+            for name in SHARED_FIELDS
+            if name in self.believed.frequencies
+        }
+        frequencies = {**self.believed.frequencies, **shared}
+        return replace(self.believed, comparisons=comparisons, frequencies=frequencies)
 
 
 def _share(value: float) -> float:

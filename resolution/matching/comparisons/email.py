@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rapidfuzz.distance import OSA
 
-from resolution.matching.comparisons.outcome import Outcome, is_one_slip
+from resolution.matching.comparisons.outcome import LONG_WORD, Outcome, is_one_slip
 from resolution.matching.normalise.email import is_relay, is_shared_mailbox
 
 LEVELS = ("exact", "close", "local", "shared", "namelike", "alike", "different")
@@ -41,8 +41,17 @@ def _looks_alike(left: str, right: str) -> bool:
     """A few slips in a long address of somebody's own, the same digits in it."""
     if min(len(left), len(right)) < SHORTEST_ALIKE or _digits(left) != _digits(right):
         return False
-    near = OSA.distance(left, right, score_cutoff=MOST_SLIPS) <= MOST_SLIPS
-    return near and not (is_shared_mailbox(left) or is_shared_mailbox(right))
+    if OSA.distance(left, right, score_cutoff=MOST_SLIPS) > MOST_SLIPS:
+        return False
+    return _locals_alike(left, right) and not (is_shared_mailbox(left) or is_shared_mailbox(right))
+
+
+def _locals_alike(left: str, right: str) -> bool:
+    """The mailbox itself must be recognisable: anna@ and bea@ of one domain are two people."""
+    local, other = left.partition("@")[0], right.partition("@")[0]
+    shorter = min(len(local), len(other))
+    slips = 2 if shorter >= LONG_WORD else 1
+    return shorter >= SHORTEST_TELLING and OSA.distance(local, other, score_cutoff=slips) <= slips
 
 
 def _same_local(local: str, domain: str, other_domain: str) -> Outcome:

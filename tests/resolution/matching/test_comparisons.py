@@ -148,6 +148,9 @@ class TestEmails:
             ("anna.smith@x.de", "anna.smith@y.com", "namelike"),
             ("anna.smith1@x.de", "anna.smith2@x.de", "different"),
             ("info@firm.de", "info@other.com", "different"),
+            ("iwilkinsmn@bush.co", "iwilkinson@bush.com", "alike"),
+            ("anna@smithers.example", "bea@smithers.example", "different"),
+            ("emily.jones@smithers.example", "emma.jones@smithers.example", "different"),
         ],
     )
     def test_levels(self, left: str, right: str, level: str) -> None:

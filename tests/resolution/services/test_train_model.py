@@ -40,7 +40,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def learn(profiles: Iterable[Profile], *, base: MatchModel, seed: int, labels: Any) -> Trained:
         seen.update(profiles=list(profiles), base=base, seed=seed, labels=set(labels))
-        return Trained(base, {"pairs": 7})
+        return Trained(base, facts={"pairs": 7})
 
     monkeypatch.setattr(service, "train_on_profiles", learn)
     return seen

@@ -1,8 +1,9 @@
 """Records that say exactly the same: found first, compared once, put together again at the end.
 
 A record with a hundred thousand copies would fill every block it is in, so that neither the copies nor
-anybody like them would meet. Only the first of each set of copies is blocked; each further one is a candidate
-of the first alone. The score decides as ever: what too many people could say joins nobody.
+anybody like them would meet. Of a set of more than FEW only the first is blocked, and each further one is a
+candidate of the first alone. Smaller sets are compared as any records are. The score decides as ever: what
+too many people could say joins nobody.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from resolution.matching.groups import Clusters, Mask
 from resolution.matching.table import Column, ProfileTable, Rows
 
 Hashes = npt.NDArray[np.uint64]
+
+# So many records that say the same do not crowd others out of their blocks.
+FEW = 8
 
 # Odd numbers that spread bits: those of splitmix64 (Steele, Lea & Flood 2014).
 _STEP, _FIRST, _SECOND = (
@@ -51,16 +55,22 @@ class Copies:
         return np.sort(self.first[self.further] * len(self.first) + self.further)
 
 
-def copies_of(table: ProfileTable) -> Copies:
-    """Find the rows with the same values in every field, whatever their order; empty rows are no copies."""
+def copies_of(table: ProfileTable, *, few: int = FEW) -> Copies:
+    """Find the rows with the same values in every field, whatever their order; empty rows are no copies.
+
+    Sets of up to `few` rows are left as they are.
+    """
     hashes, filled = np.zeros(len(table), dtype=np.uint64), np.zeros(len(table), dtype=np.bool_)
     for place, column in enumerate(table.columns.values(), 1):
         hashes += _hashes(column, np.uint64(place))
         filled |= column.counts > 0
     first = np.arange(len(table))
     rows = np.flatnonzero(filled)
-    _, firsts, groups = np.unique(hashes[rows], return_index=True, return_inverse=True)
-    first[rows] = rows[firsts[groups]]
+    _, firsts, groups, sizes = np.unique(
+        hashes[rows], return_index=True, return_inverse=True, return_counts=True
+    )
+    many = sizes[groups] > few
+    first[rows[many]] = rows[firsts[groups[many]]]
     return Copies(first)
 
 

@@ -199,7 +199,11 @@ def _regroup(
     policy = Policy(auto=threshold, sample=threshold, review=min(threshold, NEUTRAL))
     unknown = partial(_unknown, bars)
     for group in group_customers(
-        edges, policy=policy, score=unknown, different=bars, apart_because="are of one file"
+        edges,
+        policy=policy,
+        score=unknown,
+        different=bars if bars.sources is not None else (),
+        apart_because="are of one file",
     ):
         yield group, tuple(row_of(key) for key in group.members)
 

@@ -117,7 +117,7 @@ class TestScreens:
             ("birth_date", "1980-02-03", "1980-07-03", "close"),
             ("birth_date", "1980-12-28", "1981-01-09", "near"),
             ("birth_date", "1980-02-03", "1994-02-03", "near"),
-            ("email", "annasmith.newton@mail.example", "anasmyth.newtn@mail.example", "alike"),
+            ("email", "annasmith.newton@mail.example", "anasmith.newtn@mail.example", "alike"),
             ("email", "annasmith84@x.de", "annasmith84@relay.firefox.com", None),
             ("phone", "+447700900123", "07700900123", None),
             ("external_id", "crm:1", "shop:1", None),

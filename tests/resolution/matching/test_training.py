@@ -133,7 +133,7 @@ class TestTooLittle:
         few = known_people(2, FEWEST_PAIRS // 4)
         found = train_on_profiles(few, base=load_model())
         assert found.method == "believed"
-        assert found.facts["notes"][0].startswith("Too few candidate pairs (")
+        assert found.facts["notes"][0].startswith("There are too few candidate pairs (")
         assert found.model.comparisons == load_model().comparisons
 
     @pytest.mark.parametrize("records", [0, 1])

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from resolution.batch.collector import seldom_collecting
 from resolution.batch.copies import Copies, clusters_with_copies, copies_of, no_copies, rows_of, with_copies
 from resolution.batch.facts import identity_of
 from resolution.batch.given_labels import Labels, read_labels
@@ -126,6 +127,11 @@ def load_inputs(options: Options, stages: Stages) -> Loaded:
 
 def dedupe_loaded(options: Options, loaded: Loaded, stages: Stages) -> Outcome:
     """Take records through every stage after loading."""
+    with seldom_collecting():
+        return _through_stages(options, loaded, stages)
+
+
+def _through_stages(options: Options, loaded: Loaded, stages: Stages) -> Outcome:
     with stages.stage("block"):
         copies = no_copies(loaded.table) if options.link_only else copies_of(loaded.table)
         candidates = _candidates(loaded, copies, options)

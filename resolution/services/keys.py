@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
-from django.db import connection
+from django.db import connection, transaction
 
+from customers.models import Customer
 from resolution.selectors.candidates import stored_keys
 from resolution.selectors.profiles import load_profiles
+from resolution.services import locks
 
+CUSTOMERS_A_CHANGE = 2_000
 # What COPY's text format gives a meaning of its own.
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _has_special = re.compile(r"[\\\t\n\r]").search
@@ -29,6 +32,26 @@ def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> int:
     _delete_keys((key, owner) for owner, keys in held.items() for key in keys.difference(wanted[owner]))
     write_keys((owner, [key for key in keys if key not in held[owner]]) for owner, keys in wanted.items())
     return sum(map(len, wanted.values()))
+
+
+def rebuild_all_keys(*, watch: Callable[[int, int], None] = lambda done, total: None) -> int:
+    """Make every customer's keys those of today's rules, a bounded number a transaction; count the customers.
+
+    What is wanted after an upgrade that blocks by other rules. `watch` is told (done, total).
+    """
+    total, done, last = Customer.objects.count(), 0, None
+    while chunk := _next_customers(last):
+        with transaction.atomic():
+            locks.lock_customers(chunk)
+            rebuild_keys(chunk)
+        done, last = done + len(chunk), chunk[-1]
+        watch(done, total)
+    return done
+
+
+def _next_customers(last: uuid.UUID | None) -> list[uuid.UUID]:
+    rows = Customer.objects.order_by("pk").values_list("pk", flat=True)
+    return list((rows.filter(pk__gt=last) if last else rows)[:CUSTOMERS_A_CHANGE])
 
 
 def _delete_all(owners: Collection[uuid.UUID]) -> None:

@@ -47,7 +47,7 @@ from resolution.matching.comparisons.outcome import (
     is_alike,
     is_near,
 )
-from resolution.matching.comparisons.phone import COUNTRY_PART, compare_phones
+from resolution.matching.comparisons.phone import COUNTRY_PART, SHORTEST_NATIONAL, compare_phones
 from resolution.matching.normalise.address import street_core
 from resolution.matching.normalise.email import (
     are_shared_mailboxes,
@@ -235,6 +235,7 @@ class _PhoneFacts:
         self.whole = pc.starts_with(numbers, "+").to_numpy(zero_copy_only=False)
         self.start = number_values(pc.utf8_slice_codeunits(numbers, 0, COUNTRY_PART))
         self.length = _lengths(numbers)
+        self.tail = number_values(pc.utf8_slice_codeunits(numbers, -SHORTEST_NATIONAL))
 
 
 def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
@@ -242,8 +243,9 @@ def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
     answers = np.full(len(left), number_of("phone", "different"), dtype=np.int8)
     equal = left == right
     answers[equal] = number_of("phone", "exact")
-    answers[facts.whole[left] != facts.whole[right]] = SILENT
-    near = ~equal & (answers != SILENT) & (facts.start[left] == facts.start[right])
+    one_whole = facts.whole[left] != facts.whole[right]
+    answers[one_whole] = np.where((facts.tail[left] == facts.tail[right])[one_whole], UNDECIDED, SILENT)
+    near = ~equal & ~one_whole & (facts.start[left] == facts.start[right])
     near &= np.abs(facts.length[left] - facts.length[right]) <= 1
     places = np.flatnonzero(near)
     answers[places[_within(column.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED

@@ -82,7 +82,7 @@ class TestRefusals:
             ("comparisons.email.exact", [0.5, 0, 0.1], "model.comparisons.email.exact must have m, u"),
             ("comparisons.email.exact", [0.9, 0.1, 0.1], "model.comparisons.email has levels whose m add up"),
             ("comparisons.email.exact", [float("nan"), 0.1, 0.1], "model.comparisons.email.exact is nan"),
-            ("comparisons.phone", {}, "model.comparisons.phone must have the levels exact, close, different"),
+            ("comparisons.phone", {}, "model.comparisons.phone must have the levels exact, national, close"),
             ("comparisons.shoe_size", {}, "model.comparisons.shoe_size is no comparison"),
             ("frequencies.given_name.floor", 0, "model.frequencies.given_name must have a floor"),
             ("frequencies.given_name.values.anna", 7, "model.frequencies.given_name.values.anna is 7"),

@@ -133,6 +133,9 @@ def clusters_with_copies(clusters: Clusters, copies: Copies, joined: Rows) -> Cl
     """Put the copies that a link joins to their first into its cluster; `joined` are their rows."""
     labels = clusters.labels.copy()
     labels[joined] = labels[copies.first[joined]]
-    members = {group[0]: np.flatnonzero(labels == labels[group[0]]) for group, _ in clusters.doubtful}
-    doubtful = tuple((tuple(members[group[0]].tolist()), why) for group, why in clusters.doubtful)
+    grown = set(labels[joined].tolist())
+    doubtful = tuple(
+        (tuple(np.flatnonzero(labels == labels[rows[0]]).tolist()) if labels[rows[0]] in grown else rows, why)
+        for rows, why in clusters.doubtful
+    )
     return replace(clusters, labels=labels, doubtful=doubtful)

@@ -92,8 +92,9 @@ def cluster_rows(
 def _large_ones(components: Rows, whole: Mask) -> Iterator[tuple[tuple[int, ...], str]]:
     """Groups that hold together and are so large that someone should look."""
     sizes = np.bincount(components, minlength=len(components))
-    for component in np.flatnonzero(whole & (sizes > LARGE_GROUP)):
-        members = np.flatnonzero(components == component).tolist()
+    large = np.flatnonzero((whole & (sizes > LARGE_GROUP))[components])
+    for component in np.unique(components[large]):
+        members = large[components[large] == component].tolist()
         yield tuple(members), held_back([too_large(len(members))])
 
 

@@ -54,7 +54,7 @@ MOST_VALUES_KEPT = 20_000
 MOST_OF_A_PERSON = 12
 SHARED_FIELDS = ("email", "phone", "company")
 # A labelled pair counts for as many that only look like it.
-LABEL_STRENGTH = 20.0
+LABEL_STRENGTH = 4.0
 # Labels that surprise a model more than this many bits each fit a coin better.
 COIN = 1.0
 # A training is believed when it expects this many times the pairs that shipped shares expect.

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 # Enough for the pairs of a chunk; a value comes back within the same rows or is a common one.
 MOST_VALUES = 1 << 13
+FEWEST_VALUES = 1 << 10
 
 
 class Cache(Protocol):
@@ -20,7 +21,7 @@ class Cache(Protocol):
 
 
 def trim_caches(most: int = MOST_VALUES) -> None:
-    """Empty the caches of matching that hold more than `most` values; the common ones are soon back.
+    """Empty the caches of values that hold more than `most`; the common ones are soon back.
 
     A cache of pairs keeps the texts of both sides alive, long after their customers have left memory.
     """
@@ -31,8 +32,12 @@ def trim_caches(most: int = MOST_VALUES) -> None:
 
 @lru_cache(1)
 def find_caches() -> tuple[Cache, ...]:
-    """Find the cached functions in the modules of matching that have been imported."""
-    return tuple({id(entry): entry for entry in _cached_functions()}.values())
+    """Find the caches of values in the modules of matching that have been imported.
+
+    A cache without a limit, or for a handful, is of models and tables, which are the same for any file.
+    """
+    found = {id(entry): entry for entry in _cached_functions()}
+    return tuple(entry for entry in found.values() if (entry.cache_info().maxsize or 0) >= FEWEST_VALUES)
 
 
 def _cached_functions() -> Iterator[Cache]:

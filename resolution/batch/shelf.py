@@ -65,6 +65,10 @@ class ProfileShelf:
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM shelved_profiles WHERE customer_id = ANY(%s)", [list(ids)])
 
+    def put_away(self) -> None:
+        """Keep nothing in memory; the table has it all."""
+        self._make_room(0)
+
     def take(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
         """Return the profiles of those among `ids` that are active, at most four queries."""
         found = {key: self._kept[key] for key in ids if key in self._kept}

@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Any
 
 from customers.models import Customer
+from resolution.batch.caches import trim_caches
 from resolution.batch.collector import seldom_collecting
 from resolution.batch.pipeline import (
     Comparison,
@@ -127,7 +128,13 @@ class Settler:
         )
         settled.add(_counted(comparison.counts))
         settled.add(ask(trail, questions))
+        self._clear_up()
         return settled
+
+    def _clear_up(self) -> None:
+        """Leave memory as the next batch is to find it; what stays in between scatters it for good."""
+        self._shelf.put_away()
+        trim_caches(most=0)
 
 
 @dataclass(slots=True)

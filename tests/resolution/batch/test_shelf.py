@@ -11,6 +11,7 @@ from resolution.batch import shelf
 from resolution.batch.caches import find_caches, trim_caches
 from resolution.batch.shelf import ProfileShelf, read_profile, write_profile
 from resolution.matching.comparisons.name import compare_names
+from resolution.matching.model import load_model
 from resolution.selectors.profiles import load_profiles
 from resolution.types import Address, Name, Profile
 from tests.factories import CustomerFactory
@@ -28,6 +29,12 @@ FULL = Profile(
 @pytest.mark.parametrize("profile", [FULL, Profile("nobody")])
 def test_a_profile_comes_back_as_it_was_written(profile: Profile) -> None:
     assert read_profile(write_profile(profile)) == profile
+
+
+def test_the_tables_matching_reads_once_are_not_taken_for_caches_of_values() -> None:
+    model = load_model()
+    trim_caches(most=0)
+    assert load_model() is model
 
 
 def test_caches_that_grew_are_emptied_and_small_ones_kept() -> None:
@@ -71,6 +78,15 @@ class TestProfileShelf:
         type(customer).objects.filter(pk=customer.pk).update(name="Anna Jones", family_name="Jones")
         kept.drop([customer.pk])
         assert kept.take([customer.pk]) == load_profiles([customer.pk])
+
+    def test_what_was_put_away_comes_back_without_loading(self) -> None:
+        customer = CustomerFactory(name="Anna", version=7)
+        kept = ProfileShelf()
+        taken = kept.take([customer.pk])
+        kept.put_away()
+        with mock.patch.object(shelf, "load_profiles", side_effect=AssertionError):
+            assert kept.take([customer.pk]) == taken
+        assert kept.version(customer.pk) == 7
 
     def test_leaves_out_who_is_not_active(self) -> None:
         customer = CustomerFactory(name="Anna", status="erased")

@@ -39,7 +39,7 @@ from resolution.types import Address, Name, Profile
 # Keys of more customers than this are skipped; their finer keys still count.
 MAX_BLOCK = 50
 # What strangers share by chance as soon as there are many of them is worth a look only where few do.
-MAX_CHANCE_BLOCK = 16
+MAX_CHANCE_BLOCK = 8
 
 # A merged customer may have many values; the first ones of each token make its keys.
 MOST_VALUES = 4

@@ -132,14 +132,14 @@ def train(
     model = fit_priors(learnt.model(), table, sample, scale)
     facts = {"rules": [entry.rule for entry in learnt.patterns], "rounds": learnt.rounds}
     if labels:
-        chosen = _choose_by_labels(believed, model, table, labels, facts)
+        chosen = choose_by_labels(believed, model, table, labels, facts)
         return chosen or _without_labels(train(table, candidates, base=base, seed=seed))
     if refusal := _incredible(believed, model):
         return Trained(believed, "believed", facts | {"notes": [refusal]})
     return Trained(model, "trained", facts | {"notes": []})
 
 
-def _choose_by_labels(
+def choose_by_labels(
     believed: MatchModel,
     model: MatchModel,
     table: ProfileTable,

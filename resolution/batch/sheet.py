@@ -224,7 +224,7 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
         column = pa.chunked_array([column.combine_chunks()], column.type)
     try:
         chunks = column.dictionary_encode()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # a type Arrow cannot number: its text can
         chunks = _of_texts(column).dictionary_encode()
     whole = chunks.unify_dictionaries().combine_chunks()
     return whole if isinstance(whole, pa.DictionaryArray) else pa.array([], column.type).dictionary_encode()

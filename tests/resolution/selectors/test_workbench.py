@@ -118,9 +118,10 @@ class TestSideBySide:
         MappingFactory(customer=ann, channel=channel, channel_identifier="old@x.org", status="ended")
         made = bench(anna, ann)
         [row] = made.identifiers
-        assert [(holder.status, holder.verified) for holder in row.holders] == [
-            ("active", True), ("shared", False),
-        ]  # fmt: skip
+        holders = dict(zip((column.customer_id for column in made.columns), row.holders, strict=True))
+        assert {key: (holder.status, holder.verified) for key, holder in holders.items()} == {
+            str(anna.pk): ("active", True), str(ann.pk): ("shared", False),
+        }  # fmt: skip
         assert (row.shared, made.collapsing) == (True, 1)
 
     def test_p7_gives_the_evidence_a_run_would_give(self) -> None:

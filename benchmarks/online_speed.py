@@ -63,13 +63,13 @@ def _row(fields: dict[str, str]) -> list[str | None]:
     return [fields.get(name) or (None if name == "birth_date" else "") for name in _COLUMNS[1:13]]
 
 
-def _batches(path: Path, size: int) -> Iterator[list[tuple[uuid.UUID, dict[str, str], list[str]]]]:
+def _batches(path: Path, size: int) -> Iterator[list[tuple[uuid.UUID, dict[str, str], list[int]]]]:
     rows = _prepared(path)
     while batch := list(islice(rows, size)):
         yield batch
 
 
-def _prepared(path: Path) -> Iterator[tuple[uuid.UUID, dict[str, str], list[str]]]:
+def _prepared(path: Path) -> Iterator[tuple[uuid.UUID, dict[str, str], list[int]]]:
     from resolution.batch.prepare import Source, prepare_newcomer
 
     for record in _records(path):

@@ -18,16 +18,18 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
-from customers.models import SourceRecord
+from customers.models import Channel, SourceRecord
 from resolution.batch.caches import trim_caches
 from resolution.batch.shelf import ProfileShelf
 from resolution.batch.sql import read_sql
-from resolution.matching.blocking import CHANCE_PREFIXES, MAX_BLOCK, MAX_CHANCE_BLOCK
+from resolution.matching.blocking import MAX_BLOCK, MAX_CHANCE_BLOCK
 from resolution.matching.clusters import connected, group_customers
 from resolution.matching.kernel import score_pairs
+from resolution.matching.key_numbers import number_keys
 from resolution.matching.model import MatchModel
 from resolution.selectors.judgements import different_pairs, verdicts_on_pairs
 from resolution.selectors.match_model import live_model, live_policy
+from resolution.selectors.profiles import load_profiles
 from resolution.types import Group, PairScore
 
 IdPair = tuple[uuid.UUID, uuid.UUID]
@@ -35,12 +37,9 @@ SomePair = TypeVar("SomePair", bound=tuple[Any, Any])
 
 PAIRS_A_CHUNK = 5_000
 CUSTOMERS_A_LOT = 10_000
+FORMER_KEY = "a key of former rules"
 # From how many customers on a key is skipped, and those with a lower limit.
-_LIMITS: dict[str, Any] = {
-    "most": MAX_BLOCK + 1,
-    "most_by_chance": MAX_CHANCE_BLOCK + 1,
-    "by_chance": list(CHANCE_PREFIXES),
-}
+_LIMITS = {"most": MAX_BLOCK + 1, "most_by_chance": MAX_CHANCE_BLOCK + 1}
 # A person who said one of these of a pair did not call it one customer.
 _NOT_ONE = frozenset({"different", "related", "unsure"})
 
@@ -158,10 +157,14 @@ def _streamed_pairs(stage: str) -> Iterator[Iterator[IdPair]]:
 
 
 def largest_blocks(rows: int = 10) -> list[tuple[str, int]]:
-    """The keys most customers share and how many do, the largest first."""
+    """The keys most customers share, in words, and how many do, the largest first."""
     with connection.cursor() as cursor:
         cursor.execute(read_sql("largest_blocks"), {"rows": rows})
-        return cursor.fetchall()
+        blocks = cursor.fetchall()
+    names: dict[int, str] = {}
+    for profile in load_profiles({example for _, _, example in blocks}).values():
+        names |= number_keys(profile)
+    return [(names.get(key, FORMER_KEY), customers) for key, customers, _ in blocks]
 
 
 def count_large_blocks() -> int:
@@ -221,7 +224,7 @@ def _parted_by_source(
 
 
 def _clean_channels() -> bool:
-    return SourceRecord.objects.filter(channel__free_of_duplicates=True).exists()
+    return Channel.objects.filter(free_of_duplicates=True).exists()
 
 
 def _clean_sources(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, frozenset[Any]]:

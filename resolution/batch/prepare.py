@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from customers.ids import uuid7
 from resolution.batch.records import Details, Record, details_of
-from resolution.selectors.candidates import stored_keys
+from resolution.matching.key_numbers import number_keys
 from resolution.selectors.profiles import newcomer_profile
 from resolution.types import Profile
 
@@ -31,7 +31,7 @@ class Newcomer:
     customer_id: uuid.UUID
     details: Details
     profile: Profile
-    keys: tuple[str, ...]
+    keys: tuple[int, ...]
 
 
 def prepare_newcomer(record: Record, source: Source) -> Newcomer:
@@ -39,7 +39,7 @@ def prepare_newcomer(record: Record, source: Source) -> Newcomer:
     customer_id, details = uuid7(), details_of(record.data, source.region)
     identifiers = [(entry.type, entry.normalised) for entry in details.usable]
     profile = newcomer_profile(customer_id, details.fields, identifiers, (source.code, source.region))
-    return Newcomer(customer_id, details, profile, tuple(stored_keys(profile)))
+    return Newcomer(customer_id, details, profile, tuple(number_keys(profile)))
 
 
 def prepare_newcomers(records: Sequence[Record], source: Source) -> dict[str, Newcomer]:

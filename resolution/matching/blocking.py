@@ -40,6 +40,8 @@ from resolution.types import Address, Name, Profile
 MAX_BLOCK = 50
 # What strangers share by chance as soon as there are many of them is worth a look only where few do.
 MAX_CHANCE_BLOCK = 8
+# In a table of few rows a look costs little: this many rows over their number may share it.
+CHANCE_ROWS = 160_000
 
 # A merged customer may have many values; the first ones of each token make its keys.
 MOST_VALUES = 4
@@ -136,10 +138,6 @@ def day_key(date: str) -> str:
 
 def _day(date: str) -> tuple[str, ...]:
     return (day_key(date),)
-
-
-def _year(date: str) -> tuple[str, ...]:
-    return (date[:4],)
 
 
 def _initial(text: str) -> tuple[str, ...]:
@@ -286,7 +284,6 @@ TOKENS: Mapping[str, Token] = {
     "external_id": Token("external_id", _whole),
     "handle": Token("handle", _whole),
     "day": Token("birth_date", _day),
-    "year": Token("birth_date", _year),
     "initial": Token("name", _initial, part="given"),
     "family_initial": Token("name", _initial, part="family"),
     "given": Token("name", _given, part="given", numbers=_number_given),
@@ -303,8 +300,13 @@ TOKENS: Mapping[str, Token] = {
 _RULES = (
     Rule("same_email", "one mailbox; finer by initial for a family's", "em", ("email",), ("initial",)),
     Rule("same_mailbox_name", "one name before the @, at two providers", "ml", ("mailbox",)),
-    Rule("same_phone", "one number; finer by initial for a switchboard's", "ph", ("phone",), ("initial",)),
-    Rule("same_phone_tail", "one number with and without its country", "pt", ("phone_tail", "initial")),
+    Rule("same_phone", "one number", "ph", ("phone",)),
+    Rule(
+        "same_phone_tail",
+        "one number with and without its country, or a switchboard's, with the initial",
+        "pt",
+        ("phone_tail", "initial"),
+    ),
     Rule("same_external_id", "one id in one system", "xi", ("external_id",)),
     Rule("same_handle", "one social handle", "hd", ("handle",)),
     Rule(
@@ -317,19 +319,13 @@ _RULES = (
     ),
     Rule(
         "full_name",
-        "both names as they sound, in either order; finer by birth year, postcode and town",
+        "both names as they sound, in either order; finer by postcode and town",
         "nn",
         ("both_names",),
-        ("year", "postcode", "city"),
+        ("postcode", "city"),
         MAX_CHANCE_BLOCK,
     ),
-    Rule(
-        "family_name_and_postcode",
-        "a family name in one neighbourhood; finer by initial",
-        "fp",
-        ("family", "postcode"),
-        ("initial",),
-    ),
+    Rule("family_name_and_postcode", "a family name in one neighbourhood", "fp", ("family", "postcode")),
     Rule("given_name_and_postcode", "a given name in one neighbourhood", "gp", ("given", "postcode")),
     Rule(
         "family_name_and_city",
@@ -349,7 +345,7 @@ _RULES = (
         MAX_CHANCE_BLOCK,
         MAX_CHANCE_BLOCK,
     ),
-    Rule("same_house", "one house; finer by initial for a large one", "ad", ("house",), ("initial",)),
+    Rule("same_house", "one house", "ad", ("house",)),
     Rule(
         "house_and_family_name",
         "a family name at one street number, when neither postcode nor town can tell which",
@@ -359,19 +355,19 @@ _RULES = (
     Rule("company_and_name", "one company, with either name", "cn", ("company", "either_name")),
     Rule(
         "rare_family_name",
-        "a family name that few have, whatever else differs; finer by initial and birth year",
+        "a family name that few have, whatever else differs; finer by initial",
         "fn",
         ("family",),
-        ("initial", "year"),
+        ("initial",),
         MAX_CHANCE_BLOCK,
         MAX_CHANCE_BLOCK,
     ),
     Rule(
         "rare_given_name",
-        "a given name that few have; finer by birth year and the family name's initial",
+        "a given name that few have; finer by the family name's initial",
         "gn",
         ("given",),
-        ("year", "family_initial"),
+        ("family_initial",),
         MAX_CHANCE_BLOCK,
         MAX_CHANCE_BLOCK,
     ),
@@ -383,9 +379,15 @@ LIMITS: Mapping[str, int] = {
 CHANCE_PREFIXES = tuple(prefix for prefix, most in LIMITS.items() if most == MAX_CHANCE_BLOCK)
 
 
-def block_limit(key: str) -> int:
-    """Return how many customers may share a key, written with its prefix; with more it is skipped."""
-    return LIMITS[key.partition(":")[0]]
+def block_limit(key: str, rows: int) -> int:
+    """Return how many rows of a table of `rows` may share a key, written with its prefix."""
+    limit = LIMITS[key.partition(":")[0]]
+    return chance_limit(rows) if limit == MAX_CHANCE_BLOCK else limit
+
+
+def chance_limit(rows: int) -> int:
+    """Return how many rows of a table may share what strangers share by chance."""
+    return min(max(CHANCE_ROWS // max(rows, 1), MAX_CHANCE_BLOCK), MAX_BLOCK)
 
 
 def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
@@ -492,9 +494,11 @@ def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
         for name, token in TOKENS.items()
         if token.field in table.columns and len(table.columns[token.field].codes)
     }
+    by_chance = chance_limit(len(table))
     for rule in _RULES:
-        for _, names, most in rule.combinations():
+        for _, names, limit in rule.combinations():
             if all(name in tokens for name in names):
+                most = by_chance if limit == MAX_CHANCE_BLOCK else limit
                 combined = _combined([tokens[name] for name in names])
                 yield KeyColumn(rule, names, most, combined.rows, combined.numbers)
 

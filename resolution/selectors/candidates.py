@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass
 
 from django.db import connection
 
-from resolution.matching.blocking import MAX_BLOCK, block_limit, blocking_keys
+from resolution.matching.blocking import MAX_BLOCK
 from resolution.matching.kernel import score_pairs
+from resolution.matching.key_numbers import number_keys, number_limit
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
 from resolution.types import PairScore, Profile
 
-LONGEST_KEY = 160
-_DIGEST_LENGTH = 32
-
 _CANDIDATES = """
     SELECT wanted.key, found.customer_id
-    FROM unnest(%(keys)s::text[]) AS wanted (key)
+    FROM unnest(%(keys)s::bigint[]) AS wanted (key)
     CROSS JOIN LATERAL (
         SELECT b.customer_id FROM blocking_keys b WHERE b.key = wanted.key LIMIT %(most)s
     ) AS found
@@ -34,25 +31,19 @@ class Candidates:
     skipped: int = 0
 
 
-def stored_keys(profile: Profile) -> list[str]:
-    """Return a profile's blocking keys as the table holds them, each once; a long key ends in its digest."""
-    keys = (key for rule_keys in blocking_keys(profile).values() for key in rule_keys)
-    return list(dict.fromkeys(map(_fitting, keys)))
-
-
 def find_candidates(profile: Profile) -> Candidates:
     """Find the customers that share a key with a profile, itself left out.
 
     A key of more customers than its limit, this one counted, is skipped as in a batch run; finer keys of the
     same rule still bring the likeliest together.
     """
-    blocks: dict[str, set[uuid.UUID]] = {}
+    blocks: dict[int, set[uuid.UUID]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_CANDIDATES, {"keys": stored_keys(profile), "most": MAX_BLOCK + 1})
+        cursor.execute(_CANDIDATES, {"keys": list(number_keys(profile)), "most": MAX_BLOCK + 1})
         for key, customer_id in cursor.fetchall():
             blocks.setdefault(key, set()).add(customer_id)
     others = {key: {entry for entry in block if str(entry) != profile.key} for key, block in blocks.items()}
-    small = [block for key, block in others.items() if len(block) < block_limit(key)]
+    small = [block for key, block in others.items() if len(block) < number_limit(key)]
     return Candidates(frozenset().union(*small), skipped=len(others) - len(small))
 
 
@@ -63,10 +54,3 @@ def score_candidates(profile: Profile, *, floor: float) -> list[PairScore]:
     return sorted(
         (score for score in scores if score.weight >= floor), key=lambda score: (-score.weight, score.right)
     )
-
-
-def _fitting(key: str) -> str:
-    if len(key) <= LONGEST_KEY:
-        return key
-    digest = hashlib.blake2b(key.encode(), digest_size=_DIGEST_LENGTH // 2).hexdigest()
-    return key[: LONGEST_KEY - _DIGEST_LENGTH] + digest

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 
 from django.db import connection, transaction
 
 from customers.models import Customer
-from resolution.selectors.candidates import stored_keys
+from resolution.matching.key_numbers import number_keys
+from resolution.models import BlockingKey
 from resolution.selectors.profiles import load_profiles
 from resolution.services import locks
 
 CUSTOMERS_A_CHANGE = 2_000
-# What COPY's text format gives a meaning of its own.
-_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-_has_special = re.compile(r"[\\\t\n\r]").search
 
 
 def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> int:
@@ -26,11 +23,11 @@ def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> int:
     Customers that are no longer active lose theirs. Must run inside the change that touched the
     customers, with their rows locked. Writes only what differs, in a constant number of statements.
     """
-    wanted = {owner: stored_keys(profile) for owner, profile in load_profiles(customer_ids).items()}
+    wanted = {owner: number_keys(profile) for owner, profile in load_profiles(customer_ids).items()}
     _delete_all(set(customer_ids) - wanted.keys())
     held = _held_keys(wanted)
-    _delete_keys((key, owner) for owner, keys in held.items() for key in keys.difference(wanted[owner]))
-    write_keys((owner, [key for key in keys if key not in held[owner]]) for owner, keys in wanted.items())
+    _delete_keys((key, owner) for owner, keys in held.items() for key in keys - wanted[owner].keys())
+    write_keys((owner, keys.keys() - held[owner]) for owner, keys in wanted.items())
     return sum(map(len, wanted.values()))
 
 
@@ -49,6 +46,13 @@ def rebuild_all_keys(*, watch: Callable[[int, int], None] = lambda done, total: 
     return done
 
 
+def rebuild_missing_keys() -> int:
+    """Write all keys where customers are and no key is, as after a migration that emptied the table."""
+    if BlockingKey.objects.exists() or not Customer.objects.active().exists():
+        return 0
+    return rebuild_all_keys()
+
+
 def _next_customers(last: uuid.UUID | None) -> list[uuid.UUID]:
     rows = Customer.objects.order_by("pk").values_list("pk", flat=True)
     return list((rows.filter(pk__gt=last) if last else rows)[:CUSTOMERS_A_CHANGE])
@@ -59,8 +63,8 @@ def _delete_all(owners: Collection[uuid.UUID]) -> None:
         cursor.execute("DELETE FROM blocking_keys WHERE customer_id = ANY(%s)", [list(owners)])
 
 
-def _held_keys(owners: Collection[uuid.UUID]) -> defaultdict[uuid.UUID, set[str]]:
-    held: defaultdict[uuid.UUID, set[str]] = defaultdict(set)
+def _held_keys(owners: Collection[uuid.UUID]) -> defaultdict[uuid.UUID, set[int]]:
+    held: defaultdict[uuid.UUID, set[int]] = defaultdict(set)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT customer_id, key FROM blocking_keys WHERE customer_id = ANY(%s)", [list(owners)]
@@ -70,22 +74,22 @@ def _held_keys(owners: Collection[uuid.UUID]) -> defaultdict[uuid.UUID, set[str]
     return held
 
 
-def _delete_keys(rows: Iterable[tuple[str, uuid.UUID]]) -> None:
+def _delete_keys(rows: Iterable[tuple[int, uuid.UUID]]) -> None:
     """Delete single (key, owner) rows."""
     keys, owners = [list(column) for column in zip(*rows, strict=True)] or ([], [])
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM blocking_keys USING unnest(%s::text[], %s::uuid[]) AS gone (key, owner)"
+            "DELETE FROM blocking_keys USING unnest(%s::bigint[], %s::uuid[]) AS gone (key, owner)"
             " WHERE blocking_keys.key = gone.key AND customer_id = gone.owner",
             [keys, owners],
         )
 
 
-def write_keys(keys_of: Iterable[tuple[uuid.UUID, Sequence[str]]]) -> int:
+def write_keys(keys_of: Iterable[tuple[uuid.UUID, Collection[int]]]) -> int:
     """Write (customer, its keys) as one block of COPY text; return how many keys."""
     lines = [
         f"{key}\t{customer}\n"
-        for customer, keys in ((str(customer_id), _escaped(keys)) for customer_id, keys in keys_of)
+        for customer, keys in ((str(customer_id), keys) for customer_id, keys in keys_of)
         for key in keys
     ]
     with (
@@ -94,8 +98,3 @@ def write_keys(keys_of: Iterable[tuple[uuid.UUID, Sequence[str]]]) -> int:
     ):
         copy.write("".join(lines))
     return len(lines)
-
-
-def _escaped(keys: Sequence[str]) -> Sequence[str]:
-    """Keys as COPY reads them; nearly all may stay as they are."""
-    return [key.translate(_ESCAPED) for key in keys] if _has_special("".join(keys)) else keys

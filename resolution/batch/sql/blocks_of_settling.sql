@@ -1,10 +1,10 @@
 -- The blocks of the customers in `settling`, cut one above the limit so that a large one shows by its size.
--- in: most (limit + 1), most_by_chance (that of keys whose prefix is in `by_chance`).
+-- in: most (limit + 1), most_by_chance (that of keys strangers share by chance, which are odd).
 CREATE TEMP TABLE IF NOT EXISTS settling_blocks (members uuid[] NOT NULL, large boolean NOT NULL);
 TRUNCATE settling_blocks;
 INSERT INTO settling_blocks
 SELECT block.members,
-       cardinality(block.members) >= CASE WHEN split_part(wanted.key, ':', 1) = ANY(%(by_chance)s) THEN %(most_by_chance)s ELSE %(most)s END
+       cardinality(block.members) >= CASE WHEN wanted.key & 1 = 1 THEN %(most_by_chance)s ELSE %(most)s END
 FROM (SELECT DISTINCT k.key FROM blocking_keys k JOIN settling s ON s.customer_id = k.customer_id) AS wanted
 CROSS JOIN LATERAL (
     SELECT array_agg(found.customer_id) AS members

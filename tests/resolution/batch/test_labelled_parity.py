@@ -50,7 +50,7 @@ def pairs_by_text_keys(profiles: list[Profile]) -> set[tuple[int, int]]:
     return {
         pair
         for key, rows in blocks.items()
-        if len(rows) <= block_limit(key)
+        if len(rows) <= block_limit(key, len(profiles))
         for pair in combinations(rows, 2)
     }
 

@@ -9,6 +9,7 @@ import pytest
 
 from customers.models import Customer
 from resolution.errors import CustomerErased, InvalidInput, Refused, StaleVersion, UnknownCustomer
+from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockingKey, OutboxEvent
 from resolution.services.profiles import create_customer, update_profile
 from resolution.services.resolve import find_potential_duplicates
@@ -81,8 +82,8 @@ class TestUpdateProfile:
         customer = CustomerFactory(email="anna.smith@example.org")
         update(customer, email="anna.jones@example.org")
         keys = set(BlockingKey.objects.filter(customer=customer).values_list("key", flat=True))
-        assert "em:anna.jones@example.org" in keys
-        assert not any("smith" in key for key in keys)
+        assert key_number("em:anna.jones@example.org") in keys
+        assert key_number("em:anna.smith@example.org") not in keys
 
     def test_the_same_values_change_nothing(self) -> None:
         customer = CustomerFactory(name="Anna Smith")

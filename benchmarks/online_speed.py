@@ -43,17 +43,18 @@ def _fill(path: Path) -> None:
     from django.db import connection
     from django.utils import timezone
 
+    from customers.services.copying import copy_rows
+    from resolution.services.keys import write_keys
+
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         for batch in _batches(path, 20_000):
-            with cursor.copy(f"COPY customers ({', '.join(_COLUMNS)}) FROM STDIN") as copy:
-                for key, fields, _ in batch:
-                    copy.write_row([key, *_row(fields), "active", 1, "{}", now, now])
-            with cursor.copy("COPY blocking_keys (key, customer_id) FROM STDIN") as copy:
-                for key, _, keys in batch:
-                    for entry in keys:
-                        copy.write_row([entry, key])
+            rows: Iterator[list[Any]] = (
+                [key, *_row(fields), "active", 1, {}, now, now] for key, fields, _ in batch
+            )
+            copy_rows("customers", _COLUMNS, rows)
+            write_keys((key, keys) for key, _, keys in batch)
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("VACUUM ANALYZE customers")
         cursor.execute("VACUUM ANALYZE blocking_keys")

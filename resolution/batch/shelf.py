@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import Max
 
 from customers.models import Customer
+from customers.services.copying import copy_rows
 from resolution.batch.sql import read_sql
 from resolution.models import AuditEntry
 from resolution.selectors.profiles import load_profiles
@@ -107,12 +108,8 @@ class ProfileShelf:
         return found
 
     def _store(self, profiles: Mapping[uuid.UUID, Profile], versions: Mapping[uuid.UUID, int]) -> None:
-        with (
-            connection.cursor() as cursor,
-            cursor.copy("COPY shelved_profiles (customer_id, version, profile) FROM STDIN") as copy,
-        ):
-            for key, profile in profiles.items():
-                copy.write_row((key, versions[key], write_profile(profile)))
+        rows = ((key, versions[key], write_profile(profile)) for key, profile in profiles.items())
+        copy_rows("shelved_profiles", ("customer_id", "version", "profile"), rows)
         self._kept.update(profiles)
         self._versions.update((key, versions[key]) for key in profiles)
 

@@ -26,15 +26,22 @@ class AuditEntry(models.Model):
         primary_key=True, default=uuid7, editable=False
     )
     sequence = models.BigIntegerField(unique=True)
+    # The trail outlives what it tells of: no row of it is checked against, or locks, the register.
     customer = models.ForeignKey(
         "customers.Customer",
         null=True,
         on_delete=models.PROTECT,
         related_name="audit_entries",
         db_index=False,  # audit_of_customer begins with it
+        db_constraint=False,
     )
     channel = models.ForeignKey(
-        "customers.Channel", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+        "customers.Channel",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     identifier_type = models.CharField(max_length=50, blank=True, default="")
     identifier_value = models.TextField(blank=True, default="")

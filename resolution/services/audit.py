@@ -24,6 +24,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.ids import uuid7
+from customers.services.copying import copy_rows
 from resolution.models import AuditEntry
 from resolution.services import cache, events
 from resolution.types import Actor
@@ -53,17 +54,12 @@ ACTIONS = {
 }
 GENESIS = "0" * 64
 _CHAIN_LOCK = 0x1D_DE5C  # any number no other advisory lock uses
-_in_one_way = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
-_WRITERS: dict[type, Callable[[Any], str]] = {
-    uuid.UUID: str,
-    datetime: lambda moment: moment.astimezone(UTC).isoformat(timespec="microseconds"),
-    Decimal: "{:.2f}".format,
-}
 _COLUMNS = (
     "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action",
     "old_value", "resolver_id", "resolution_method", "confidence_score", "metadata", "actor_kind",
     "actor_name", "request_id", "created_at", "previous_hash", "hash",
 )  # fmt: skip
+_COVERED = sorted(name for name in _COLUMNS if name != "hash")
 
 
 @dataclass(slots=True)
@@ -145,8 +141,8 @@ def attempt(trail: Trail) -> Iterator[None]:
 
 def entry_hash(row: dict[str, Any]) -> str:
     """Return the SHA-256 (hex) of an audit row and its predecessor's hash; `row` is keyed by column."""
-    covered = {name: _plain(row[name]) for name in _COLUMNS if name != "hash"}
-    return hashlib.sha256(_in_one_way(covered).encode()).hexdigest()
+    covered = ", ".join([f'"{name}": {_in_one_way(row[name])}' for name in _COVERED])
+    return hashlib.sha256(f"{{{covered}}}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +190,8 @@ def _fence_until_commit(reowned: frozenset[cache.IdentifierKey]) -> None:
 def _write(trail: Trail) -> None:
     if not trail.entries:
         return
-    sequence, previous = _lock_head()
-    with connection.cursor() as cursor, cursor.copy(_copy_statement()) as copy:
-        for row in _chained(trail, sequence, previous):
-            copy.write_row([_stored(row[name]) for name in _COLUMNS])
+    rows = ([row[name] for name in _COLUMNS] for row in _chained(trail, *_lock_head()))
+    copy_rows("customer_identity_audit", _COLUMNS, rows)
 
 
 def _chained(trail: Trail, sequence: int, previous: str) -> Iterator[dict[str, Any]]:
@@ -224,15 +218,15 @@ def _lock_head() -> tuple[int, str]:
         return cursor.fetchone() or (0, GENESIS)
 
 
-def _copy_statement() -> str:
-    return f"COPY customer_identity_audit ({', '.join(_COLUMNS)}) FROM STDIN"
+def _in_one_way(value: Any) -> str:
+    """Write a column value as JSON in exactly one way, whether it was just made or read back."""
+    return _WRITERS.get(type(value), _any_json)(value)
 
 
-def _plain(value: Any) -> Any:
-    """Make a column value JSON-ready in exactly one way, whether it was just made or read back."""
-    write = _WRITERS.get(type(value))
-    return write(value) if write else value
-
-
-def _stored(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict) else value
+_any_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: json.encoder.encode_basestring,
+    uuid.UUID: '"{}"'.format,
+    datetime: lambda moment: f'"{moment.astimezone(UTC).isoformat(timespec="microseconds")}"',
+    Decimal: '"{:.2f}"'.format,
+}

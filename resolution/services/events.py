@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
-_COPY = "COPY outbox_events (kind, customer_id, payload, created_at) FROM STDIN"
+from customers.services.copying import copy_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,5 @@ def write(told: Sequence[Event]) -> None:
     if not told:
         return
     now = timezone.now()
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for event in told:
-            copy.write_row((event.kind, event.customer_id, json.dumps(event.payload), now))
+    rows = ((event.kind, event.customer_id, event.payload, now) for event in told)
+    copy_rows("outbox_events", ("kind", "customer_id", "payload", "created_at"), rows)

@@ -134,7 +134,7 @@ class Settler:
     def _clear_up(self) -> None:
         """Leave memory as the next batch is to find it; what stays in between scatters it for good."""
         self._shelf.put_away()
-        trim_caches(most=0)
+        trim_caches()
 
 
 @dataclass(slots=True)

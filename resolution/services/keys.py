@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from django.db import connection, transaction
 
 from customers.models import Customer
+from customers.services.copying import copy_rows
 from resolution.matching.key_numbers import number_keys
 from resolution.models import BlockingKey
 from resolution.selectors.profiles import load_profiles
@@ -86,15 +87,7 @@ def _delete_keys(rows: Iterable[tuple[int, uuid.UUID]]) -> None:
 
 
 def write_keys(keys_of: Iterable[tuple[uuid.UUID, Collection[int]]]) -> int:
-    """Write (customer, its keys) as one block of COPY text; return how many keys."""
-    lines = [
-        f"{key}\t{customer}\n"
-        for customer, keys in ((str(customer_id), keys) for customer_id, keys in keys_of)
-        for key in keys
-    ]
-    with (
-        connection.cursor() as cursor,
-        cursor.copy("COPY blocking_keys (key, customer_id) FROM STDIN") as copy,
-    ):
-        copy.write("".join(lines))
-    return len(lines)
+    """Write (customer, its keys) and return how many keys."""
+    named = ((customer_id.hex, keys) for customer_id, keys in keys_of)
+    rows = ((key, owner) for owner, keys in named for key in keys)
+    return copy_rows("blocking_keys", ("key", "customer_id"), rows)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from customers.models import Customer
 from customers.services import merging
+from customers.services.copying import copy_rows
 from customers.services.statements import array_of, run_statement
 from resolution.models import MatchRun, Merge, MergeProposal
 from resolution.relations import MOVED
@@ -83,10 +84,7 @@ def write_ledger(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
 def _write_merges(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
     """COPY the merges under numbers drawn beforehand, which is how thousands get theirs back."""
     merges = [_merge(number, trail, act) for number, act in zip(_numbers(len(acts)), acts, strict=True)]
-    statement = f"COPY merges ({', '.join(_COLUMNS)}) FROM STDIN"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for merge in merges:
-            copy.write_row([_stored(getattr(merge, name)) for name in _COLUMNS])
+    copy_rows("merges", _COLUMNS, ([getattr(merge, name) for name in _COLUMNS] for merge in merges))
     return merges
 
 
@@ -111,10 +109,6 @@ def _numbers(count: int) -> Iterator[int]:
             "SELECT nextval(pg_get_serial_sequence('merges', 'id')) FROM generate_series(1, %s)", [count]
         )
         yield from (number for (number,) in cursor.fetchall())
-
-
-def _stored(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _stored_plan(plan: MergePlan) -> dict[str, Any]:

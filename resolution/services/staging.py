@@ -5,7 +5,6 @@ All of it runs inside the change of one batch and leaves one audit row for every
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from django.utils import timezone
 from customers.ids import uuid7
 from customers.models import Channel, Customer, SourceRecord
 from customers.services import register
+from customers.services.copying import copy_rows
 from resolution.batch.prepare import Newcomer, Source, prepare_newcomer
 from resolution.batch.records import CUSTOMER_FIELDS, NOBODY, SOURCE_ID, Details, Record, details_of
 from resolution.batch.sql import read_sql
@@ -91,7 +91,7 @@ def notice(records: Sequence[Record]) -> tuple[list[Record], list[Record], list[
             repeats.append(record)
         else:
             refused.append(Refusal(record.line, SOURCE_ID, _same_id(record), record.raw))
-    _copy("import_seen", ("source_key", "fingerprint"), added)
+    copy_rows("import_seen", ("source_key", "fingerprint"), added)
     return fresh, repeats, refused
 
 
@@ -207,7 +207,7 @@ def _copy_customers(arrivals: Sequence[_Arrival], now: datetime) -> None:
         )
         for entry in arrivals
     )
-    _copy("customers", columns, rows)
+    copy_rows("customers", columns, rows)
 
 
 def _copy_source_records(channel: Channel, arrivals: Sequence[_Arrival], now: datetime) -> None:
@@ -222,11 +222,11 @@ def _copy_source_records(channel: Channel, arrivals: Sequence[_Arrival], now: da
         "updated_at",
     )
     rows = (
-        (uuid7(), channel.pk, entry.id, record.key, record.fingerprint, json.dumps(record.data), now, now)
+        (uuid7(), channel.pk, entry.id, record.key, record.fingerprint, record.data, now, now)
         for entry in arrivals
         for record in (entry.record,)
     )
-    _copy("source_records", columns, rows)
+    copy_rows("source_records", columns, rows)
 
 
 def _record_creation(trail: Trail, channel: Channel, entry: _Arrival, run_id: int) -> None:
@@ -258,7 +258,7 @@ def link_identifiers(trail: Trail, channel: Channel, links: Sequence[_Link], now
     """Link identifiers in their order: first come owns, whoever comes later shares."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE staged_identifiers")
-    _copy("staged_identifiers", _STAGED, (_staged(place, link) for place, link in enumerate(links)))
+    copy_rows("staged_identifiers", _STAGED, (_staged(place, link) for place, link in enumerate(links)))
     actions = dict(_fetch(read_sql("link_identifiers"), {"channel": channel.pk, "now": now}))
     for link in links:
         if action := actions.get(link.id):
@@ -414,15 +414,6 @@ def _column(field: str, value: str) -> str | None:
 
 def _keys_of(records: Iterable[Record]) -> list[str]:
     return [record.key for record in records]
-
-
-def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
 
 
 def _fetch(query: str, values: Any) -> list[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ once for each distinct pair of values. Answers are numbers of FIELD_LEVELS, SILE
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -414,7 +415,11 @@ class _WordFacts:
         self.heard = _lengths(sounds) >= SHORTEST_SOUND
         self.head = number_values(text[:2] for text in texts)
         self.feminine = _flags(texts, lambda text: text.endswith("a"))
-        self.forms = np.fromiter(map(_forms_mask, texts), dtype=np.uint64, count=len(texts))
+
+    @cached_property
+    def forms(self) -> npt.NDArray[np.uint64]:
+        """Which names a given name may stand for, as bits."""
+        return np.fromiter(map(_forms_mask, self.texts), dtype=np.uint64, count=len(self.texts))
 
     def begin_alike(self, left: Codes, right: Codes) -> Mask:
         """Whether the first two letters are the same."""
@@ -422,6 +427,7 @@ class _WordFacts:
         return found
 
 
+@lru_cache(1 << 14)
 def _forms_mask(text: str) -> int:
     """A bit for every name a given name may stand for; two without a bit in common share none."""
     mask = 0

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer, Mapping
 from resolution.errors import IdentityError, InvalidInput, MergeBlocked, StaleVersion, UnknownCustomer
+from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockingKey, Conflict, Merge, MergeMember, MergeMove, OutboxEvent
 from resolution.services import audit, cache, judge
 from resolution.services.link import link_customer_identifier
@@ -131,7 +132,7 @@ class TestMergeCustomers:
         ann = CustomerFactory(given_name="Ann", family_name="Smith", email="ann@y.org")
         merge(anna, ann)
         keys = BlockingKey.objects.filter(customer=anna).values_list("key", flat=True)
-        assert any("ann@y.org" in key for key in keys)
+        assert key_number("em:ann@y.org") in keys
         assert not BlockingKey.objects.filter(customer=ann).exists()
 
     def test_a_conflict_that_asks_about_the_two_is_answered(self) -> None:

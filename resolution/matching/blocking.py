@@ -392,13 +392,15 @@ def chance_limit(rows: int) -> int:
 
 def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
     """Give every rule's keys for a profile, each key once; rules without a key are left out."""
-    tokens = {name: _tokens_of(token, profile) for name, token in TOKENS.items()}
+    tokens = {name: found for name, token in TOKENS.items() if (found := _tokens_of(token, profile))}
     found = {rule.name: tuple(dict.fromkeys(_keys(rule, tokens))) for rule in _RULES}
     return {name: keys for name, keys in found.items() if keys}
 
 
 def _tokens_of(token: Token, profile: Profile) -> list[str]:
     values = getattr(profile, PROFILE_COLUMNS[token.field])
+    if not values:
+        return []
     if token.part:
         values = [text for value in values if (text := getattr(value, token.part))]
     return list(dict.fromkeys(text for value in values for text in token.of(value)))[:MOST_VALUES]
@@ -406,8 +408,9 @@ def _tokens_of(token: Token, profile: Profile) -> list[str]:
 
 def _keys(rule: Rule, tokens: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for prefix, names, _ in rule.combinations():
-        for parts in product(*(tokens[name] for name in names)):
-            yield f"{prefix}:{'|'.join(parts)}"
+        if tokens.keys() >= set(names):
+            for parts in product(*(tokens[name] for name in names)):
+                yield f"{prefix}:{'|'.join(parts)}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from resolution.admin.frame import actor_of, screen, show, status_of, user_of
 from resolution.admin.queue import WORKERS_ONLY, note_skipped
 from resolution.admin.workbench_form import WorkbenchForm
 from resolution.errors import IdentityError
+from resolution.models import Judgement
 from resolution.selectors.queue import QueueRow, my_work
 from resolution.selectors.workbench import Workbench, side_by_side
 from resolution.services import approve, decide
@@ -102,6 +103,7 @@ def _show(
         refusal=str(error) if error else "",
         left_out=[member for member in members if member.customer_id not in shown],
         held=held,
+        relations=Judgement.Relation.choices,
         editable=held or (error is not None and _may_be_taken(conflict)),
         park_until=form.until or (timezone.now() + timedelta(days=PARK_DAYS)).date().isoformat(),
     )
@@ -149,8 +151,9 @@ def _next(request: HttpRequest) -> HttpResponse:
 
 def _decide(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
     decide.decide_conflict(
-        conflict_id=conflict_id, decision=form.action, version=form.version, reason=form.reason, actor=actor
-    )
+        conflict_id=conflict_id, decision=form.action, version=form.version, reason=form.reason, actor=actor,
+        relation=form.relation if form.action == Judgement.Verdict.RELATED else "",
+    )  # fmt: skip
     return _with_link(
         f"{SAID[form.action]}.", reverse("resolution:workbench", args=[conflict_id]), "See it again"
     )

@@ -78,12 +78,24 @@ class PicksAnswer(serializers.JSONField):
     pass
 
 
+class ReasonAnswer(serializers.Serializer[Any]):
+    """One rule that wants a second person."""
+
+    rule = serializers.CharField()
+    sentence = serializers.CharField()
+
+
 class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
-    """A proposed merge; `merge_id` names the merge once it is approved."""
+    """A proposed merge; `merge_id` names the merge once it is approved, or has passed at once.
+
+    `reasons` say why a second person is needed; without any the merge passes at once.
+    """
 
     survivor_id = serializers.UUIDField()
     members = ProposalMemberAnswer(many=True)
     picks = PicksAnswer()
+    reasons = ReasonAnswer(many=True)
+    batch_id = serializers.IntegerField(allow_null=True)
     conflict_id = serializers.IntegerField(allow_null=True)
     merge_id = serializers.IntegerField(allow_null=True)
     proposer = serializers.SlugRelatedField[MergeProposal](slug_field="username", read_only=True)
@@ -94,8 +106,8 @@ class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
     class Meta:
         model = MergeProposal
         fields = (
-            "id", "state", "survivor_id", "members", "picks", "conflict_id", "comment", "answer", "proposer",
-            "approver", "merge_id", "version", "created_at", "decided_at",
+            "id", "state", "survivor_id", "members", "picks", "reasons", "batch_id", "conflict_id", "comment",
+            "answer", "proposer", "approver", "merge_id", "version", "created_at", "decided_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -121,7 +133,7 @@ class ProposalListView(DeskListView):
     @extend_schema(request=ProposalBody, responses={201: ProposalAnswer}, operation_id="proposals_create")
     @once
     def post(self, request: Request) -> Response:
-        """Propose to merge customers; nothing moves until a second person approves."""
+        """Propose to merge customers; nothing moves until a second person approves, if a rule wants one."""
         body = read(ProposalBody, request.data)
         proposal = propose_merge(
             conflict_id=body.get("conflict_id"),

@@ -40,6 +40,8 @@ class ProposalRow:
     decided_at: datetime | None
     version: int
     own: bool
+    reasons: tuple[str, ...]
+    batch_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def _row(proposal: MergeProposal, user_id: int | None) -> ProposalRow:
         decided_at=proposal.decided_at,
         version=proposal.version,
         own=proposal.proposer_id == user_id,
+        reasons=tuple(reason["sentence"] for reason in proposal.reasons),
+        batch_id=proposal.batch_id,
     )
 
 

@@ -25,10 +25,12 @@ from resolution.selectors.judgements import changed_fields, describe_change, fin
 from resolution.selectors.labels import field_label, type_label
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.merge_facts import field_limits, load_differences, load_facts, where_seen
+from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.profiles import load_profiles
 from resolution.selectors.queue import QueueRow, conflict_row
 from resolution.services.decisions import decisions_for
 from resolution.services.merge_plan import CURRENT, CustomerFacts, Picks, ValueFact, plan_merge
+from resolution.services.second_person import Reason, circumstances_of, needs_second_person
 from resolution.services.survivorship import RULES, TYPED
 from resolution.types import FieldChoice, FieldEvidence, MergePlan, PairScore, Profile
 
@@ -182,7 +184,8 @@ class Workbench:
     """The whole screen. `decisions` are the words decide_conflict takes for this conflict.
 
     `plan` has the fields, the warnings and the blockers of the merge as it now stands; its moves are
-    summed up in `moved`. `differing` counts the rows of `fields` whose values differ.
+    summed up in `moved`. `differing` counts the rows of `fields` whose values differ. `second_person` has the
+    reasons why that merge needs one; without any it passes at once.
     """
 
     conflict: QueueRow | None
@@ -195,6 +198,7 @@ class Workbench:
     moved: tuple[MovedRows, ...]
     collapsing: int
     decisions: tuple[str, ...]
+    second_person: tuple[Reason, ...]
 
     @property
     def differing(self) -> int:
@@ -225,6 +229,9 @@ def side_by_side(
         different=load_differences(customers),
         warnings=[pair.hard_conflict for pair in pairs if pair.hard_conflict],
     )
+    like = circumstances_of(
+        plan, list(facts.values()), hard_conflict=any(pair.hard_conflict for pair in pairs)
+    )
     links = _links(customers)
     counts = _row_counts(customers)
     return Workbench(
@@ -238,6 +245,7 @@ def side_by_side(
         moved=tuple(_moved(plan, counts)),
         collapsing=len(plan.collapses),
         decisions=decisions_for(conflict.kind, conflict.identifier_type) if conflict else (),
+        second_person=needs_second_person(like, merge_rules()),
     )
 
 

@@ -82,7 +82,7 @@ def _open_case(trail: Trail, conflict_id: int, version: int, actor: Actor) -> Ca
     if question.identifier_type:
         locks.lock_identifiers([(question.identifier_type, question.identifier_value)])
     asked = dict(question.members.values_list("customer", "role"))
-    members = locks.lock_customers(asked)
+    members = locks.lock_with_absorbed(asked)
     conflict = lock_claimed(conflict_id, actor)
     if version != conflict.version:
         raise StaleVersion(

@@ -18,7 +18,7 @@ from resolution.api.authentication import actor_of
 from resolution.api.filters import OneOf
 from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
-from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
+from resolution.api.serializers import LARGEST_ID, VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.models import MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
@@ -116,6 +116,7 @@ class ProposalFilter(filters.FilterSet):
     state = OneOf(choices=MergeProposal.State.choices)
     proposer = filters.CharFilter(field_name="proposer__username", max_length=150)
     customer = filters.UUIDFilter(field_name="members__customer_id")
+    batch = filters.NumberFilter(field_name="batch_id", min_value=1, max_value=LARGEST_ID)
 
     class Meta:
         model = MergeProposal

@@ -8,6 +8,7 @@ from django.urls.converters import UUIDConverter
 from resolution import converters  # noqa: F401  (makes <number:…> and <version:…> known)
 from resolution.api import (
     audit,
+    bulk_proposals,
     channels,
     conflicts,
     customers,
@@ -66,6 +67,17 @@ urlpatterns = [
         "merges/proposals/<number:proposal_id>/withdraw",
         proposals.WithdrawView.as_view(),
         name="proposal-withdraw",
+    ),
+    path("merges/proposals/bulk", bulk_proposals.BulkView.as_view(), name="proposals-bulk"),
+    path(
+        "merges/proposals/bulk/<number:batch_id>/approve",
+        bulk_proposals.BulkApproveView.as_view(),
+        name="proposals-bulk-approve",
+    ),
+    path(
+        "merges/proposals/bulk/<number:batch_id>/reject",
+        bulk_proposals.BulkRejectView.as_view(),
+        name="proposals-bulk-reject",
     ),
     path("merges", merges.MergeListView.as_view(), name="merges"),
     path("merges/<number:merge_id>", merges.MergeView.as_view(), name="merge"),

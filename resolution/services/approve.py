@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from customers.models import Customer
@@ -127,14 +128,23 @@ def approve_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> Me
     with audit.change(actor) as trail:
         members = locks.lock_with_absorbed(_members_of(proposal_id))
         proposal = _lock_pending(proposal_id, "approved")
-        approver = _second_person(proposal, actor)
-        act = _as_proposed(proposal, members)
-        [merge] = carry_out(trail, [act])
+        approver = second_person(proposal, actor)
+        refuse_changed(proposal, members)
+        act = draft_merge(members, survivor_id=proposal.survivor_id, picks=proposal.picks)
+        approve_drafted(trail, [(proposal, as_proposed(proposal, act))], comment=comment, approver=approver)
+        return proposal
+
+
+def approve_drafted(
+    trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]], *, comment: str, approver: int
+) -> None:
+    """Carry out proposals, each planned as it was proposed, as their second person; all are locked."""
+    merges = carry_out(trail, [act for _, act in drafted])
+    for merge, (proposal, _) in zip(merges, drafted, strict=True):
         proposal.merge = merge
         _answer(proposal, State.APPROVED, comment, approver=approver)
         return_conflict(proposal, comment="The proposed customers were merged; decide about the others.")
         trail.record("approve", customer_id=merge.survivor_id, merge=merge.pk, **_facts(proposal, comment))
-        return proposal
 
 
 def reject_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
@@ -145,11 +155,15 @@ def reject_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> Mer
     with audit.change(actor) as trail:
         locks.lock_customers(_members_of(proposal_id))
         proposal = _lock_pending(proposal_id, "rejected")
-        approver = _second_person(proposal, actor)
-        _answer(proposal, State.REJECTED, comment, approver=approver)
-        return_conflict(proposal, comment=comment or "The proposal was rejected.")
-        trail.record("reject", customer_id=proposal.survivor_id, **_facts(proposal, comment))
+        reject_locked(trail, proposal, comment=comment, approver=second_person(proposal, actor))
         return proposal
+
+
+def reject_locked(trail: Trail, proposal: MergeProposal, *, comment: str, approver: int) -> None:
+    """Turn one pending, locked proposal down as its second person."""
+    _answer(proposal, State.REJECTED, comment, approver=approver)
+    return_conflict(proposal, comment=comment or "The proposal was rejected.")
+    trail.record("reject", customer_id=proposal.survivor_id, **_facts(proposal, comment))
 
 
 def withdraw_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
@@ -229,22 +243,23 @@ def store_proposals(
         for proposal, draft in zip(proposals, drafts, strict=True)
         for row in (draft.act.survivor, *draft.act.absorbed)
     )
+    _await_approval([draft.conflict for draft in drafts if draft.conflict is not None], proposer)
     for proposal in proposals:
-        if proposal.conflict is not None:
-            _await_approval(proposal.conflict, proposal)
         trail.record("propose", customer_id=proposal.survivor_id, **_facts(proposal, comment))
     return proposals
 
 
-def _await_approval(conflict: Conflict, proposal: MergeProposal) -> None:
-    check_transition(conflict, Conflict.State.DECIDED)
-    conflict.state = Conflict.State.DECIDED
-    conflict.leased_until = None
-    conflict.decided_by_id = proposal.proposer_id
-    conflict.decided_at = timezone.now()
-    conflict.version += 1
-    conflict.save(
-        update_fields=["state", "leased_until", "decided_by", "decided_at", "version", "updated_at"]
+def _await_approval(conflicts: Sequence[Conflict], proposer: int) -> None:
+    """Let claimed, locked conflicts wait for an answer; one statement, the instances stay as they were."""
+    for conflict in conflicts:
+        check_transition(conflict, Conflict.State.DECIDED)
+    Conflict.objects.filter(pk__in=[conflict.pk for conflict in conflicts]).update(
+        state=Conflict.State.DECIDED,
+        leased_until=None,
+        decided_by=proposer,
+        decided_at=timezone.now(),
+        version=F("version") + 1,
+        updated_at=timezone.now(),
     )
 
 
@@ -263,18 +278,22 @@ def _lock_pending(proposal_id: int, wanted: str) -> MergeProposal:
     return proposal
 
 
-def _second_person(proposal: MergeProposal, actor: Actor) -> int:
+def second_person(proposal: MergeProposal, actor: Actor) -> int:
+    """Return the approver's account. Raises NotPermitted without one, FourEyes for the proposer."""
     approver = account_of(actor)
     if approver == proposal.proposer_id:
         raise FourEyes
     return approver
 
 
-def _as_proposed(proposal: MergeProposal, members: Mapping[uuid.UUID, Customer]) -> Act:
-    """Plan the merge again and see that it is still what was proposed."""
-    seen = dict(proposal.members.values_list("customer", "seen_version"))
+def refuse_changed(proposal: MergeProposal, members: Mapping[uuid.UUID, Customer]) -> None:
+    """Raise StaleVersion when a member has changed since the proposal was made, saying what."""
+    seen = {row.customer_id: row.seen_version for row in proposal.members.all()}
     refuse_stale(members, seen, since=proposal.created_at)
-    act = draft_merge(members, survivor_id=proposal.survivor_id, picks=proposal.picks)
+
+
+def as_proposed(proposal: MergeProposal, act: Act) -> Act:
+    """See that a merge planned again is still what was proposed. Raises MergeBlocked, StaleVersion."""
     if act.plan.blockers:
         raise MergeBlocked(act.plan.blockers)
     if plan_hash(act.plan) != proposal.plan_hash:

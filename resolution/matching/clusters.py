@@ -9,7 +9,7 @@ so in `why`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
 
@@ -31,6 +31,7 @@ JUDGED = "were judged different people"
 ScoreMany = Callable[[Sequence[tuple[str, str]]], Iterable[PairScore]]
 
 LINKING = (Band.AUTO, Band.SAMPLE)
+_NONE: frozenset[Contradiction] = frozenset()
 
 
 def group_customers(
@@ -210,22 +211,24 @@ class _Bench:
     ) -> list[Group]:
         """Finish: every group of several members or with something to ask, by its smallest key."""
         clusters = {id(cluster): cluster for cluster in self.cluster_of.values()}
-        found = [self.finish(cluster, questions, contradictions) for cluster in clusters.values()]
+        clashes = _by_key(contradictions)
+        found = [self.finish(cluster, questions, clashes) for cluster in clusters.values()]
         return sorted(filter(_says_something, found), key=_smallest)
 
     def finish(
         self,
         cluster: _Cluster,
         questions: dict[str, list[PairScore]],
-        contradictions: Sequence[Contradiction],
+        clashes: Mapping[str, Collection[Contradiction]],
     ) -> Group:
         members = tuple(sorted(cluster.members))
         asked = tuple(sorted((pair for key in members for pair in questions.get(key, ())), key=_rank))
         reasons = list(dict.fromkeys(cluster.cuts)) if len(members) > 1 else []
         if len(members) > 1:
             reasons += self.weak_points(members)
-        clashing = tuple(entry for entry in contradictions if set(entry.judged) & set(members))
-        return Group(members, tuple(sorted(cluster.edges, key=_rank)), asked, held_back(reasons), clashing)
+        own = {entry for key in members for entry in clashes.get(key, ()) if key in entry.judged}
+        edges = tuple(sorted(cluster.edges, key=_rank))
+        return Group(members, edges, asked, held_back(reasons), tuple(sorted(own, key=_members)))
 
     def weak_points(self, members: tuple[str, ...]) -> Iterator[str]:
         """What makes a group doubtful though every join was allowed."""
@@ -255,16 +258,13 @@ def _questions(
     ranked: list[PairScore], bench: _Bench, contradictions: Sequence[Contradiction]
 ) -> dict[str, list[PairScore]]:
     """The strongest open pair for each two groups, by its smaller key; a contradiction asks of its own."""
-    clashing = [frozenset(entry.members) for entry in contradictions]
+    clashes = _by_key(contradictions)
     asked: dict[frozenset[int], PairScore] = {}
     for pair in ranked:
         both = pair_of(pair)
         settled = both in bench.different and both not in bench.again
-        if (
-            settled
-            or band_of(bench.policy, pair) is Band.NONE
-            or any(both <= members for members in clashing)
-        ):
+        covered = clashes.get(pair.left, _NONE) & clashes.get(pair.right, _NONE)
+        if settled or covered or band_of(bench.policy, pair) is Band.NONE:
             continue
         sides = frozenset((id(bench.cluster(pair.left)), id(bench.cluster(pair.right))))
         if len(sides) == 2:
@@ -297,8 +297,21 @@ def _reachable(start: str, pairs: list[tuple[str, str]]) -> set[str]:
     return reached
 
 
+def _by_key(contradictions: Iterable[Contradiction]) -> dict[str, set[Contradiction]]:
+    """The contradictions that each key is a member of."""
+    found: dict[str, set[Contradiction]] = defaultdict(set)
+    for entry in contradictions:
+        for key in entry.members:
+            found[key].add(entry)
+    return dict(found)
+
+
 def _says_something(group: Group) -> bool:
     return len(group.members) > 1 or bool(group.questions or group.contradictions)
+
+
+def _members(contradiction: Contradiction) -> tuple[str, ...]:
+    return contradiction.members
 
 
 def _smallest(group: Group) -> str:

@@ -78,6 +78,30 @@ class TestPage:
         assert "(one household)" in text
         assert "since then e-mail changed" in text
 
+    def test_names_what_forbids_a_merge_before_the_act(
+        self, as_steward: Client, conflict: Conflict, pair: list[Customer], sara: User
+    ) -> None:
+        judge_pair(
+            left_id=pair[0].pk, right_id=pair[1].pk, verdict="different", reason="", actor=actor_for(sara),
+            conflict=conflict,
+        )  # fmt: skip
+
+        text = as_steward.get(address(conflict)).content.decode()
+
+        assert "A merge is not possible as it stands:" in text
+        assert "sara judged" in text
+
+    def test_a_typed_value_that_is_too_long_is_refused_in_a_sentence_and_kept(
+        self, as_steward: Client, conflict: Conflict
+    ) -> None:
+        form = workbench_form(conflict, "same", **{"pick-name": "typed", "typed-name": "x" * 256})
+
+        answer = as_steward.post(address(conflict), form)
+
+        assert answer.status_code == 409
+        assert b"The typed name has 256 characters; at most 255 fit." in answer.content
+        assert not MergeProposal.objects.exists()
+
     def test_related_may_be_said_with_how(self, as_steward: Client, conflict: Conflict) -> None:
         as_steward.post(address(conflict), workbench_form(conflict, "related", relation="shared_contact"))
 

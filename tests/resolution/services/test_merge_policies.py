@@ -55,6 +55,9 @@ def change(rule: str, actor: Actor, version: int = 1, **news: Any) -> MergePolic
 
 
 class TestAsShipped:
+    def test_the_rules_are_those_the_code_begins_with(self) -> None:
+        assert merge_rules() == Rules()
+
     def test_p9_every_merge_waits_with_its_reason(self, ann: Actor) -> None:
         proposal = propose(ann)
         assert (proposal.state, proposal.merge) == ("pending", None)

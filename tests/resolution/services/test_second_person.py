@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,9 +41,6 @@ class TestNeedsSecondPerson:
     def test_everything_is_a_reason_of_its_own_beside_the_others(self) -> None:
         assert rules_named(Circumstances(), Rules()) == ["everything"]
         assert rules_named(Circumstances(bulk=True), Rules()) == ["everything", "bulk"]
-
-    def test_the_rules_a_site_begins_with_want_a_second_person_for_everything(self) -> None:
-        assert Rules() == replace(Rules(), everything=True, unmerge=False)
 
 
 class TestCircumstances:

@@ -112,6 +112,16 @@ class FourEyes(NotPermitted):
         super().__init__("You proposed this merge; a second person has to approve or reject it.")
 
 
+class MakerUndoes(NotPermitted):
+    code = "maker_undoes"
+
+    def __init__(self, merge: int) -> None:
+        super().__init__(
+            f"You proposed, approved or made merge {merge}; a rule wants another person to undo it.",
+            merge=merge,
+        )
+
+
 class MakerPromotes(NotPermitted):
     code = "maker_promotes"
 

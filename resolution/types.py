@@ -120,6 +120,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two customers a person told apart, and what would make them one all the same.
+
+    `members` are all who hang together over it; `edges` the scored pairs among them, strongest first.
+    """
+
+    judged: tuple[str, str]
+    members: tuple[str, ...]
+    edges: tuple[PairScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Customers that hold together, with the edges that joined them.
 
@@ -130,6 +142,7 @@ class Group:
     edges: tuple[PairScore, ...]
     questions: tuple[PairScore, ...] = field(default=())
     why: str = ""
+    contradictions: tuple[Contradiction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +167,8 @@ class Actor:
 class LinkOutcome:
     """What became of a claim on an identifier: the reference's five actions.
 
-    `action` is linked, unchanged, updated, conflict_verified or conflict_high_confidence.
+    `action` is linked, unchanged, updated, conflict_verified or conflict_high_confidence; and
+    conflict_contradiction where a person has told owner and claimant apart.
     """
 
     action: str

@@ -42,8 +42,17 @@ class MergeAdmin(ReadOnlyAdmin):
 
 @admin.register(Judgement)
 class JudgementAdmin(ReadOnlyAdmin):
-    list_display = ("left", "right", "verdict", "actor_name", "reason", "created_at", "superseded_at")
-    list_filter = ("verdict", "created_at", ("superseded_at", admin.EmptyFieldListFilter))
+    list_display = (
+        "left",
+        "right",
+        "verdict",
+        "relation",
+        "actor_name",
+        "reason",
+        "created_at",
+        "superseded_at",
+    )
+    list_filter = ("verdict", "relation", "created_at", ("superseded_at", admin.EmptyFieldListFilter))
     list_select_related = ("left", "right")
     search_fields = ("id__exact",)
     search_help_text = "The id of a customer who was judged."

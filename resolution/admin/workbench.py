@@ -18,6 +18,7 @@ from resolution.admin.frame import actor_of, screen, show, status_of, user_of
 from resolution.admin.queue import WORKERS_ONLY, note_skipped
 from resolution.admin.workbench_form import WorkbenchForm
 from resolution.errors import IdentityError
+from resolution.models import Judgement, MergeProposal
 from resolution.selectors.queue import QueueRow, my_work
 from resolution.selectors.workbench import Workbench, side_by_side
 from resolution.services import approve, decide
@@ -56,7 +57,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         )  # fmt: skip
     except IdentityError as error:
         return _comparison(request, form, error)
-    messages.success(request, _proposed(proposal.pk))
+    messages.success(request, _proposed(proposal))
     return redirect("resolution:proposal", proposal.pk)
 
 
@@ -102,6 +103,7 @@ def _show(
         refusal=str(error) if error else "",
         left_out=[member for member in members if member.customer_id not in shown],
         held=held,
+        relations=Judgement.Relation.choices,
         editable=held or (error is not None and _may_be_taken(conflict)),
         park_until=form.until or (timezone.now() + timedelta(days=PARK_DAYS)).date().isoformat(),
     )
@@ -149,8 +151,9 @@ def _next(request: HttpRequest) -> HttpResponse:
 
 def _decide(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
     decide.decide_conflict(
-        conflict_id=conflict_id, decision=form.action, version=form.version, reason=form.reason, actor=actor
-    )
+        conflict_id=conflict_id, decision=form.action, version=form.version, reason=form.reason, actor=actor,
+        relation=form.relation if form.action == Judgement.Verdict.RELATED else "",
+    )  # fmt: skip
     return _with_link(
         f"{SAID[form.action]}.", reverse("resolution:workbench", args=[conflict_id]), "See it again"
     )
@@ -161,7 +164,7 @@ def _propose(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
         conflict_id=conflict_id, decision="same", version=form.version, reason=form.reason, actor=actor,
         member_ids=form.members, survivor_id=form.survivor, picks=form.picks, seen_versions=form.versions,
     )  # fmt: skip
-    return _proposed(conflict.proposals.get(state="pending").pk)
+    return _proposed(conflict.proposals.latest("pk"))
 
 
 def _park(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
@@ -174,8 +177,10 @@ def _release(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
     return SafeString("Skipped: given back to the queue, behind the others for you.")
 
 
-def _proposed(proposal_id: int) -> SafeString:
-    url = reverse("resolution:proposal", args=[proposal_id])
+def _proposed(proposal: MergeProposal) -> SafeString:
+    url = reverse("resolution:proposal", args=[proposal.pk])
+    if proposal.merge_id is not None:
+        return _with_link("Merged at once; no rule wants a second person.", url, "See it, or undo it")
     return _with_link("Proposed; a second person decides.", url, "See or withdraw the proposal")
 
 

@@ -29,6 +29,7 @@ class WorkbenchForm:
     versions: Mapping[uuid.UUID, int]
     version: int
     reason: str
+    relation: str
     until: str
     only_differing: bool
     with_empty: bool
@@ -45,6 +46,7 @@ class WorkbenchForm:
             versions={_id(name): _number(value) for name, value in _named(given, VERSION).items()},
             version=_number(given.get("version", "0")),
             reason=given.get("reason", "").strip()[:REASON_LENGTH],
+            relation=given.get("relation", ""),
             until=given.get("until", ""),
             only_differing="only-differing" in given,
             with_empty="with-empty" in given,

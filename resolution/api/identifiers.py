@@ -22,7 +22,10 @@ from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customers import get_canonical
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 
-LINK_ACTIONS = ("linked", "unchanged", "updated", "conflict_verified", "conflict_high_confidence")
+LINK_ACTIONS = (
+    "linked", "unchanged", "updated", "conflict_verified", "conflict_high_confidence",
+    "conflict_contradiction",
+)  # fmt: skip
 
 
 class MappingAnswer(serializers.ModelSerializer[Mapping]):

@@ -22,6 +22,11 @@ class JudgementBody(Body):
     left_id = Id()
     right_id = Id()
     verdict = OneOf(choices=Judgement.Verdict.choices)
+    relation = OneOf(
+        choices=[choice for choice in Judgement.Relation.choices if choice[0]],
+        required=False,
+        help_text="How related ones are related; only with the verdict related.",
+    )
     reason = Comment()
 
 
@@ -33,7 +38,7 @@ class JudgementAnswer(serializers.ModelSerializer[Judgement]):
 
     class Meta:
         model = Judgement
-        fields = ("id", "left_id", "right_id", "verdict", "reason", "actor_name", "created_at")
+        fields = ("id", "left_id", "right_id", "verdict", "relation", "reason", "actor_name", "created_at")
         read_only_fields = fields
 
 
@@ -51,6 +56,7 @@ class JudgementView(DeskView):
             left_id=body["left_id"],
             right_id=body["right_id"],
             verdict=body["verdict"],
+            relation=body.get("relation", ""),
             reason=body.get("reason", ""),
             actor=actor_of(request),
         )

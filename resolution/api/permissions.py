@@ -38,6 +38,8 @@ PROPOSE = Access("merge", "resolution.propose_merge")
 APPROVE = Access("approve", "resolution.approve_merge")
 UNDO = Access("approve", "resolution.undo_merge")
 COMPARE_MODELS = Access("approve", "resolution.start_run")
+READ_POLICIES = Access("read", "resolution.view_mergepolicy")
+CHANGE_POLICIES = Access("approve", "resolution.change_mergepolicy")
 PROMOTE_MODELS = Access("approve", "resolution.promote_model")
 
 

@@ -18,7 +18,7 @@ from resolution.api.authentication import actor_of
 from resolution.api.filters import OneOf
 from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
-from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
+from resolution.api.serializers import LARGEST_ID, VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.models import MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
@@ -78,12 +78,24 @@ class PicksAnswer(serializers.JSONField):
     pass
 
 
+class ReasonAnswer(serializers.Serializer[Any]):
+    """One rule that wants a second person."""
+
+    rule = serializers.CharField()
+    sentence = serializers.CharField()
+
+
 class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
-    """A proposed merge; `merge_id` names the merge once it is approved."""
+    """A proposed merge; `merge_id` names the merge once it is approved, or has passed at once.
+
+    `reasons` say why a second person is needed; without any the merge passes at once.
+    """
 
     survivor_id = serializers.UUIDField()
     members = ProposalMemberAnswer(many=True)
     picks = PicksAnswer()
+    reasons = ReasonAnswer(many=True)
+    batch_id = serializers.IntegerField(allow_null=True)
     conflict_id = serializers.IntegerField(allow_null=True)
     merge_id = serializers.IntegerField(allow_null=True)
     proposer = serializers.SlugRelatedField[MergeProposal](slug_field="username", read_only=True)
@@ -94,8 +106,8 @@ class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
     class Meta:
         model = MergeProposal
         fields = (
-            "id", "state", "survivor_id", "members", "picks", "conflict_id", "comment", "answer", "proposer",
-            "approver", "merge_id", "version", "created_at", "decided_at",
+            "id", "state", "survivor_id", "members", "picks", "reasons", "batch_id", "conflict_id", "comment",
+            "answer", "proposer", "approver", "merge_id", "version", "created_at", "decided_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -104,6 +116,7 @@ class ProposalFilter(filters.FilterSet):
     state = OneOf(choices=MergeProposal.State.choices)
     proposer = filters.CharFilter(field_name="proposer__username", max_length=150)
     customer = filters.UUIDFilter(field_name="members__customer_id")
+    batch = filters.NumberFilter(field_name="batch_id", min_value=1, max_value=LARGEST_ID)
 
     class Meta:
         model = MergeProposal
@@ -121,7 +134,7 @@ class ProposalListView(DeskListView):
     @extend_schema(request=ProposalBody, responses={201: ProposalAnswer}, operation_id="proposals_create")
     @once
     def post(self, request: Request) -> Response:
-        """Propose to merge customers; nothing moves until a second person approves."""
+        """Propose to merge customers; nothing moves until a second person approves, if a rule wants one."""
         body = read(ProposalBody, request.data)
         proposal = propose_merge(
             conflict_id=body.get("conflict_id"),

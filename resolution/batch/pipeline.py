@@ -89,7 +89,14 @@ class Comparison:
     def group(self, scores: Sequence[PairScore]) -> Findings:
         """Find out which of the customers of scored pairs hold together."""
         apart = _kept_apart(scores)
-        groups = group_customers(scores, policy=live_policy(), score=self._score_some, different=apart)
+        groups = group_customers(
+            scores,
+            policy=live_policy(),
+            score=self._score_some,
+            different=apart.pairs,
+            told_apart=apart.told,
+            again=apart.again,
+        )
         return Findings(groups, self.counts)
 
     def score(
@@ -174,24 +181,39 @@ def count_large_blocks() -> int:
         return cursor.fetchone()[0]
 
 
-def _kept_apart(scores: Sequence[PairScore]) -> frozenset[frozenset[str]]:
-    """Pairs that may not become one: a person said so, or one clean source has both."""
+@dataclass(slots=True)
+class _Apart:
+    """Pairs that may not become one; those a person told apart; those to be asked about again."""
+
+    pairs: set[frozenset[str]] = field(default_factory=set)
+    told: set[frozenset[str]] = field(default_factory=set)
+    again: set[frozenset[str]] = field(default_factory=set)
+
+    def add_judged(self, ids: Collection[uuid.UUID]) -> None:
+        """Keep apart what people did not call one; where the data changed since, they are asked again."""
+        self.told |= _named(different_pairs(ids))
+        verdicts = verdicts_on_pairs(ids)
+        stale = {pair for pair, verdict in verdicts.items() if not verdict.fresh}
+        unsure = {pair for pair, verdict in verdicts.items() if verdict.word == "unsure"}
+        not_one = {pair for pair, verdict in verdicts.items() if verdict.word in _NOT_ONE}
+        self.pairs |= self.told | _named(not_one - (stale & unsure))
+        self.again |= _named(stale & not_one)
+
+
+def _named(pairs: Iterable[frozenset[uuid.UUID]]) -> set[frozenset[str]]:
+    return {frozenset(map(str, pair)) for pair in pairs}
+
+
+def _kept_apart(scores: Sequence[PairScore]) -> _Apart:
+    """What may not become one: a person said so, or one clean source has both."""
     clean = _clean_channels()
-    apart: set[frozenset[str]] = set()
+    apart = _Apart()
     for components in _lots(connected(scores)):
         ids = {uuid.UUID(key) for component in components for key in component}
-        apart |= {frozenset(map(str, pair)) for pair in _judged_apart(ids)}
+        apart.add_judged(ids)
         if clean:
-            apart |= _parted_by_source(components, _clean_sources(ids))
-    return frozenset(apart)
-
-
-def _judged_apart(ids: Collection[uuid.UUID]) -> set[frozenset[uuid.UUID]]:
-    return different_pairs(ids) | {
-        pair
-        for pair, verdict in verdicts_on_pairs(ids).items()
-        if verdict.word in _NOT_ONE and (verdict.fresh or verdict.word != "unsure")
-    }
+            apart.pairs |= _parted_by_source(components, _clean_sources(ids))
+    return apart
 
 
 def _lots(components: Iterable[set[str]]) -> Iterator[list[set[str]]]:

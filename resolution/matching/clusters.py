@@ -9,7 +9,7 @@ so in `why`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from resolution.matching.decide import Policy, band_of, pair_of
 from resolution.matching.table import Rows
-from resolution.types import Band, Group, PairScore
+from resolution.types import Band, Contradiction, Group, PairScore
 
 # A person rarely has more records; above it someone looks, and cross weights are taken from a part.
 LARGE_GROUP = 12
@@ -31,6 +31,7 @@ JUDGED = "were judged different people"
 ScoreMany = Callable[[Sequence[tuple[str, str]]], Iterable[PairScore]]
 
 LINKING = (Band.AUTO, Band.SAMPLE)
+_NONE: frozenset[Contradiction] = frozenset()
 
 
 def group_customers(
@@ -39,6 +40,8 @@ def group_customers(
     policy: Policy,
     score: ScoreMany,
     different: Container[frozenset[str]] = (),
+    told_apart: Container[frozenset[str]] = (),
+    again: Container[frozenset[str]] = (),
     apart_because: str = JUDGED,
 ) -> list[Group]:
     """Group customers by their scored pairs; the same pairs in any order give the same groups.
@@ -47,19 +50,20 @@ def group_customers(
     group may be of one member that only carries `questions`: pairs across groups for a person to settle,
     the strongest for each two groups, each on the group of its smaller key. `score` gives the weights of
     pairs that `scores` left out; `different` holds the pairs of keys that may not become one, such as those
-    that a person judged different, and `apart_because` says so.
+    that a person judged different, and `apart_because` says so. Of these, `told_apart` are those whose
+    joining by others is a contradiction, and `again` those to be asked about although they were answered.
     """
     ranked = sorted(scores, key=_rank)
-    bench = _Bench(
-        {pair_of(pair): pair for pair in reversed(ranked)}, policy, score, different, apart_because
-    )
+    known = {pair_of(pair): pair for pair in reversed(ranked)}
+    bench = _Bench(known, policy, score, different, told_apart, again, apart_because)
     edges = [
         edge for edge in ranked if band_of(policy, edge) in LINKING and pair_of(edge) not in bench.different
     ]
     bench.look_up(pair for members in connected(edges) for pair in _inner_pairs(members))
     for edge in edges:
         bench.try_to_join(edge)
-    return bench.groups(_questions(ranked, bench))
+    contradictions = bench.contradictions()
+    return bench.groups(_questions(ranked, bench, contradictions), contradictions)
 
 
 def connected(edges: Iterable[PairScore]) -> list[set[str]]:
@@ -106,6 +110,14 @@ class _Cluster:
     cuts: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Clash:
+    """A join that a person's word forbade: whom it told apart, and the edge that would have joined them."""
+
+    judged: tuple[str, str]
+    edge: PairScore
+
+
 @dataclass
 class _Bench:
     """The groups so far, and what is known of pairs."""
@@ -114,8 +126,11 @@ class _Bench:
     policy: Policy
     score: ScoreMany
     different: Container[frozenset[str]]
+    told_apart: Container[frozenset[str]]
+    again: Container[frozenset[str]]
     apart_because: str
     cluster_of: dict[str, _Cluster] = field(default_factory=dict)
+    clashes: list[_Clash] = field(default_factory=list)
 
     def cluster(self, key: str) -> _Cluster:
         return self.cluster_of.setdefault(key, _Cluster([key]))
@@ -138,7 +153,10 @@ class _Bench:
         if left is right:
             left.edges.append(edge)
             return
-        refusal = self.refusal(left, right)
+        judged = self.judged_apart(left, right)
+        if judged and frozenset(judged) in self.told_apart:
+            self.clashes.append(_Clash(judged, edge))
+        refusal = f"{judged[0]} and {judged[1]} {self.apart_because}" if judged else self.refusal(left, right)
         if refusal:
             left.cuts.append(refusal)
             right.cuts.append(refusal)
@@ -153,10 +171,7 @@ class _Bench:
         self.cluster_of.update(dict.fromkeys(gone.members, kept))
 
     def refusal(self, left: _Cluster, right: _Cluster) -> str:
-        """Why two groups may not become one; empty when they may."""
-        judged = self.judged_apart(left, right)
-        if judged:
-            return f"{judged[0]} and {judged[1]} {self.apart_because}"
+        """Why the weights of two groups forbid their becoming one; empty when they do not."""
         pairs = self.pairs(islice(_crossing(left, right), MOST_CROSS_PAIRS))
         for pair in pairs:
             if pair.hard_conflict:
@@ -171,19 +186,49 @@ class _Bench:
         apart = (keys for keys in _crossing(left, right) if frozenset(keys) in self.different)
         return next(apart, None)
 
-    def groups(self, questions: dict[str, list[PairScore]]) -> list[Group]:
-        """Finish: every group of several members or with questions, by its smallest key."""
-        clusters = {id(cluster): cluster for cluster in self.cluster_of.values()}
-        found = [self.finish(cluster, questions) for cluster in clusters.values()]
-        return sorted((group for group in found if len(group.members) > 1 or group.questions), key=_smallest)
+    def contradictions(self) -> list[Contradiction]:
+        """What a person's word forbade: each two groups it keeps apart once, with all that connects them."""
+        found: dict[tuple[str, ...], Contradiction] = {}
+        for clash in self.clashes:
+            members = self.members_of(clash)
+            found.setdefault(members, Contradiction(clash.judged, members, tuple(self.links(members))))
+        return list(found.values())
 
-    def finish(self, cluster: _Cluster, questions: dict[str, list[PairScore]]) -> Group:
+    def members_of(self, clash: _Clash) -> tuple[str, ...]:
+        """Both groups of a clash; of large ones only those who are told apart and who would join them."""
+        both = {key for side in clash.judged for key in self.cluster(side).members}
+        ends = {*clash.judged, clash.edge.left, clash.edge.right}
+        return tuple(sorted(both if len(both) <= LARGE_GROUP else ends))
+
+    def links(self, members: Sequence[str]) -> list[PairScore]:
+        """The known pairs among these that speak for one person, strongest first, without the judged ones."""
+        pairs = (self.known.get(frozenset(pair)) for pair in combinations(members, 2))
+        fitting = (pair for pair in pairs if pair and pair.weight >= self.policy.review)
+        return sorted((pair for pair in fitting if pair_of(pair) not in self.told_apart), key=_rank)
+
+    def groups(
+        self, questions: dict[str, list[PairScore]], contradictions: Sequence[Contradiction]
+    ) -> list[Group]:
+        """Finish: every group of several members or with something to ask, by its smallest key."""
+        clusters = {id(cluster): cluster for cluster in self.cluster_of.values()}
+        clashes = _by_key(contradictions)
+        found = [self.finish(cluster, questions, clashes) for cluster in clusters.values()]
+        return sorted(filter(_says_something, found), key=_smallest)
+
+    def finish(
+        self,
+        cluster: _Cluster,
+        questions: dict[str, list[PairScore]],
+        clashes: Mapping[str, Collection[Contradiction]],
+    ) -> Group:
         members = tuple(sorted(cluster.members))
         asked = tuple(sorted((pair for key in members for pair in questions.get(key, ())), key=_rank))
         reasons = list(dict.fromkeys(cluster.cuts)) if len(members) > 1 else []
         if len(members) > 1:
             reasons += self.weak_points(members)
-        return Group(members, tuple(sorted(cluster.edges, key=_rank)), asked, held_back(reasons))
+        own = {entry for key in members for entry in clashes.get(key, ()) if key in entry.judged}
+        edges = tuple(sorted(cluster.edges, key=_rank))
+        return Group(members, edges, asked, held_back(reasons), tuple(sorted(own, key=_members)))
 
     def weak_points(self, members: tuple[str, ...]) -> Iterator[str]:
         """What makes a group doubtful though every join was allowed."""
@@ -209,11 +254,17 @@ def _crossing(left: _Cluster, right: _Cluster) -> Iterator[tuple[str, str]]:
     yield from product(ours, theirs)
 
 
-def _questions(ranked: list[PairScore], bench: _Bench) -> dict[str, list[PairScore]]:
-    """The strongest open pair for each two groups, by its smaller key."""
+def _questions(
+    ranked: list[PairScore], bench: _Bench, contradictions: Sequence[Contradiction]
+) -> dict[str, list[PairScore]]:
+    """The strongest open pair for each two groups, by its smaller key; a contradiction asks of its own."""
+    clashes = _by_key(contradictions)
     asked: dict[frozenset[int], PairScore] = {}
     for pair in ranked:
-        if band_of(bench.policy, pair) is Band.NONE or pair_of(pair) in bench.different:
+        both = pair_of(pair)
+        settled = both in bench.different and both not in bench.again
+        covered = clashes.get(pair.left, _NONE) & clashes.get(pair.right, _NONE)
+        if settled or covered or band_of(bench.policy, pair) is Band.NONE:
             continue
         sides = frozenset((id(bench.cluster(pair.left)), id(bench.cluster(pair.right))))
         if len(sides) == 2:
@@ -244,6 +295,23 @@ def _reachable(start: str, pairs: list[tuple[str, str]]) -> set[str]:
         reached |= new
         waiting += new
     return reached
+
+
+def _by_key(contradictions: Iterable[Contradiction]) -> dict[str, set[Contradiction]]:
+    """The contradictions that each key is a member of."""
+    found: dict[str, set[Contradiction]] = defaultdict(set)
+    for entry in contradictions:
+        for key in entry.members:
+            found[key].add(entry)
+    return dict(found)
+
+
+def _says_something(group: Group) -> bool:
+    return len(group.members) > 1 or bool(group.questions or group.contradictions)
+
+
+def _members(contradiction: Contradiction) -> tuple[str, ...]:
+    return contradiction.members
 
 
 def _smallest(group: Group) -> str:

@@ -11,7 +11,8 @@ from resolution.models.import_run import ImportRun
 from resolution.models.judgement import Judgement
 from resolution.models.match_run import MatchRun
 from resolution.models.merge import Merge, MergeMember, MergeMove
-from resolution.models.merge_proposal import MergeProposal, ProposalMember
+from resolution.models.merge_policy import MergePolicy
+from resolution.models.merge_proposal import MergeProposal, ProposalBatch, ProposalMember
 from resolution.models.outbox_event import OutboxEvent
 from resolution.models.stored_model import StoredModel
 
@@ -28,8 +29,10 @@ __all__ = [
     "Merge",
     "MergeMember",
     "MergeMove",
+    "MergePolicy",
     "MergeProposal",
     "OutboxEvent",
+    "ProposalBatch",
     "ProposalMember",
     "StoredModel",
 ]

@@ -20,11 +20,23 @@ class Judgement(models.Model):
         RELATED = "related", "Related, not the same"
         UNSURE = "unsure", "Unsure"
 
+    class Relation(models.TextChoices):
+        NONE = "", "Not said how"
+        HOUSEHOLD = "household", "One household"
+        SHARED_CONTACT = "shared_contact", "Shared contact"
+
     left = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="+")
     right = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="+")
     verdict = models.CharField(max_length=10, choices=Verdict)
+    relation = models.CharField(
+        max_length=20, choices=Relation, blank=True, default="", help_text="How two related ones are related."
+    )
     reason = models.CharField(max_length=500, blank=True, default="")
     fingerprint = models.CharField(max_length=64, help_text="Of the values compared.")
+    compared = models.JSONField(
+        default=dict,
+        help_text="Side → field → digest of the values compared, so that what changed since can be named.",
+    )
     judged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -49,6 +61,10 @@ class Judgement(models.Model):
             models.CheckConstraint(
                 condition=Q(verdict__in=["same", "different", "related", "unsure"]),
                 name="judgement_verdict_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(relation="") | Q(relation__in=["household", "shared_contact"], verdict="related"),
+                name="judgement_relation_of_the_related",
             ),
         ]
 

@@ -7,10 +7,27 @@ from django.db import models
 from django.db.models import F, Q
 
 
+class ProposalBatch(models.Model):
+    """Merges proposed in one go, to be answered in one go or one by one."""
+
+    proposer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    band = models.CharField(max_length=10)
+    comment = models.CharField(max_length=500, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "merge_proposal_batches"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Batch {self.pk}"
+
+
 class MergeProposal(models.Model):
     """Members, survivor and picks as proposed, bound to the members' versions by `plan_hash`.
 
-    Stale when a member has changed since: it is then refused with what changed.
+    Stale when a member has changed since: it is then refused with what changed. `reasons` are those of the
+    rules that asked for a second person; one without any has passed at once and has no approver.
     """
 
     class State(models.TextChoices):
@@ -18,6 +35,7 @@ class MergeProposal(models.Model):
         APPROVED = "approved", "Approved"
         REJECTED = "rejected", "Rejected"
         WITHDRAWN = "withdrawn", "Withdrawn"
+        PASSED = "passed", "Passed at once"
 
     conflict = models.ForeignKey(
         "resolution.Conflict", null=True, on_delete=models.PROTECT, related_name="proposals"
@@ -37,6 +55,9 @@ class MergeProposal(models.Model):
     merge = models.OneToOneField(
         "resolution.Merge", null=True, on_delete=models.PROTECT, related_name="proposal"
     )
+    batch = models.ForeignKey(ProposalBatch, null=True, on_delete=models.PROTECT, related_name="proposals")
+    circumstances = models.JSONField(default=dict, help_text="What rules ask about, as it was proposed.")
+    reasons = models.JSONField(default=list, help_text="Why a second person is needed: rule and sentence.")
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True)
@@ -57,8 +78,12 @@ class MergeProposal(models.Model):
                 name="p9_approved_names_approver_and_merge",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["pending", "approved", "rejected", "withdrawn"]),
+                condition=Q(state__in=["pending", "approved", "rejected", "withdrawn", "passed"]),
                 name="proposal_state_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="passed") | Q(approver__isnull=True, merge__isnull=False, reasons=[]),
+                name="p9_passed_had_no_reason_and_names_its_merge",
             ),
             models.UniqueConstraint(
                 fields=["conflict"], condition=Q(state="pending"), name="one_pending_proposal_a_conflict"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 
 from resolution.models import Judgement
+from resolution.selectors.labels import compared_label
 from resolution.selectors.profiles import load_profiles
 from resolution.types import Profile
 
@@ -20,7 +23,7 @@ _LIVE = """
         SELECT id, coalesce(merged_into_id, id) AS canonical FROM customers
         WHERE id = ANY(%(ids)s) OR merged_into_id = ANY(%(ids)s)
     )
-    SELECT l.canonical, r.canonical, j.verdict, j.fingerprint
+    SELECT l.canonical, r.canonical, j.verdict, j.fingerprint, j.compared, j.actor_name, j.created_at
     FROM judgements j
     JOIN member l ON l.id = j.left_id
     JOIN member r ON r.id = j.right_id
@@ -29,19 +32,50 @@ _LIVE = """
 """
 
 Pair = frozenset[uuid.UUID]
+# Field → digest of its values; fields without a value are left out.
+Digests = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person said of a pair; `fresh` while the values they compared are still the same."""
+    """What a person said of a pair; `fresh` while the values they compared are still the same.
+
+    `changed` names the fields that are not; it is empty for words that were kept without digests.
+    """
 
     word: str
     fresh: bool
+    who: str
+    when: datetime
+    changed: tuple[str, ...] = ()
+
+    @property
+    def reminder(self) -> str:
+        """Say in a sentence what was decided before and what has changed since."""
+        said = Judgement.Verdict(self.word).label.lower()
+        since = describe_change(self.changed)
+        return f"Decided before, data changed: {self.who} said “{said}” on {self.when:%d %B %Y}; {since}."
+
+
+class _Live(NamedTuple):
+    """One live judgement, its sides as they stand today."""
+
+    left: uuid.UUID
+    right: uuid.UUID
+    word: str
+    mark: str
+    compared: str
+    who: str
+    when: datetime
+
+    @property
+    def pair(self) -> Pair:
+        return frozenset((self.left, self.right))
 
 
 def different_pairs(ids: Collection[uuid.UUID]) -> set[Pair]:
     """Return the pairs of canonical customers, among those given, that may not become one (P3). One query."""
-    return {pair for pair, word, _ in _live_judgements(ids) if word == Judgement.Verdict.DIFFERENT}
+    return {row.pair for row in _live_judgements(ids) if row.word == Judgement.Verdict.DIFFERENT}
 
 
 def verdicts_on_pairs(ids: Collection[uuid.UUID]) -> dict[Pair, Verdict]:
@@ -49,13 +83,39 @@ def verdicts_on_pairs(ids: Collection[uuid.UUID]) -> dict[Pair, Verdict]:
 
     Merged customers may bring several live words on one pair: *different* goes before all, then the last.
     """
-    live = sorted(_live_judgements(ids), key=lambda entry: entry[1] == Judgement.Verdict.DIFFERENT)
-    judged = {pair: (word, mark) for pair, word, mark in live}
+    live = sorted(_live_judgements(ids), key=lambda row: row.word == Judgement.Verdict.DIFFERENT)
+    judged = {row.pair: row for row in live}
     profiles = load_profiles(frozenset().union(*judged)) if judged else {}
+    return {pair: _verdict(row, profiles) for pair, row in judged.items() if pair <= profiles.keys()}
+
+
+def changed_fields(compared: Mapping[str, Digests], left: Profile, right: Profile) -> tuple[str, ...]:
+    """Name the fields whose canonical values are not those that were compared; none when none were kept."""
+    if not compared:
+        return ()
+    now = {"left": digests_of(left), "right": digests_of(right)}
+    differing = {
+        field
+        for side, before in compared.items()
+        for field in {*before, *now[side]}
+        if before.get(field) != now[side].get(field)
+    }
+    return tuple(field for field in _fields() if field in differing)
+
+
+def describe_change(changed: Iterable[str]) -> str:
+    """Say which fields changed: "since then e-mail and phone changed"."""
+    *others, last = [compared_label(field) for field in changed] or ["the data"]
+    named = f"{', '.join(others)} and {last}" if others else last
+    return f"since then {named} changed"
+
+
+def digests_of(profile: Profile) -> dict[str, str]:
+    """Return a digest (16 hex digits) of each field that has a value; canonical, so spelling is no change."""
     return {
-        pair: Verdict(word, fresh=mark == fingerprint_of(*(profiles[entry] for entry in pair)))
-        for pair, (word, mark) in judged.items()
-        if pair <= profiles.keys()
+        field: hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
+        for field, values in _ordered(profile).items()
+        if values
     }
 
 
@@ -64,16 +124,30 @@ def fingerprint_of(one: Profile, other: Profile) -> str:
     return hashlib.sha256("\n".join(sorted(map(_values_of, (one, other)))).encode()).hexdigest()
 
 
+def _verdict(row: _Live, profiles: Mapping[uuid.UUID, Profile]) -> Verdict:
+    left, right = profiles[row.left], profiles[row.right]
+    if row.mark == fingerprint_of(left, right):
+        return Verdict(row.word, True, row.who, row.when)
+    return Verdict(row.word, False, row.who, row.when, changed_fields(json.loads(row.compared), left, right))
+
+
 def _values_of(profile: Profile) -> str:
+    return json.dumps(_ordered(profile), sort_keys=True)
+
+
+def _ordered(profile: Profile) -> dict[str, list[str]]:
     values = asdict(profile)
     del values["key"]
-    ordered = {
+    return {
         name: sorted(json.dumps(value, sort_keys=True) for value in given) for name, given in values.items()
     }
-    return json.dumps(ordered, sort_keys=True)
 
 
-def _live_judgements(ids: Collection[uuid.UUID]) -> list[tuple[Pair, str, str]]:
+def _fields() -> list[str]:
+    return [name for name in Profile.__slots__ if name != "key"]
+
+
+def _live_judgements(ids: Collection[uuid.UUID]) -> list[_Live]:
     with connection.cursor() as cursor:
         cursor.execute(_LIVE, {"ids": list(ids)})
-        return [(frozenset((left, right)), word, mark) for left, right, word, mark in cursor.fetchall()]
+        return [_Live(*row) for row in cursor.fetchall()]

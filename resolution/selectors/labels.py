@@ -25,6 +25,21 @@ FIELD_LABELS = {
     "household": "Same home or firm",
     "labels": "Known pairs",
 }
+# What a judgement compares, as Profile names it, inside a sentence.
+COMPARED_LABELS = {
+    "names": "name",
+    "emails": "e-mail",
+    "phones": "phone",
+    "birth_dates": "birth date",
+    "addresses": "address",
+    "companies": "company",
+    "external_ids": "external id",
+    "handles": "handle",
+}
+
+
+def compared_label(name: str) -> str:
+    return COMPARED_LABELS.get(name, name.replace("_", " "))
 
 
 def field_label(name: str) -> str:

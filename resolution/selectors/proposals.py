@@ -11,7 +11,7 @@ from django.db.models import Prefetch, QuerySet
 
 from customers.models import Customer
 from resolution.errors import NotFound
-from resolution.models import MergeProposal, ProposalMember
+from resolution.models import MergeProposal, ProposalBatch, ProposalMember
 from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.history import AbsorbedRow
 from resolution.selectors.workbench import Workbench, side_by_side
@@ -40,6 +40,8 @@ class ProposalRow:
     decided_at: datetime | None
     version: int
     own: bool
+    reasons: tuple[str, ...]
+    batch_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,58 @@ def proposal_card(proposal_id: int, *, user_id: int | None = None) -> ProposalCa
     )
 
 
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One proposal of a batch; `stale` says, a sentence each, what changed since it was made."""
+
+    row: ProposalRow
+    stale: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCard:
+    """Merges proposed together. `own` ones may not be answered by who looks."""
+
+    id: int
+    band: str
+    comment: str
+    proposer: str
+    created_at: datetime
+    own: bool
+    rows: tuple[BatchRow, ...]
+
+    @property
+    def pending(self) -> int:
+        return sum(entry.row.state == State.PENDING for entry in self.rows)
+
+
+def batch_card(batch_id: int, *, user_id: int | None = None) -> BatchCard:
+    """Return a batch with its proposals; queries grow only with those that are stale. Raises NotFound."""
+    batch = ProposalBatch.objects.select_related("proposer").filter(pk=batch_id).first()
+    if batch is None:
+        raise NotFound(f"There is no batch {batch_id}. Check the number.", batch=batch_id)
+    proposals = _with_names(MergeProposal.objects.filter(batch=batch)).order_by("pk")
+    return BatchCard(
+        id=batch.pk,
+        band=batch.band,
+        comment=batch.comment,
+        proposer=batch.proposer.get_username(),
+        created_at=batch.created_at,
+        own=batch.proposer_id == user_id,
+        rows=tuple(BatchRow(_row(proposal, user_id), tuple(_changes(proposal))) for proposal in proposals),
+    )
+
+
+def _changes(proposal: MergeProposal) -> Iterator[str]:
+    """Say which members of a pending proposal have changed since, a sentence each."""
+    if proposal.state != State.PENDING:
+        return
+    members = {row.customer_id: row.customer for row in proposal.members.all()}
+    seen = {row.customer_id: row.seen_version for row in proposal.members.all()}
+    for customer in changed_members(members, seen):
+        yield describe_change(customer, seen[customer.pk], since=proposal.created_at)
+
+
 def _with_names(proposals: QuerySet[MergeProposal]) -> QuerySet[MergeProposal]:
     members = ProposalMember.objects.select_related("customer").order_by("customer")
     return proposals.select_related("proposer", "approver", "conflict").prefetch_related(
@@ -107,6 +161,8 @@ def _row(proposal: MergeProposal, user_id: int | None) -> ProposalRow:
         decided_at=proposal.decided_at,
         version=proposal.version,
         own=proposal.proposer_id == user_id,
+        reasons=tuple(reason["sentence"] for reason in proposal.reasons),
+        batch_id=proposal.batch_id,
     )
 
 

@@ -21,15 +21,18 @@ from resolution.matching.kernel import score_pairs
 from resolution.models import ConflictMember, Judgement
 from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.judgements import changed_fields, describe_change, fingerprint_of
 from resolution.selectors.labels import field_label, type_label
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.merge_facts import field_limits, load_differences, load_facts, where_seen
+from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.profiles import load_profiles
 from resolution.selectors.queue import QueueRow, conflict_row
 from resolution.services.decisions import decisions_for
 from resolution.services.merge_plan import CURRENT, CustomerFacts, Picks, ValueFact, plan_merge
+from resolution.services.second_person import Reason, circumstances_of, needs_second_person
 from resolution.services.survivorship import RULES, TYPED
-from resolution.types import FieldChoice, FieldEvidence, MergePlan, PairScore
+from resolution.types import FieldChoice, FieldEvidence, MergePlan, PairScore, Profile
 
 MOST_COLUMNS = 50
 LEAST_ALIKE = 0.5  # of 1; below it single characters are not worth marking
@@ -151,12 +154,17 @@ class PairEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person said before about two of these customers."""
+    """What a person said before about two of these customers.
+
+    `changed` says in words what has changed since, empty while what was compared is still the same.
+    """
 
     left_name: str
     right_name: str
     verdict: str
     verdict_label: str
+    relation_label: str
+    changed: str
     reason: str
     who: str
     when: datetime
@@ -176,7 +184,8 @@ class Workbench:
     """The whole screen. `decisions` are the words decide_conflict takes for this conflict.
 
     `plan` has the fields, the warnings and the blockers of the merge as it now stands; its moves are
-    summed up in `moved`. `differing` counts the rows of `fields` whose values differ.
+    summed up in `moved`. `differing` counts the rows of `fields` whose values differ. `second_person` has the
+    reasons why that merge needs one; without any it passes at once.
     """
 
     conflict: QueueRow | None
@@ -189,6 +198,7 @@ class Workbench:
     moved: tuple[MovedRows, ...]
     collapsing: int
     decisions: tuple[str, ...]
+    second_person: tuple[Reason, ...]
 
     @property
     def differing(self) -> int:
@@ -219,6 +229,9 @@ def side_by_side(
         different=load_differences(customers),
         warnings=[pair.hard_conflict for pair in pairs if pair.hard_conflict],
     )
+    like = circumstances_of(
+        plan, list(facts.values()), hard_conflict=any(pair.hard_conflict for pair in pairs)
+    )
     links = _links(customers)
     counts = _row_counts(customers)
     return Workbench(
@@ -231,7 +244,8 @@ def side_by_side(
         plan=plan,
         moved=tuple(_moved(plan, counts)),
         collapsing=len(plan.collapses),
-        decisions=decisions_for(conflict.kind) if conflict else (),
+        decisions=decisions_for(conflict.kind, conflict.identifier_type) if conflict else (),
+        second_person=needs_second_person(like, merge_rules()),
     )
 
 
@@ -442,21 +456,33 @@ def _steps(score: PairScore) -> Iterator[Step]:
         yield Step(evidence, field_label(evidence.field), start, end)
 
 
+def _change_since(judgement: Judgement, profiles: Mapping[uuid.UUID, Profile]) -> str:
+    left = profiles.get(judgement.left.canonical_id)
+    right = profiles.get(judgement.right.canonical_id)
+    if left is None or right is None or judgement.fingerprint == fingerprint_of(left, right):
+        return ""
+    return describe_change(changed_fields(judgement.compared, left, right))
+
+
 def _verdicts(customers: Mapping[uuid.UUID, Customer]) -> tuple[Verdict, ...]:
     """What people said of these customers, or of those absorbed into them, newest first."""
     ids = list(customers)
     left = Q(left__in=ids) | Q(left__merged_into__in=ids)
     right = Q(right__in=ids) | Q(right__merged_into__in=ids)
     found = Judgement.objects.filter(left & right, superseded_at__isnull=True).order_by("-pk")
+    rows = list(found.select_related("left", "right"))
+    profiles = load_profiles(ids) if rows else {}
     return tuple(
         Verdict(
             left_name=row.left.display_name,
             right_name=row.right.display_name,
             verdict=row.verdict,
             verdict_label=row.get_verdict_display(),
+            relation_label=row.get_relation_display() if row.relation else "",
+            changed=_change_since(row, profiles),
             reason=row.reason,
             who=row.actor_name,
             when=row.created_at,
         )
-        for row in found.select_related("left", "right")
+        for row in rows
     )

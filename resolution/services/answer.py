@@ -10,11 +10,13 @@ from customers.models import Customer
 from customers.models import Mapping as Link
 from customers.selectors import find_owners
 from resolution.conf import policy
-from resolution.matching.decide import decide
+from resolution.matching.decide import band_of, decide
 from resolution.selectors.candidates import score_candidates
 from resolution.selectors.match_model import live_policy
+from resolution.selectors.merge_facts import load_differences
 from resolution.services.cache import IdentifierKey
 from resolution.services.intake import Intake
+from resolution.services.merge_plan import DifferenceFact
 from resolution.types import Band, Decision, Identifier, PairScore, Profile, Resolution
 
 LINKING = (Band.AUTO, Band.SAMPLE)
@@ -81,13 +83,14 @@ class Answer:
 
     def touched(self) -> Collection[uuid.UUID]:
         owners = {row.customer_id for row in self.owners.values()}
-        asked = self.candidates if self.status == "review" else ()
+        asked = self.candidates if self.status == "review" else _fitting(self.decision)
         alike = {uuid.UUID(score.right) for score in asked}
         return owners | alike | ({self.target} if self.target else set())
 
     def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
         everyone_lives = all(row.status == Customer.Status.ACTIVE for row in locked.values())
-        return everyone_lives and _customers_of(owners_of(self.intake)) == _customers_of(self.owners)
+        same_owners = _customers_of(owners_of(self.intake)) == _customers_of(self.owners)
+        return everyone_lives and same_owners and not _told_apart(self.decision)
 
     def as_resolution(self, customer_id: uuid.UUID | None) -> Resolution:
         bands = {"matched": Band.AUTO, "review": Band.REVIEW}
@@ -134,7 +137,33 @@ def _customers_of(owners: Mapping[IdentifierKey, Link]) -> dict[IdentifierKey, u
 
 
 def _decide(intake: Intake) -> Decision:
-    """Decide by all that is known; a link that stands on words in a text alone is a question instead."""
+    """Decide by all that is known; to fit two customers a person told apart is a contradiction."""
+    decision = _decide_by_text(intake)
+    if told_apart := _told_apart(decision):
+        who = told_apart[0].who
+        return replace(decision, band=Band.REVIEW, reason=f"It fits two customers that {who} told apart.")
+    return decision
+
+
+def _told_apart(decision: Decision) -> list[DifferenceFact]:
+    """What people said of the best candidate and others that fit as well; no query where none do."""
+    fitting = _fitting(decision)
+    if not fitting or decision.best is None:
+        return []
+    best = decision.best.right
+    facts = load_differences({uuid.UUID(score.right) for score in (decision.best, *fitting)})
+    return [fact for fact in facts if best in (fact.left, fact.right)]
+
+
+def _fitting(decision: Decision) -> tuple[PairScore, ...]:
+    """The rivals of a link that would be linked themselves, were the best not there."""
+    if decision.band not in LINKING:
+        return ()
+    return tuple(score for score in decision.rivals if band_of(live_policy(), score) in LINKING)
+
+
+def _decide_by_text(intake: Intake) -> Decision:
+    """A link that stands on words in a text alone is a question instead."""
     decision = _decide_by(intake.profile)
     if decision.band not in LINKING or not intake.mentioned:
         return decision

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from customers.models import Customer
@@ -19,7 +21,8 @@ from resolution.errors import (
     Refused,
     StaleVersion,
 )
-from resolution.models import Conflict, MergeProposal, ProposalMember
+from resolution.models import Conflict, MergeProposal, ProposalBatch, ProposalMember
+from resolution.selectors.merge_policy import contradict_hard, merge_rules
 from resolution.services import audit, locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import check_transition
@@ -28,6 +31,12 @@ from resolution.services.merge import carry_out, draft_merge, refuse_stale
 from resolution.services.merge_plan import Picks, plan_hash
 from resolution.services.proposals import return_conflict, withdraw_locked
 from resolution.services.queue import account_of, lock_claimed
+from resolution.services.second_person import (
+    Circumstances,
+    Reason,
+    circumstances_of,
+    needs_second_person,
+)
 from resolution.types import Actor
 
 State = MergeProposal.State
@@ -45,12 +54,13 @@ def propose_merge(
 ) -> MergeProposal:
     """Propose a merge; its conflict, if any, must be claimed by the actor and then awaits approval.
 
+    Where no rule wants a second person the merge passes at once: the proposal is then `passed`.
     `seen_versions` are the members' versions on the proposer's screen (None: as they stand now).
     Raises UnknownCustomer, NotFound, NotPermitted for an actor without account, InvalidInput for a member the
     conflict does not ask about, ClaimLost, StaleVersion, MergeBlocked, Refused when it is proposed already.
     """
     with audit.change(actor) as trail:
-        members = locks.lock_customers(set(member_ids))
+        members = locks.lock_with_absorbed(set(member_ids))
         conflict = lock_claimed(conflict_id, actor) if conflict_id is not None else None
         refuse_stale(members, seen_versions or {})
         return propose_locked(
@@ -67,17 +77,46 @@ def propose_locked(
     picks: Picks | None,
     comment: str,
 ) -> MergeProposal:
-    """Propose a merge as part of a larger change; members and conflict are locked."""
+    """Propose a merge as part of a larger change; members, with those absorbed, and conflict are locked."""
     _refuse_strangers(members, conflict)
-    _refuse_twice(members)
+    refuse_overlap(members)
     act = draft_merge(members, survivor_id=survivor_id, picks=picks)
     if act.plan.blockers:
         raise MergeBlocked(act.plan.blockers)
-    proposal = _store(trail, act, conflict, picks or {}, comment)
+    [hard_conflict] = contradict_hard([members])
+    like = circumstances_of(act.plan, list(act.facts.values()), hard_conflict=hard_conflict)
+    proposal = _store(
+        trail, Draft(act, like, needs_second_person(like, merge_rules()), conflict, picks or {}), comment
+    )
+    if not proposal.reasons:
+        pass_at_once(trail, [(proposal, act)])
     if conflict is not None:
-        _await_approval(conflict, proposal)
-    trail.record("propose", customer_id=proposal.survivor_id, **_facts(proposal, comment))
+        conflict.refresh_from_db()
     return proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A merge about to be proposed: its plan, what it is like, and why it needs a second person."""
+
+    act: Act
+    circumstances: Circumstances
+    reasons: tuple[Reason, ...]
+    conflict: Conflict | None = None
+    picks: Picks = field(default_factory=dict)
+
+
+def pass_at_once(trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]]) -> None:
+    """Carry out merges that no rule wants a second person for; members, with those absorbed, are locked."""
+    merges = carry_out(trail, [act.for_proposal(proposal) for proposal, act in drafted])
+    for merge, (proposal, _) in zip(merges, drafted, strict=True):
+        proposal.merge = merge
+        _answer(proposal, State.PASSED, "", approver=None)
+        return_conflict(proposal, comment="The proposed customers were merged; decide about the others.")
+        trail.record(
+            "pass", customer_id=merge.survivor_id, method="policy", merge=merge.pk,
+            rules=asdict(merge_rules()), **_facts(proposal, proposal.comment),
+        )  # fmt: skip
 
 
 def approve_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
@@ -89,14 +128,23 @@ def approve_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> Me
     with audit.change(actor) as trail:
         members = locks.lock_with_absorbed(_members_of(proposal_id))
         proposal = _lock_pending(proposal_id, "approved")
-        approver = _second_person(proposal, actor)
-        act = _as_proposed(proposal, members)
-        [merge] = carry_out(trail, [act])
+        approver = second_person(proposal, actor)
+        refuse_changed(proposal, members)
+        act = draft_merge(members, survivor_id=proposal.survivor_id, picks=proposal.picks)
+        approve_drafted(trail, [(proposal, as_proposed(proposal, act))], comment=comment, approver=approver)
+        return proposal
+
+
+def approve_drafted(
+    trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]], *, comment: str, approver: int
+) -> None:
+    """Carry out proposals, each planned as it was proposed, as their second person; all are locked."""
+    merges = carry_out(trail, [act for _, act in drafted])
+    for merge, (proposal, _) in zip(merges, drafted, strict=True):
         proposal.merge = merge
         _answer(proposal, State.APPROVED, comment, approver=approver)
         return_conflict(proposal, comment="The proposed customers were merged; decide about the others.")
         trail.record("approve", customer_id=merge.survivor_id, merge=merge.pk, **_facts(proposal, comment))
-        return proposal
 
 
 def reject_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
@@ -107,11 +155,15 @@ def reject_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> Mer
     with audit.change(actor) as trail:
         locks.lock_customers(_members_of(proposal_id))
         proposal = _lock_pending(proposal_id, "rejected")
-        approver = _second_person(proposal, actor)
-        _answer(proposal, State.REJECTED, comment, approver=approver)
-        return_conflict(proposal, comment=comment or "The proposal was rejected.")
-        trail.record("reject", customer_id=proposal.survivor_id, **_facts(proposal, comment))
+        reject_locked(trail, proposal, comment=comment, approver=second_person(proposal, actor))
         return proposal
+
+
+def reject_locked(trail: Trail, proposal: MergeProposal, *, comment: str, approver: int) -> None:
+    """Turn one pending, locked proposal down as its second person."""
+    _answer(proposal, State.REJECTED, comment, approver=approver)
+    return_conflict(proposal, comment=comment or "The proposal was rejected.")
+    trail.record("reject", customer_id=proposal.survivor_id, **_facts(proposal, comment))
 
 
 def withdraw_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
@@ -140,42 +192,74 @@ def _refuse_strangers(members: Mapping[uuid.UUID, Customer], conflict: Conflict 
         )
 
 
-def _refuse_twice(members: Mapping[uuid.UUID, Customer]) -> None:
-    """Refuse a merge of exactly these customers that waits for approval already."""
-    pending = MergeProposal.objects.filter(state=State.PENDING, members__customer__in=members)
-    for proposal in pending.distinct().prefetch_related("members"):
-        if {row.customer_id for row in proposal.members.all()} == set(members):
-            raise Refused(
-                f"Proposal {proposal.pk} asks for this merge already; wait for its answer.",
-                proposal=proposal.pk,
-            )
+def refuse_overlap(members: Mapping[uuid.UUID, Customer]) -> None:
+    """Refuse a merge of customers, any of whom waits in another proposal already, whichever way round.
+
+    Of two that were merged in either direction, the second could only fail.
+    """
+    for sentence, proposal in overlaps(members).values():
+        raise Refused(sentence, proposal=proposal)
 
 
-def _store(trail: Trail, act: Act, conflict: Conflict | None, picks: Picks, comment: str) -> MergeProposal:
-    proposal = MergeProposal.objects.create(
-        conflict=conflict,
-        survivor=act.survivor,
-        picks=dict(picks),
-        plan_hash=plan_hash(act.plan),
-        comment=comment[:500],
-        proposer_id=account_of(trail.actor),
-    )
-    ProposalMember.objects.bulk_create(
-        ProposalMember(proposal=proposal, customer=row, seen_version=row.version)
-        for row in (act.survivor, *act.absorbed)
-    )
+def overlaps(members: Mapping[uuid.UUID, Customer]) -> dict[uuid.UUID, tuple[str, int]]:
+    """Return, for each of these customers that waits in a pending proposal, the sentence and its number."""
+    rows = ProposalMember.objects.filter(proposal__state=State.PENDING, customer__in=members).order_by("-pk")
+    return {
+        row.customer_id: (
+            f"Proposal {row.proposal_id} would merge {members[row.customer_id].display_name} already; wait"
+            " for its answer, or have it withdrawn.",
+            row.proposal_id,
+        )
+        for row in rows
+    }
+
+
+def _store(trail: Trail, draft: Draft, comment: str) -> MergeProposal:
+    [proposal] = store_proposals(trail, [draft], comment=comment)
     return proposal
 
 
-def _await_approval(conflict: Conflict, proposal: MergeProposal) -> None:
-    check_transition(conflict, Conflict.State.DECIDED)
-    conflict.state = Conflict.State.DECIDED
-    conflict.leased_until = None
-    conflict.decided_by_id = proposal.proposer_id
-    conflict.decided_at = timezone.now()
-    conflict.version += 1
-    conflict.save(
-        update_fields=["state", "leased_until", "decided_by", "decided_at", "version", "updated_at"]
+def store_proposals(
+    trail: Trail, drafts: Sequence[Draft], *, comment: str, batch: ProposalBatch | None = None
+) -> list[MergeProposal]:
+    """Write proposals down, their conflicts awaiting the answer; a few statements for any number."""
+    proposer = account_of(trail.actor)
+    proposals = MergeProposal.objects.bulk_create(
+        MergeProposal(
+            conflict=draft.conflict,
+            survivor=draft.act.survivor,
+            picks=dict(draft.picks),
+            plan_hash=plan_hash(draft.act.plan),
+            comment=comment[:500],
+            proposer_id=proposer,
+            batch=batch,
+            circumstances=draft.circumstances.stored(),
+            reasons=[asdict(reason) for reason in draft.reasons],
+        )
+        for draft in drafts
+    )
+    ProposalMember.objects.bulk_create(
+        ProposalMember(proposal=proposal, customer=row, seen_version=row.version)
+        for proposal, draft in zip(proposals, drafts, strict=True)
+        for row in (draft.act.survivor, *draft.act.absorbed)
+    )
+    _await_approval([draft.conflict for draft in drafts if draft.conflict is not None], proposer)
+    for proposal in proposals:
+        trail.record("propose", customer_id=proposal.survivor_id, **_facts(proposal, comment))
+    return proposals
+
+
+def _await_approval(conflicts: Sequence[Conflict], proposer: int) -> None:
+    """Let claimed, locked conflicts wait for an answer; one statement, the instances stay as they were."""
+    for conflict in conflicts:
+        check_transition(conflict, Conflict.State.DECIDED)
+    Conflict.objects.filter(pk__in=[conflict.pk for conflict in conflicts]).update(
+        state=Conflict.State.DECIDED,
+        leased_until=None,
+        decided_by=proposer,
+        decided_at=timezone.now(),
+        version=F("version") + 1,
+        updated_at=timezone.now(),
     )
 
 
@@ -194,18 +278,22 @@ def _lock_pending(proposal_id: int, wanted: str) -> MergeProposal:
     return proposal
 
 
-def _second_person(proposal: MergeProposal, actor: Actor) -> int:
+def second_person(proposal: MergeProposal, actor: Actor) -> int:
+    """Return the approver's account. Raises NotPermitted without one, FourEyes for the proposer."""
     approver = account_of(actor)
     if approver == proposal.proposer_id:
         raise FourEyes
     return approver
 
 
-def _as_proposed(proposal: MergeProposal, members: Mapping[uuid.UUID, Customer]) -> Act:
-    """Plan the merge again and see that it is still what was proposed."""
-    seen = dict(proposal.members.values_list("customer", "seen_version"))
+def refuse_changed(proposal: MergeProposal, members: Mapping[uuid.UUID, Customer]) -> None:
+    """Raise StaleVersion when a member has changed since the proposal was made, saying what."""
+    seen = {row.customer_id: row.seen_version for row in proposal.members.all()}
     refuse_stale(members, seen, since=proposal.created_at)
-    act = draft_merge(members, survivor_id=proposal.survivor_id, picks=proposal.picks)
+
+
+def as_proposed(proposal: MergeProposal, act: Act) -> Act:
+    """See that a merge planned again is still what was proposed. Raises MergeBlocked, StaleVersion."""
     if act.plan.blockers:
         raise MergeBlocked(act.plan.blockers)
     if plan_hash(act.plan) != proposal.plan_hash:
@@ -217,7 +305,7 @@ def _as_proposed(proposal: MergeProposal, members: Mapping[uuid.UUID, Customer])
     return act.for_proposal(proposal)
 
 
-def _answer(proposal: MergeProposal, state: str, comment: str, *, approver: int) -> None:
+def _answer(proposal: MergeProposal, state: str, comment: str, *, approver: int | None) -> None:
     proposal.state = state
     proposal.answer = comment[:500]
     proposal.approver_id = approver

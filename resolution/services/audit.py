@@ -44,6 +44,8 @@ ACTIONS = {
     "approve": "approved a merge",
     "reject": "rejected a merge",
     "withdraw": "withdrew a proposal",
+    "pass": "merged at once, as no rule wants a second person",
+    "policy": "changed a rule on second persons",
     "conflict": "asked for a decision",
     "decide": "decided a conflict",
     "refuse": "refused a request",

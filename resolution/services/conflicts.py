@@ -351,15 +351,11 @@ def _is_answered(question: Question, verdicts: Mapping[Pair, Verdict]) -> bool:
 
 
 def _reminded(question: Question, verdicts: Mapping[Pair, Verdict]) -> Question:
-    """Say in the reason that a pair was judged before on other data."""
-    stale = [
-        verdicts[pair].word for pair in _pairs(question) if pair in verdicts and not verdicts[pair].fresh
-    ]
+    """Say in the reason that a pair was judged before on other data, and what changed."""
+    stale = [verdicts[pair] for pair in _pairs(question) if pair in verdicts and not verdicts[pair].fresh]
     if question.kind not in ASKS_OF_PAIRS or not stale:
         return question
-    return replace(
-        question, reason=f"Judged {stale[0]} before, but the data changed since. {question.reason}"
-    )
+    return replace(question, reason=f"{stale[0].reminder} {question.reason}")
 
 
 def _pairs(question: Question) -> Iterator[Pair]:

@@ -30,6 +30,7 @@ class Word:
     """What the steward said: the reason, and for "same" the form of the merge."""
 
     reason: str
+    relation: str
     member_ids: Collection[uuid.UUID]
     survivor_id: uuid.UUID | None
     picks: Picks | None
@@ -51,6 +52,7 @@ def decide_conflict(
     decision: str,
     version: int,
     reason: str = "",
+    relation: str = "",
     actor: Actor,
     member_ids: Collection[uuid.UUID] = (),
     survivor_id: uuid.UUID | None = None,
@@ -60,7 +62,8 @@ def decide_conflict(
     """Decide a conflict one holds.
 
     "same" proposes a merge of the members and waits for a second person; `member_ids` (all, when empty),
-    `survivor_id` and `picks` are its form. The other words settle the conflict now. `version` is the
+    `survivor_id` and `picks` are its form. The other words settle the conflict now; `relation` says how
+    "related" ones are. `version` is the
     conflict's as the steward saw it, `seen_versions` the members'.
     Raises NotFound, NotPermitted, InvalidInput, ClaimLost, StaleVersion, IllegalTransition, MergeBlocked,
     Refused.
@@ -69,7 +72,7 @@ def decide_conflict(
         case = _open_case(trail, conflict_id, version, actor)
         refuse_stale(case.members, seen_versions or {})
         settle = _settler(decision, case.conflict)
-        settle(case, Word(reason, member_ids, survivor_id, picks))
+        settle(case, Word(reason, relation, member_ids, survivor_id, picks))
         return case.conflict
 
 
@@ -79,7 +82,7 @@ def _open_case(trail: Trail, conflict_id: int, version: int, actor: Actor) -> Ca
     if question.identifier_type:
         locks.lock_identifiers([(question.identifier_type, question.identifier_value)])
     asked = dict(question.members.values_list("customer", "role"))
-    members = locks.lock_customers(asked)
+    members = locks.lock_with_absorbed(asked)
     conflict = lock_claimed(conflict_id, actor)
     if version != conflict.version:
         raise StaleVersion(
@@ -99,7 +102,7 @@ def _read(conflict_id: int) -> Conflict:
 
 
 def _settler(decision: str, conflict: Conflict) -> Callable[[Case, Word], None]:
-    allowed = decisions_for(conflict.kind)
+    allowed = decisions_for(conflict.kind, conflict.identifier_type)
     if decision not in allowed:
         raise InvalidInput(
             f"“{decision[:40]}” does not decide conflict {conflict.pk}; use one of: {', '.join(allowed)}.",
@@ -133,6 +136,7 @@ def _judge(verdict: str, outcome: str) -> Callable[[Case, Word], None]:
                 left_id=left,
                 right_id=right,
                 verdict=verdict,
+                relation=word.relation,
                 reason=word.reason,
                 conflict=case.conflict,
             )

@@ -35,7 +35,8 @@ from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.profiles import load_profiles
 from resolution.services import audit, conflicts, locks, merge, runs
 from resolution.services.audit import Trail
-from resolution.types import Actor, Group, PairScore, Profile
+from resolution.services.contradictions import contradiction_questions
+from resolution.types import Actor, Contradiction, Group, PairScore, Profile
 
 KIND = "find_duplicates"
 _GROUPS_A_CHANGE = 1000
@@ -212,7 +213,12 @@ def ask(trail: Trail, questions: Iterable[conflicts.Question]) -> Settled:
 
 def questions_of(groups: Iterable[Group], *, run: MatchRun | None = None) -> list[conflicts.Question]:
     """What is to be asked of these groups: each doubtful pair, and a group that may not merge as a whole."""
-    return [question for group in groups for question in _questions_of_group(group, run)]
+    found = list(groups)
+    clashes = list(dict.fromkeys(entry for group in found for entry in group.contradictions))
+    return [
+        *contradiction_questions(clashes, run_id=run.pk if run else None),
+        *(question for group in found for question in _questions_of_group(group, run)),
+    ]
 
 
 def find_duplicates(
@@ -307,15 +313,16 @@ def _foresee(walk: _Walk, comparison: Comparison) -> RunSummary:
 
 
 def _questions_of_group(group: Group, run: MatchRun | None) -> Iterator[conflicts.Question]:
-    if group.why and len(group.members) > 1 and group.edges:
+    asked = any(set(group.members) <= set(entry.members) for entry in group.contradictions)
+    if group.why and len(group.members) > 1 and group.edges and not asked:
         yield _question_of_group(group, group.why, run)
         return
     for score in group.questions:
         yield _question((score.left, score.right), reason_of(score), (score,), run)
 
 
-def _question_of_group(group: Group, reason: str, run: MatchRun | None, **facts: Any) -> conflicts.Question:
-    return _question(group.members, reason, (*group.edges, *group.questions), run, **facts)
+def _question_of_group(group: Group, reason: str, run: MatchRun | None) -> conflicts.Question:
+    return _question(group.members, reason, (*group.edges, *group.questions), run)
 
 
 def _questions_of_refused(
@@ -323,29 +330,32 @@ def _questions_of_refused(
 ) -> list[conflicts.Question]:
     """Ask of every group that could not be merged; one whose members a person told apart contradicts that."""
     different = different_pairs(_members_of(entry.group for entry in refused)) if refused else set()
+    told_apart = {id(entry): _told_apart(entry.group, different) for entry in refused}
+    clashes = [clash for entry in refused if (clash := told_apart[id(entry)])]
     return [
-        _question_of_group(
-            entry.group, " ".join(entry.why), run, kind=_kind_of_refused(entry.group, different)
-        )
-        for entry in refused
+        *contradiction_questions(clashes, run_id=run.pk if run else None),
+        *(
+            _question_of_group(entry.group, " ".join(entry.why), run)
+            for entry in refused
+            if not told_apart[id(entry)]
+        ),
     ]
 
 
-def _kind_of_refused(group: Group, different: Collection[frozenset[uuid.UUID]]) -> str:
-    told_apart = any(pair <= _members_of([group]) for pair in different)
-    return Conflict.Kind.CONTRADICTION if told_apart else Conflict.Kind.LIKELY_DUPLICATE
+def _told_apart(group: Group, different: Collection[frozenset[uuid.UUID]]) -> Contradiction | None:
+    """The contradiction a group is by now, when two of its members were told apart."""
+    members = _members_of([group])
+    judged = min((sorted(map(str, pair)) for pair in different if pair <= members), default=None)
+    if judged is None:
+        return None
+    return Contradiction((judged[0], judged[1]), group.members, (*group.edges, *group.questions))
 
 
 def _question(
-    members: Sequence[str],
-    reason: str,
-    scores: Sequence[PairScore],
-    run: MatchRun | None,
-    *,
-    kind: str = Conflict.Kind.LIKELY_DUPLICATE,
+    members: Sequence[str], reason: str, scores: Sequence[PairScore], run: MatchRun | None
 ) -> conflicts.Question:
     return conflicts.Question(
-        kind=kind,
+        kind=Conflict.Kind.LIKELY_DUPLICATE,
         members={uuid.UUID(key): ConflictMember.Role.MEMBER.value for key in sorted(members)},
         reason=reason,
         scores=scores,

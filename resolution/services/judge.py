@@ -10,7 +10,7 @@ from customers.models import Customer
 from resolution.errors import CustomerErased, InvalidInput, Refused
 from resolution.matching.normalise.text import clean_text
 from resolution.models import Conflict, Judgement
-from resolution.selectors.judgements import fingerprint_of
+from resolution.selectors.judgements import digests_of, fingerprint_of
 from resolution.selectors.profiles import load_profiles
 from resolution.services import audit, conflicts, locks
 from resolution.services.audit import Trail
@@ -30,16 +30,24 @@ def judge_pair(
     verdict: str,
     reason: str,
     actor: Actor,
+    relation: str = "",
     conflict: Conflict | None = None,
 ) -> Judgement:
     """Write down what a person says of two customers; their earlier live word, if any, is superseded.
 
-    Raises InvalidInput for an unknown verdict or a customer with itself, UnknownCustomer, CustomerErased, and
-    Refused when a *different* is said of two that are merged into one.
+    `relation` says how two *related* ones are: household, shared_contact, or nothing.
+    Raises InvalidInput for an unknown verdict or relation or a customer with itself, UnknownCustomer,
+    CustomerErased, and Refused when one is merged, into the other or into a third.
     """
     with audit.change(actor) as trail:
         return write_judgement(
-            trail, left_id=left_id, right_id=right_id, verdict=verdict, reason=reason, conflict=conflict
+            trail,
+            left_id=left_id,
+            right_id=right_id,
+            verdict=verdict,
+            reason=reason,
+            relation=relation,
+            conflict=conflict,
         )
 
 
@@ -50,13 +58,16 @@ def write_judgement(
     right_id: uuid.UUID,
     verdict: str,
     reason: str,
+    relation: str = "",
     conflict: Conflict | None = None,
 ) -> Judgement:
     """Judge a pair as part of a larger change."""
-    _check_words(left_id, right_id, verdict)
+    _check_words(left_id, right_id, verdict, relation)
     pair = locks.lock_customers(sorted({left_id, right_id}))
-    _check_pair(*pair.values(), verdict=verdict)
-    judgement = _supersede(trail, *sorted(pair), verdict=verdict, reason=reason, conflict=conflict)
+    _check_pair(*pair.values())
+    judgement = _supersede(
+        trail, *sorted(pair), verdict=verdict, relation=relation, reason=reason, conflict=conflict
+    )
     _settle_question(trail, judgement, pair, but=conflict)
     trail.record(
         "judge",
@@ -64,6 +75,7 @@ def write_judgement(
         method=verdict,
         judgement=judgement.pk,
         other=str(judgement.right_id),
+        relation=judgement.relation,
         reason=judgement.reason,
     )
     trail.tell(
@@ -72,52 +84,79 @@ def write_judgement(
     return judgement
 
 
-def _check_words(left_id: uuid.UUID, right_id: uuid.UUID, verdict: str) -> None:
+def _check_words(left_id: uuid.UUID, right_id: uuid.UUID, verdict: str, relation: str) -> None:
     if verdict not in Judgement.Verdict.values:
         known = ", ".join(Judgement.Verdict.values)
         raise InvalidInput(f"“{verdict[:40]}” is no verdict; use one of: {known}.", verdict=verdict[:40])
+    check_relation(relation)
+    if relation and verdict != Judgement.Verdict.RELATED:
+        raise InvalidInput(
+            f"“{relation}” says how two customers are related; “{verdict}” was said of them, not “related”.",
+            relation=relation,
+            verdict=verdict,
+        )
     if left_id == right_id:
-        raise InvalidInput(f"Customer {left_id} was given twice; a verdict needs two customers.")
-
-
-def _check_pair(left: Customer, right: Customer, *, verdict: str) -> None:
-    for customer in (left, right):
-        if customer.status == Customer.Status.ERASED:
-            raise CustomerErased(customer.pk)
-    if verdict == Judgement.Verdict.DIFFERENT and left.canonical_id == right.canonical_id:
-        raise Refused(
-            f"{left.pk} and {right.pk} are merged into one. Undo their merge before judging them different.",
-            left=str(left.pk),
-            right=str(right.pk),
+        raise InvalidInput(
+            f"Customer {left_id} was given twice; a verdict needs two customers.", customer=str(left_id)
         )
 
 
+def check_relation(relation: str) -> None:
+    """Raise InvalidInput for a relation there is none of."""
+    if relation not in Judgement.Relation.values:
+        known = ", ".join(filter(None, Judgement.Relation.values))
+        raise InvalidInput(
+            f"“{relation[:40]}” is no relation; use one of: {known}, or none.", relation=relation[:40]
+        )
+
+
+def _check_pair(left: Customer, right: Customer) -> None:
+    for customer in (left, right):
+        if customer.status == Customer.Status.ERASED:
+            raise CustomerErased(customer.pk)
+    if left.canonical_id == right.canonical_id:
+        raise Refused(
+            f"{left.pk} and {right.pk} are merged into one. Undo their merge before judging them.",
+            left=str(left.pk),
+            right=str(right.pk),
+        )
+    for customer in (left, right):
+        if customer.status == Customer.Status.MERGED:
+            raise Refused(
+                f"Customer {customer.pk} was merged into {customer.canonical_id}; judge that one instead.",
+                customer=str(customer.pk),
+                merged_into=str(customer.canonical_id),
+            )
+
+
 def _supersede(
-    trail: Trail, left: uuid.UUID, right: uuid.UUID, *, verdict: str, reason: str, conflict: Conflict | None
+    trail: Trail,
+    left: uuid.UUID,
+    right: uuid.UUID,
+    *,
+    verdict: str,
+    relation: str,
+    reason: str,
+    conflict: Conflict | None,
 ) -> Judgement:
     live = Judgement.objects.filter(left=left, right=right, superseded_at__isnull=True)
     earlier = list(live.values_list("pk", flat=True))
     live.update(superseded_at=timezone.now())
+    profiles = load_profiles({left, right})
     judgement = Judgement.objects.create(
         left_id=left,
         right_id=right,
         verdict=verdict,
+        relation=relation,
         reason=clean_text(reason)[:500],
-        fingerprint=_fingerprint(left, right),
+        fingerprint=fingerprint_of(profiles[left], profiles[right]),
+        compared={"left": digests_of(profiles[left]), "right": digests_of(profiles[right])},
         judged_by_id=trail.actor.user_id,
         actor_name=trail.actor.name,
         conflict=conflict,
     )
     Judgement.objects.filter(pk__in=earlier).update(superseded_by=judgement)
     return judgement
-
-
-def _fingerprint(left: uuid.UUID, right: uuid.UUID) -> str:
-    """Name the values compared: those of the customers the pair stands for now."""
-    stands_for = dict(Customer.objects.filter(pk__in=[left, right]).values_list("pk", "merged_into"))
-    canonical = [stands_for[entry] or entry for entry in (left, right)]
-    profiles = load_profiles(set(canonical))
-    return fingerprint_of(*(profiles[entry] for entry in canonical))
 
 
 def _settle_question(

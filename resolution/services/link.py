@@ -4,13 +4,14 @@ The rules of a claim on a value that another customer owns, first that fits:
 
     the owner's link is verified                nothing moves, a person decides (perhaps fraud, perhaps error)
     its confidence is `high_confidence` or more nothing moves, a person decides
+    a person told the two apart                 nothing moves, a person decides
     it is weaker                                the value moves to the claimant at `high_confidence`
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,9 +27,12 @@ from resolution.matching.normalise.text import clean_text
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.channels import get_channel
 from resolution.selectors.customers import get_canonical
+from resolution.selectors.merge_facts import load_differences
 from resolution.services import audit, conflicts, keys, locks
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
+from resolution.services.contradictions import describe_difference
+from resolution.services.merge_plan import DifferenceFact
 from resolution.types import Actor, Identifier, LinkOutcome
 
 
@@ -151,8 +155,9 @@ def claim_identifier(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutc
         return _confirm(trail, owned, claim)
     if _shares_already(claimant, claim):
         return LinkOutcome("unchanged", str(claimant.pk), existing_customer_id=str(owned.customer_id))
-    if owned.verified or owned.confidence_score >= policy().high_confidence:
-        return _ask(trail, owned, claimant, claim)
+    told_apart = load_differences({owned.customer_id, claimant.pk})
+    if told_apart or owned.verified or owned.confidence_score >= policy().high_confidence:
+        return _ask(trail, owned, claimant, claim, told_apart)
     move_identifier(trail, owned, claimant, confidence=policy().high_confidence)
     return LinkOutcome("updated", str(claimant.pk), existing_customer_id=str(owned.customer_id))
 
@@ -270,19 +275,33 @@ def _shares_already(claimant: Customer, claim: Claim) -> bool:
     ).exists()
 
 
-def _ask(trail: Trail, owned: Mapping, claimant: Customer, claim: Claim) -> LinkOutcome:
-    kind = Conflict.Kind.VERIFIED_IDENTIFIER if owned.verified else Conflict.Kind.HIGH_CONFIDENCE_IDENTIFIER
+def _ask(
+    trail: Trail, owned: Mapping, claimant: Customer, claim: Claim, told_apart: Sequence[DifferenceFact]
+) -> LinkOutcome:
+    kind, action = _kind_of_claim(owned)
     held = "is verified for" if owned.verified else f"belongs, with confidence {owned.confidence_score}, to"
+    names = {str(owned.customer_id): "the owner", str(claimant.pk): "the claimant"}
+    said = "".join(f" {describe_difference(fact, names)}." for fact in told_apart)
+    sure = f", with confidence {claim.confidence}," if told_apart else ""
     conflict = conflicts.open_conflict(
         trail,
         kind=kind,
         members={owned.customer_id: ConflictMember.Role.OWNER, claimant.pk: ConflictMember.Role.CLAIMANT},
-        reason=f"{claim.identifier.value} {held} one customer; {claim.channel} claims it for another.",
+        reason=f"{claim.identifier.value} {held} one customer;"
+        f" {claim.channel} claims it{sure} for another.{said}",
         channel=claim.channel,
         identifier=claim.identifier,
     )
-    action = "conflict_verified" if owned.verified else "conflict_high_confidence"
     return LinkOutcome(action, str(claimant.pk), str(owned.customer_id), conflict.pk)
+
+
+def _kind_of_claim(owned: Mapping) -> tuple[str, str]:
+    """The kind of question a claim becomes, and the action told; a link too weak for either contradicts."""
+    if owned.verified:
+        return Conflict.Kind.VERIFIED_IDENTIFIER, "conflict_verified"
+    if owned.confidence_score >= policy().high_confidence:
+        return Conflict.Kind.HIGH_CONFIDENCE_IDENTIFIER, "conflict_high_confidence"
+    return Conflict.Kind.CONTRADICTION, "conflict_contradiction"
 
 
 def _record(trail: Trail, action: str, mapping: Mapping, *, old_value: str = "", **metadata: Any) -> None:

@@ -24,6 +24,7 @@ from resolution.services.merge_plan import (
     COLLAPSED,
     OWNING,
     CustomerFacts,
+    DifferenceFact,
     Picks,
     choose_survivor,
     plan_merge,
@@ -147,6 +148,39 @@ def draft_merge(
         different=load_differences(members),
     )
     return Act(plan, members, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One merge among several that are planned together."""
+
+    members: Collection[uuid.UUID]
+    survivor_id: uuid.UUID | None = None
+    picks: Picks | None = None
+
+
+def draft_merges(customers: Mapping[uuid.UUID, Customer], wanted: Sequence[Wanted]) -> list[Act]:
+    """Plan several merges as `draft_merge` does; facts are loaded once for all."""
+    facts = load_facts(customers.values(), rows=False)
+    different = load_differences(customers)
+    return [_draft_one(customers, facts, different, entry) for entry in wanted]
+
+
+def _draft_one(
+    customers: Mapping[uuid.UUID, Customer],
+    facts: Mapping[str, CustomerFacts],
+    different: Sequence[DifferenceFact],
+    wanted: Wanted,
+) -> Act:
+    members = {str(key): facts[str(key)] for key in wanted.members}
+    plan = plan_merge(
+        members=list(members.values()),
+        survivor_id=str(wanted.survivor_id) if wanted.survivor_id else None,
+        picks=wanted.picks,
+        limits=field_limits(),
+        different=[fact for fact in different if fact.left in members],
+    )
+    return Act(plan, {key: customers[key] for key in wanted.members}, members)
 
 
 def refuse_stale(

@@ -18,7 +18,7 @@ from resolution.errors import ClaimLost, IllegalTransition, InvalidInput, NotFou
 from resolution.models import Conflict
 from resolution.selectors.queue import QueueFilters, matching
 from resolution.services import locks
-from resolution.services.conflicts import states_before
+from resolution.services.conflicts import TRANSITIONS, states_before
 from resolution.types import Actor
 
 State = Conflict.State
@@ -110,6 +110,22 @@ def lock_claimed(conflict_id: int, actor: Actor) -> Conflict:
     if not live or conflict.assignee_id != account_of(actor):
         raise _refusal(conflict, State.DECIDED)
     return conflict
+
+
+def lease_locked(conflicts: Collection[Conflict], actor: Actor) -> None:
+    """Claim conflicts that are locked and free for the actor; one statement for any number."""
+    keys = [conflict.pk for conflict in conflicts]
+    Conflict.objects.filter(pk__in=keys).update(updated_at=timezone.now(), **_leased_to(account_of(actor)))
+
+
+def why_not_claimed(conflict: Conflict, actor: Actor) -> str:
+    """Say why somebody cannot claim a conflict now; empty when they can, or hold it already."""
+    lease = conflict.leased_until
+    held = conflict.state == State.CLAIMED and lease is not None and lease > timezone.now()
+    mine = held and conflict.assignee_id == account_of(actor)
+    if mine or (not held and State.CLAIMED in TRANSITIONS[conflict.state]):
+        return ""
+    return f"Nobody can take it up now: {_who_holds(conflict)}."
 
 
 def _step(conflict_id: int, guard: Q, wanted: str, changes: dict[str, Any]) -> Conflict:

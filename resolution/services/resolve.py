@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
@@ -21,14 +21,16 @@ from resolution.matching.normalise.profile import build_profile
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.candidates import score_candidates
 from resolution.selectors.channels import get_channel
-from resolution.selectors.judgements import different_pairs
+from resolution.selectors.merge_facts import load_differences
 from resolution.services import audit, cache, conflicts, intake, keys, locks
 from resolution.services.answer import Answer, find_answer, known_by, nobody
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
 from resolution.services.conflicts import Question
+from resolution.services.contradictions import describe_difference, explain_contradiction, names_of
 from resolution.services.intake import Intake
 from resolution.services.link import Claim, changed_by, claim_identifier, read_identifier
+from resolution.services.merge_plan import DifferenceFact
 from resolution.services.messages import answer_given, begin_message, find_message, keep_message
 from resolution.services.profiles import Stored, add_customer, change_fields
 from resolution.types import Actor, Band, Identifier, PairScore, Profile, Resolution
@@ -303,21 +305,36 @@ def _ask_if_unsure(trail: Trail, answer: Answer, customer: Customer, message: Me
 
 def _question(answer: Answer, customer: Customer, message: Message | None) -> Question:
     others = answer.known or tuple(uuid.UUID(score.right) for score in answer.candidates)
+    members = dict.fromkeys((customer.pk, *others), ConflictMember.Role.MEMBER.value)
+    scores = [replace(score, left=str(customer.pk)) for score in answer.candidates]
+    told_apart = load_differences(others) if len(others) > 1 else []
     return Question(
-        kind=_kind_of_question(others),
-        members=dict.fromkeys((customer.pk, *others), ConflictMember.Role.MEMBER),
-        reason=answer.reason,
-        scores=[replace(score, left=str(customer.pk)) for score in answer.candidates],
+        kind=_kind_of_question(others, told_apart),
+        members=members,
+        reason=_reason_of(answer, told_apart, scores, members),
+        scores=scores,
         channel_id=answer.intake.channel.pk,
         message_id=message.pk if message else None,
     )
 
 
-def _kind_of_question(others: Sequence[uuid.UUID]) -> str:
+def _reason_of(
+    answer: Answer,
+    told_apart: Sequence[DifferenceFact],
+    scores: Sequence[PairScore],
+    members: Collection[uuid.UUID],
+) -> str:
+    if not told_apart:
+        return answer.reason
+    if answer.known:
+        return f"{describe_difference(told_apart[0], names_of(map(str, members)))}. {answer.reason}"
+    return explain_contradiction(told_apart[0], scores, members)
+
+
+def _kind_of_question(others: Sequence[uuid.UUID], told_apart: Sequence[DifferenceFact]) -> str:
     if len(others) == 1:
         return Conflict.Kind.LIKELY_DUPLICATE
-    judged = different_pairs(others)
-    return Conflict.Kind.CONTRADICTION if judged else Conflict.Kind.SEVERAL_CANDIDATES
+    return Conflict.Kind.CONTRADICTION if told_apart else Conflict.Kind.SEVERAL_CANDIDATES
 
 
 def _record(trail: Trail, answer: Answer, resolution: Resolution, message: Message | None) -> None:

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from customers.models import Customer
 from customers.services import merging
-from resolution.errors import InvalidInput, LaterMergeStands, NotFound, Refused
-from resolution.models import Conflict, ConflictMember, Judgement, Merge
+from resolution.errors import InvalidInput, LaterMergeStands, MakerUndoes, NotFound, Refused
+from resolution.models import Conflict, ConflictMember, Judgement, Merge, MergeProposal
 from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.merge_policy import merge_rules
 from resolution.services import audit, conflicts, judge, keys, locks
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS
@@ -58,11 +59,13 @@ def undo_merge(
 
     `assign` answers the plan's `asks`: row id → customer id (of the survivor or of one coming back), both as
     text. Unless told otherwise the two sides are judged different, so that no machine joins them again.
-    Raises NotFound, Refused when undone already, LaterMergeStands when the survivor was absorbed since,
-    InvalidInput naming the rows that still have to be assigned.
+    Raises NotFound, MakerUndoes where a rule wants another person than those who made the merge, Refused when
+    undone already, LaterMergeStands when the survivor was absorbed since, InvalidInput naming the rows that
+    still have to be assigned.
     """
     with audit.change(actor) as trail:
         merge = _lock(merge_id)
+        _refuse_maker(merge, actor)
         undo = plan_undo(read_ground(merge, fetch_customers(members_of(merge))), assign or {})
         _refuse(undo)
         _apply(trail, undo)
@@ -79,6 +82,17 @@ def _lock(merge_id: int) -> Merge:
     if found is not None:
         locks.lock_with_absorbed(members_of(found))
     return locks.lock_row(Merge, merge_id)
+
+
+def _refuse_maker(merge: Merge, actor: Actor) -> None:
+    """Refuse who proposed, approved or made a merge, while the rule on undoing is switched on."""
+    if not merge_rules().unmerge:
+        return
+    proposal = MergeProposal.objects.filter(merge=merge).first()
+    makers = {proposal.proposer_id, proposal.approver_id} - {None} if proposal else set()
+    made_it = (merge.actor_kind, merge.actor_name) == (actor.kind, actor.name)
+    if made_it or actor.user_id in makers:
+        raise MakerUndoes(merge.pk)
 
 
 def _refuse(undo: Undo) -> None:

@@ -33,6 +33,7 @@ MORE = (
     Place("Tickets", "admin:customers_ticket_changelist", "customers.view_ticket"),
     Place("Source records", "admin:customers_sourcerecord_changelist", "customers.view_sourcerecord"),
     Place("Models", "resolution:models", "resolution.view_storedmodel"),
+    Place("Second person", "resolution:merge-policies", "resolution.view_mergepolicy"),
     Place("Merges", "admin:resolution_merge_changelist", "resolution.view_merge"),
     Place("Judgements", "admin:resolution_judgement_changelist", "resolution.view_judgement"),
     Place("Channels", "admin:customers_channel_changelist", "customers.view_channel"),

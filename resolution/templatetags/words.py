@@ -29,6 +29,7 @@ STATE_TONES = {
     "ended": "calm", "collapsed": "calm",
     "open": "fair", "claimed": "warn", "parked": "calm", "decided": "warn", "returned": "bad",
     "pending": "warn", "approved": "good", "rejected": "bad", "withdrawn": "calm",
+    "passed": "good",
     "draft": "calm", "shadow": "warn", "live": "good", "retired": "calm", "shipped": "calm",
     "same": "good", "different": "bad", "related": "fair", "unsure": "warn",
 }  # fmt: skip

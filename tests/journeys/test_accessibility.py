@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from customers.models import Customer
 from resolution.models import Conflict
 from resolution.services import approve, queue
+from resolution.services.bulk_proposals import propose_in_bulk
 from resolution.services.compare_models import compare_in_shadow
 from resolution.services.merge import merge_customers
-from tests.factories import CustomerFactory, actor_for, draft
+from tests.factories import ConflictFactory, CustomerFactory, actor_for, draft
 from tests.journeys.conftest import Sit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,6 +29,9 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
     proposal = approve.propose_merge(member_ids=couple, comment="same person", actor=actor_for(sara))
     twins = [CustomerFactory(name="Carl Roe", city="Hull").pk, CustomerFactory(name="Karl Roe").pk]
     merge = merge_customers(member_ids=twins, actor=actor_for(lena))
+    likely = ConflictFactory(members=[CustomerFactory(name="Dora Fox"), CustomerFactory(name="Dora Foxx")])
+    together = propose_in_bulk(conflict_ids=[likely.pk], actor=actor_for(sara)).batch
+    assert together is not None
     draft(prior=-45.0)
     compared = compare_in_shadow(version="2.0.0", actor=actor_for(lena))
     page = f"/admin/customers/customer/{pair[0].pk}"
@@ -37,6 +41,8 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
         f"/admin/queue/{conflict.pk}/",
         "/admin/approvals/",
         f"/admin/approvals/{proposal.pk}/",
+        f"/admin/approvals/batches/{together.pk}/",
+        "/admin/rules/",
         f"{page}/change/",
         f"{page}/edit/",
         f"{page}/duplicates/",

@@ -9,8 +9,11 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
+from resolution.models import MergePolicy
+
 roles = importlib.import_module("resolution.migrations.0003_roles")
 model_roles = importlib.import_module("resolution.migrations.0005_model_roles")
+policy_rules = importlib.import_module("resolution.migrations.0017_merge_policy_rules")
 pytestmark = pytest.mark.django_db
 
 
@@ -21,7 +24,11 @@ def permissions_of(role: str) -> set[str]:
 class TestRoles:
     @pytest.mark.parametrize("role", ["steward", "lead", "auditor", "service", "admin"])
     def test_every_role_is_a_group_with_the_permissions_it_names(self, role: str) -> None:
-        assert permissions_of(role) == {*roles.ROLES[role], *model_roles.ROLES[role]}
+        assert permissions_of(role) == {
+            *roles.ROLES[role],
+            *model_roles.ROLES[role],
+            *policy_rules.ROLES[role],
+        }
 
     def test_a_steward_proposes_and_does_not_approve(self) -> None:
         assert "propose_merge" in permissions_of("steward")
@@ -62,7 +69,7 @@ class TestModelRoles:
     def test_it_can_be_taken_back_and_done_again(self) -> None:
         with connection.schema_editor() as editor:
             model_roles.take_permissions(apps, editor)
-        assert permissions_of("lead") == set(roles.ROLES["lead"])
+        assert permissions_of("lead").isdisjoint(model_roles.ROLES["lead"])
 
         with connection.schema_editor() as editor:
             model_roles.add_permissions(apps, editor)
@@ -76,3 +83,27 @@ class TestModelRoles:
             model_roles.add_permissions(apps, editor)
 
         assert "add_channel" in permissions_of("lead")
+
+
+class TestMergePolicyRules:
+    def test_leads_and_administrators_change_the_rules_and_everybody_sees_them(self) -> None:
+        everybody = set(roles.ROLES)
+
+        changing = {role for role in everybody if "change_mergepolicy" in permissions_of(role)}
+        assert changing == {"lead", "admin"}
+        assert {role for role in everybody if "view_mergepolicy" in permissions_of(role)} == everybody
+
+    def test_a_site_begins_with_two_people_for_every_merge_and_undoing_as_ever(self) -> None:
+        enabled = dict(MergePolicy.objects.values_list("rule", "enabled"))
+
+        assert set(enabled) == set(MergePolicy.Rule.values)
+        assert (enabled["everything"], enabled["unmerge"]) == (True, False)
+
+    def test_doing_it_again_leaves_changed_rules_alone(self) -> None:
+        MergePolicy.objects.filter(rule="everything").update(enabled=False)
+        with connection.schema_editor() as editor:
+            policy_rules.take_permissions(apps, editor)
+            policy_rules.add_rules(apps, editor)
+            policy_rules.add_permissions(apps, editor)
+        assert not MergePolicy.objects.get(rule="everything").enabled
+        assert "change_mergepolicy" in permissions_of("lead")

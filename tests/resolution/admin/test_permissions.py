@@ -26,6 +26,7 @@ OPEN_TO: dict[str, set[str]] = {
     "resolution:approvals": READERS,
     "resolution:runs": READERS,
     "resolution:models": READERS,
+    "resolution:merge-policies": READERS,
     "resolution:add-customer": {"steward", "lead"},
     "resolution:make-key": {"admin"},
     "admin:customers_customer_changelist": READERS,

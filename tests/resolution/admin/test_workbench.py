@@ -14,6 +14,7 @@ from django.utils import timezone
 from customers.models import Customer, Mapping
 from resolution.models import Conflict, Judgement, MergeProposal
 from resolution.services import queue
+from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier
 from resolution.services.profiles import update_profile
 from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
@@ -61,6 +62,56 @@ class TestPage:
         text = answer.content.decode()
         assert step.evidence.detail in text
         assert f"+{step.evidence.weight:.1f}" in text
+
+    def test_says_what_was_decided_before_and_what_changed_since(
+        self, as_steward: Client, conflict: Conflict, pair: list[Customer], sara: User
+    ) -> None:
+        judge_pair(
+            left_id=pair[0].pk, right_id=pair[1].pk, verdict="related", relation="household", reason="",
+            actor=actor_for(sara), conflict=conflict,
+        )  # fmt: skip
+        MappingFactory(customer=pair[0])
+
+        text = as_steward.get(address(conflict)).content.decode()
+
+        assert "Decided before, data changed:" in text
+        assert "(one household)" in text
+        assert "since then e-mail changed" in text
+
+    def test_names_what_forbids_a_merge_before_the_act(
+        self, as_steward: Client, conflict: Conflict, pair: list[Customer], sara: User
+    ) -> None:
+        judge_pair(
+            left_id=pair[0].pk, right_id=pair[1].pk, verdict="different", reason="", actor=actor_for(sara),
+            conflict=conflict,
+        )  # fmt: skip
+
+        text = as_steward.get(address(conflict)).content.decode()
+
+        assert "A merge is not possible as it stands:" in text
+        assert "sara judged" in text
+
+    def test_a_typed_value_that_is_too_long_is_refused_in_a_sentence_and_kept(
+        self, as_steward: Client, conflict: Conflict
+    ) -> None:
+        form = workbench_form(conflict, "same", **{"pick-name": "typed", "typed-name": "x" * 256})
+
+        answer = as_steward.post(address(conflict), form)
+
+        assert answer.status_code == 409
+        assert b"The typed name has 256 characters; at most 255 fit." in answer.content
+        assert not MergeProposal.objects.exists()
+
+    def test_related_may_be_said_with_how(self, as_steward: Client, conflict: Conflict) -> None:
+        as_steward.post(address(conflict), workbench_form(conflict, "related", relation="shared_contact"))
+
+        judgement = Judgement.objects.get()
+        assert (judgement.verdict, judgement.relation) == ("related", "shared_contact")
+
+    def test_other_words_pass_over_the_relation(self, as_steward: Client, conflict: Conflict) -> None:
+        as_steward.post(address(conflict), workbench_form(conflict, "different", relation="household"))
+
+        assert Judgement.objects.get().relation == ""
 
     def test_a_preview_takes_the_picks_and_keeps_the_form(
         self, as_steward: Client, conflict: Conflict, pair: list[Customer]

@@ -72,6 +72,7 @@ def known(db: None) -> dict[str, Any]:
         "merge_id": merge.pk,
         "conflict_id": ConflictFactory().pk,
         "version": draft().version,
+        "rule": "many_records",
     }
 
 

@@ -42,6 +42,22 @@ class TestJudge:
         assert (body["left_id"], body["right_id"]) == (str(pair[0].pk), str(pair[1].pk))
         assert (body["verdict"], body["reason"]) == ("different", "Other birth date.")
 
+    def test_the_related_may_say_how(self, steward: APIClient, pair: tuple[Customer, Customer]) -> None:
+        response = _judge(steward, *pair, verdict="related", relation="household")
+        assert (response.status_code, response.json()["relation"]) == (201, "household")
+
+    def test_a_relation_without_the_related_is_refused(
+        self, steward: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        problem(_judge(steward, *pair, relation="household"), 422, "invalid_input")
+
+    def test_a_merged_customer_names_who_to_judge_instead(
+        self, steward: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        merge_customers(member_ids=[row.pk for row in pair], survivor_id=pair[0].pk, actor=Actor.machine("x"))
+        body = problem(_judge(steward, pair[1], CustomerFactory()), 409, "refused")
+        assert body["facts"] == {"customer": str(pair[1].pk), "merged_into": str(pair[0].pk)}
+
     def test_a_later_word_supersedes(self, steward: APIClient, pair: tuple[Customer, Customer]) -> None:
         _judge(steward, *pair)
         _judge(steward, *pair, verdict="related")

@@ -157,3 +157,34 @@ class TestEveryOrder:
         assert not set(questions(groups)) & judged
         grouped = [key for group in groups for key in group.members]
         assert len(grouped) == len(set(grouped))
+
+
+class TestContradictions:
+    def found(self, weights: dict[str, float], *told_apart: str) -> list[Group]:
+        table = Weights(weights)
+        apart = {frozenset(pair) for pair in told_apart}
+        return group_customers(
+            table.pairs(), policy=POLICY, score=table.score, different=apart, told_apart=apart
+        )
+
+    def test_who_fits_two_that_were_told_apart_names_both_edges(self) -> None:
+        groups = self.found({"ab": 12, "ac": 11, "bc": 10}, "ab")
+        [clash] = {entry for group in groups for entry in group.contradictions}
+        assert (clash.judged, clash.members) == (("a", "b"), ("a", "b", "c"))
+        assert [(edge.left + edge.right, edge.weight) for edge in clash.edges] == [("ac", 11), ("bc", 10)]
+        assert not questions(groups)
+        assert all(group.why for group in groups if len(group.members) > 1)
+
+    def test_who_hardly_fits_the_second_is_no_contradiction(self) -> None:
+        groups = self.found({"ab": 12, "ac": 11, "bc": 3}, "ab")
+        assert not any(group.contradictions for group in groups)
+        assert [group.why for group in groups if group.members == ("a", "c")] == [""]
+
+    def test_a_chain_between_them_is_told_whole(self) -> None:
+        groups = self.found({"ab": 12, "ac": 14, "bd": 13, "cd": 11, "ad": 9, "bc": 9}, "ab")
+        clashes = {entry for group in groups for entry in group.contradictions}
+        assert {entry.members for entry in clashes} == {("a", "b", "c", "d")}
+
+    def test_pairs_of_one_source_are_no_contradiction(self) -> None:
+        groups = Weights({"ab": 12, "ac": 11, "bc": 10}).groups("ab")
+        assert not any(group.contradictions for group in groups)

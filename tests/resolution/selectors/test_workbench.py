@@ -194,3 +194,15 @@ class TestSideBySide:
             return len(seen)
 
         assert queries(2) == queries(10)
+
+    def test_says_what_changed_since_a_pair_was_judged_and_how_they_are_related(self) -> None:
+        anna, ann = CustomerFactory(name="Anna"), CustomerFactory(name="Ann")
+        actor = Actor(kind="user", name="lea")
+        judge.judge_pair(
+            left_id=anna.pk, right_id=ann.pk, verdict="related", relation="household", reason="", actor=actor
+        )
+        [fresh] = bench(anna, ann).verdicts
+        MappingFactory(customer=ann)
+        [stale] = bench(anna, ann).verdicts
+        assert (fresh.relation_label, fresh.changed) == ("One household", "")
+        assert stale.changed == "since then e-mail changed"

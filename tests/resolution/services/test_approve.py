@@ -103,11 +103,15 @@ class TestProposeMerge:
         with pytest.raises(StaleVersion, match="Anna has changed since version 1"):
             propose(ann, anna, eve, seen_versions={anna.pk: 1, eve.pk: 1})
 
-    def test_the_same_merge_waits_once(self, ann: Actor) -> None:
-        members = CustomerFactory.create_batch(2)
-        first = propose(ann, *members)
-        with pytest.raises(Refused, match=f"Proposal {first.pk} asks for this merge already"):
-            propose(ann, *members)
+    @pytest.mark.parametrize("second", ["the same", "the other way round", "with a third"])
+    def test_a_customer_waits_in_one_proposal_at_a_time(self, ann: Actor, second: str) -> None:
+        anna, eve, bob = CustomerFactory(name="Anna"), CustomerFactory(), CustomerFactory()
+        first = propose(ann, anna, eve)
+        members = {"the same": (anna, eve), "the other way round": (eve, anna), "with a third": (bob, anna)}
+        with pytest.raises(Refused, match=f"Proposal {first.pk} would merge .* already; wait") as refusal:
+            propose(ann, *members[second])
+        assert refusal.value.facts == {"proposal": first.pk}
+        assert MergeProposal.objects.count() == 1
 
     def test_a_blocked_merge_is_not_proposed(self, ann: Actor) -> None:
         with pytest.raises(MergeBlocked, match="“shoe_size”"):
@@ -306,3 +310,15 @@ class TestConcurrentApprovals:
         )
         assert sorted(type(result).__name__ for result in results) == ["IllegalTransition", "MergeProposal"]
         assert Merge.objects.count() == (fresh(proposal).state == "approved")
+
+    def test_two_proposals_of_one_customer_at_once_leave_one_that_waits(self) -> None:
+        anna, eve, bob = CustomerFactory.create_batch(3)
+        one, other = actor_for(steward()), actor_for(steward())
+        results = all_at_once(
+            [
+                outcome(lambda: propose(one, anna, eve)),
+                outcome(lambda: propose(other, bob, anna)),
+            ]
+        )
+        assert sorted(type(result).__name__ for result in results) == ["MergeProposal", "Refused"]
+        assert MergeProposal.objects.count() == 1

@@ -147,7 +147,10 @@ class TestAnsweredQuestions:
         self.judge(anna, ann, "different")
         Customer.objects.filter(pk=ann.pk).update(name="Anna Smith", city="Leeds")
         ask(question(anna, ann))
-        assert Conflict.objects.get().reason.startswith("Judged different before, but the data changed")
+        reason = Conflict.objects.get().reason
+        assert reason.startswith("Decided before, data changed: ")
+        assert " said “not the same” on " in reason
+        assert "since then name and address changed." in reason
 
     def test_it_is_answered_for_those_who_absorbed_the_judged(self) -> None:
         anna, ann, annie = CustomerFactory.create_batch(3, name="Anna Smith")

@@ -66,6 +66,10 @@ class TestVerdicts:
         judgement = Judgement.objects.get()
         assert (judgement.verdict, judgement.reason, judgement.conflict) == (word, "as they said", done)
 
+    def test_related_may_say_how(self, actor: Actor) -> None:
+        decide(claimed(actor), "related", actor, relation="household")
+        assert Judgement.objects.get().relation == "household"
+
     def test_p3_different_is_said_of_every_pair(self, actor: Actor) -> None:
         members = CustomerFactory.create_batch(3)
         decide(claimed(actor, *members), "different", actor)

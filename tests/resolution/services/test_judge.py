@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer
@@ -98,9 +98,36 @@ class TestRefusals:
         anna, ann, annie = CustomerFactory.create_batch(3)
         absorb(ann, anna)
         absorb(annie, anna)
-        with pytest.raises(Refused, match="Undo their merge before judging them different"):
+        with pytest.raises(Refused, match="Undo their merge before judging them"):
             say(ann, annie if siblings else anna, "different")
         assert not Judgement.objects.exists()
+
+    def test_a_merged_customer_names_who_to_judge_instead(self) -> None:
+        anna, ann, bob = CustomerFactory.create_batch(3)
+        absorb(ann, anna)
+        with pytest.raises(Refused, match=f"{ann.pk} was merged into {anna.pk}; judge that one") as refusal:
+            say(ann, bob, "same")
+        assert refusal.value.facts == {"customer": str(ann.pk), "merged_into": str(anna.pk)}
+
+    @pytest.mark.parametrize("relation", ["cousins", "HOUSEHOLD"])
+    def test_an_unknown_relation_is_named_with_those_there_are(self, relation: str) -> None:
+        with pytest.raises(InvalidInput, match="no relation; use one of: household, shared_contact"):
+            say(CustomerFactory(), CustomerFactory(), "related", relation=relation)
+
+    def test_only_the_related_have_a_relation(self) -> None:
+        with pytest.raises(InvalidInput, match="not “related”"):
+            say(CustomerFactory(), CustomerFactory(), "different", relation="household")
+        with pytest.raises(IntegrityError, match="judgement_relation_of_the_related"), transaction.atomic():
+            say(CustomerFactory(), CustomerFactory(), "same")
+            Judgement.objects.update(relation="household")
+
+
+class TestRelations:
+    @pytest.mark.parametrize("relation", ["", "household", "shared_contact"])
+    def test_the_related_may_say_how(self, relation: str) -> None:
+        judgement = say(CustomerFactory(), CustomerFactory(), "related", relation=relation)
+        assert judgement.relation == relation
+        assert AuditEntry.objects.get().metadata["relation"] == relation
 
 
 class TestDifferentPairs:
@@ -154,6 +181,15 @@ class TestFingerprint:
         assert fingerprint_of(profiles[anna.pk], profiles[ann.pk]) != fingerprint_of(
             profiles[anna.pk], profiles[bob.pk]
         )
+
+    def test_names_the_fields_that_changed_and_keeps_no_values(self) -> None:
+        anna, ann = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Ann Smith")
+        judgement = say(anna, ann, "different")
+        MappingFactory(customer=anna)
+        Customer.objects.filter(pk=ann.pk).update(birth_date="1980-01-02")
+        pair = frozenset({anna.pk, ann.pk})
+        assert verdicts_on_pairs(pair)[pair].changed == ("emails", "birth_dates")
+        assert "smith" not in str(judgement.compared).lower()
 
 
 class TestSeveralLiveWords:

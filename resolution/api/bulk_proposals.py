@@ -1,0 +1,146 @@
+"""Likely duplicates proposed in one go, and answered in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from resolution.api.authentication import actor_of
+from resolution.api.idempotency import once
+from resolution.api.permissions import APPROVE, PROPOSE
+from resolution.api.proposals import ReasonAnswer
+from resolution.api.serializers import Body, Comment, Flag, Whole, read
+from resolution.api.views import DeskView
+from resolution.services.bulk_proposals import (
+    MOST_TOGETHER,
+    BulkAnswer,
+    BulkDraft,
+    approve_in_bulk,
+    preview_in_bulk,
+    propose_in_bulk,
+    reject_in_bulk,
+)
+
+
+class BulkBody(Body):
+    conflict_ids = serializers.ListField(child=Whole(), min_length=1, max_length=MOST_TOGETHER)
+    comment = Comment()
+    dry_run = Flag(required=False, help_text="Answer what would be proposed and write nothing.")
+
+
+class BulkRowAnswer(serializers.Serializer[Any]):
+    """One conflict: whose id would live on; why it is left out, a sentence each, none when it goes along."""
+
+    conflict_id = serializers.IntegerField(source="conflict.pk")
+    customer_ids = serializers.SerializerMethodField()
+    survivor_id = serializers.UUIDField(source="survivor.pk")
+    left_out = serializers.ListField(source="why", child=serializers.CharField())
+    reasons = ReasonAnswer(source="draft.reasons", many=True)
+
+    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
+    def get_customer_ids(self, row: Any) -> list[str]:
+        return [str(member.pk) for member in row.members]
+
+
+class BulkProposedAnswer(serializers.Serializer[Any]):
+    """What was, or would be, proposed together; `batch_id` is null on a dry run or when nothing goes."""
+
+    batch_id = serializers.IntegerField(allow_null=True)
+    proposal_ids = serializers.ListField(child=serializers.IntegerField())
+    rows = BulkRowAnswer(many=True)
+
+
+class BulkDecisionBody(Body):
+    proposal_ids = serializers.ListField(
+        child=Whole(), required=False, max_length=MOST_TOGETHER, help_text="All of the batch when left out."
+    )
+    comment = Comment()
+
+
+class LeftAnswer(serializers.Serializer[Any]):
+    """One proposal left as it is, and why."""
+
+    proposal_id = serializers.IntegerField()
+    why = serializers.CharField()
+
+
+class BulkDecisionAnswer(serializers.Serializer[Any]):
+    """What was answered, and what was left."""
+
+    answered = serializers.ListField(child=serializers.IntegerField())
+    left = LeftAnswer(many=True)
+
+
+class BulkView(DeskView):
+    """Merges proposed together."""
+
+    access: ClassVar = {"POST": PROPOSE}
+
+    @extend_schema(request=BulkBody, responses={200: BulkProposedAnswer}, operation_id="proposals_bulk")
+    @once
+    def post(self, request: Request) -> Response:
+        """Propose a merge for each likely duplicate named, all of one band; what cannot go along is named."""
+        body = read(BulkBody, request.data)
+        actor = actor_of(request)
+        if body.get("dry_run"):
+            draft = preview_in_bulk(conflict_ids=body["conflict_ids"], actor=actor)
+            return _shown(None, [], draft)
+        done = propose_in_bulk(
+            conflict_ids=body["conflict_ids"], comment=body.get("comment", ""), actor=actor
+        )
+        return _shown(
+            done.batch.pk if done.batch else None, [proposal.pk for proposal in done.proposals], done.draft
+        )
+
+
+def _shown(batch_id: int | None, proposal_ids: list[int], draft: BulkDraft) -> Response:
+    told = {"batch_id": batch_id, "proposal_ids": proposal_ids, "rows": draft.rows}
+    return Response(BulkProposedAnswer(told).data)
+
+
+class BulkDecisionView(DeskView):
+    """A word on proposals of one batch; each subclass names the service that speaks it."""
+
+    access: ClassVar = {"POST": APPROVE}
+    decide: ClassVar[Callable[..., BulkAnswer]]
+
+    @once
+    def post(self, request: Request, batch_id: int) -> Response:
+        body = read(BulkDecisionBody, request.data)
+        done = type(self).decide(
+            batch_id=batch_id,
+            proposal_ids=body.get("proposal_ids", []),
+            comment=body.get("comment", ""),
+            actor=actor_of(request),
+        )
+        told = {"answered": [proposal.pk for proposal in done.answered], "left": done.left}
+        return Response(BulkDecisionAnswer(told).data)
+
+
+def _decision(operation: str) -> Any:
+    return extend_schema_view(
+        post=extend_schema(
+            operation_id=f"proposals_bulk_{operation}",
+            request=BulkDecisionBody,
+            responses={200: BulkDecisionAnswer},
+        )
+    )
+
+
+@_decision("approve")
+class BulkApproveView(BulkDecisionView):
+    """Carry out proposals of a batch as their second person; stale ones are named and left."""
+
+    decide = staticmethod(approve_in_bulk)
+
+
+@_decision("reject")
+class BulkRejectView(BulkDecisionView):
+    """Turn proposals of a batch down as their second person."""
+
+    decide = staticmethod(reject_in_bulk)

@@ -1,0 +1,293 @@
+"""Many likely duplicates proposed in one go, and answered in one go: what cannot go along is named and left.
+
+Facts, judgements and scores are loaded once for all, and what goes along is merged as one change.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from customers.models import Customer
+from resolution.errors import IdentityError, InvalidInput, NotFound
+from resolution.models import Conflict, MergeProposal, ProposalBatch, ProposalMember
+from resolution.selectors.customers import fetch_customers
+from resolution.selectors.merge_policy import contradict_hard, merge_rules
+from resolution.services import audit, locks
+from resolution.services.approve import (
+    Draft,
+    approve_drafted,
+    as_proposed,
+    overlaps,
+    pass_at_once,
+    refuse_changed,
+    reject_locked,
+    second_person,
+    store_proposals,
+)
+from resolution.services.ledger import Act
+from resolution.services.merge import Wanted, draft_merges
+from resolution.services.merge_plan import plan_hash
+from resolution.services.queue import account_of, lease_locked, why_not_claimed
+from resolution.services.second_person import circumstances_of, needs_second_person
+from resolution.types import Actor
+
+MOST_TOGETHER = 100
+State = MergeProposal.State
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRow:
+    """One conflict of a selection: its plan, and why it is left out, a sentence each; none: it goes along."""
+
+    conflict: Conflict
+    draft: Draft
+    why: tuple[str, ...]
+
+    @property
+    def members(self) -> list[Customer]:
+        return [self.draft.act.customers[key] for key in sorted(self.draft.act.customers)]
+
+    @property
+    def survivor(self) -> Customer:
+        return self.draft.act.survivor
+
+    @property
+    def plan_hash(self) -> str:
+        return plan_hash(self.draft.act.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkDraft:
+    """A selection as it would be proposed now."""
+
+    band: str
+    rows: tuple[BulkRow, ...]
+
+    @property
+    def going(self) -> list[BulkRow]:
+        return [row for row in self.rows if not row.why]
+
+    @property
+    def left_out(self) -> list[BulkRow]:
+        return [row for row in self.rows if row.why]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkProposed:
+    """What was proposed together, and what was left out. `batch` is None when nothing went along."""
+
+    batch: ProposalBatch | None
+    proposals: tuple[MergeProposal, ...]
+    draft: BulkDraft
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One proposal that was not answered, and why in a sentence."""
+
+    proposal_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkAnswer:
+    """What was answered together, and what was left as it is."""
+
+    answered: tuple[MergeProposal, ...]
+    left: tuple[Left, ...]
+
+
+def preview_in_bulk(*, conflict_ids: Collection[int], actor: Actor) -> BulkDraft:
+    """Return what propose_in_bulk would do now: each plan, and which are left out and why.
+
+    Raises NotFound for an unknown conflict, InvalidInput for none, too many, or those of several bands.
+    """
+    members = _members_of(conflict_ids)
+    customers = fetch_customers({key for keys in members.values() for key in keys})
+    conflicts = list(Conflict.objects.filter(pk__in=members).select_related("assignee").order_by("pk"))
+    return _draft(conflicts, members, customers, {}, actor)
+
+
+def propose_in_bulk(
+    *,
+    conflict_ids: Collection[int],
+    comment: str = "",
+    seen_plans: Mapping[int, str] | None = None,
+    actor: Actor,
+) -> BulkProposed:
+    """Propose a merge for each likely duplicate, all of one band; each is claimed on the way.
+
+    `seen_plans` are the plans' hashes as previewed, by conflict: one that would come to something else by now
+    is left out. Each proposal stays bound to its members' versions. Raises as preview_in_bulk, and
+    NotPermitted for an actor without account.
+    """
+    with audit.change(actor) as trail:
+        members = _members_of(conflict_ids)
+        customers = locks.lock_with_absorbed({key for keys in members.values() for key in keys})
+        conflicts = locks.lock_rows(Conflict.objects.filter(pk__in=members))
+        draft = _draft(conflicts, members, customers, seen_plans or {}, actor)
+        going = draft.going
+        if not going:
+            return BulkProposed(None, (), draft)
+        lease_locked([row.conflict for row in going], actor)
+        for row in going:
+            row.conflict.state = Conflict.State.CLAIMED
+        batch = ProposalBatch.objects.create(
+            proposer_id=account_of(actor), band=draft.band, comment=comment[:500]
+        )
+        drafts = [row.draft for row in going]
+        proposals = store_proposals(trail, drafts, comment=comment, batch=batch)
+        both = zip(proposals, drafts, strict=True)
+        passing = [(proposal, drafted.act) for proposal, drafted in both if not drafted.reasons]
+        pass_at_once(trail, passing)
+        return BulkProposed(batch, tuple(proposals), draft)
+
+
+def approve_in_bulk(
+    *, batch_id: int, proposal_ids: Collection[int] = (), comment: str = "", actor: Actor
+) -> BulkAnswer:
+    """Carry out the proposals of a batch (all, when none is named) as their second person.
+
+    A proposal that is answered already, stale or blocked by now is named and left. Raises NotFound, FourEyes,
+    NotPermitted, InvalidInput for a proposal of another batch.
+    """
+    with audit.change(actor) as trail:
+        proposals, members = _lock_batch(batch_id, proposal_ids)
+        approver = second_person(proposals[0], actor)
+        pending, left = _pending(proposals)
+        acts = draft_merges(members, [_wanted(proposal) for proposal in pending]) if pending else []
+        drafted: list[tuple[MergeProposal, Act]] = []
+        for proposal, act in zip(pending, acts, strict=True):
+            try:
+                refuse_changed(proposal, act.customers)
+                drafted.append((proposal, as_proposed(proposal, act)))
+            except IdentityError as refusal:
+                left.append(Left(proposal.pk, str(refusal)))
+        approve_drafted(trail, drafted, comment=comment, approver=approver)
+        return BulkAnswer(tuple(proposal for proposal, _ in drafted), tuple(left))
+
+
+def reject_in_bulk(
+    *, batch_id: int, proposal_ids: Collection[int] = (), comment: str = "", actor: Actor
+) -> BulkAnswer:
+    """Turn the proposals of a batch (all, when none is named) down; their conflicts go back to the steward.
+
+    Raises as approve_in_bulk.
+    """
+    with audit.change(actor) as trail:
+        proposals, _ = _lock_batch(batch_id, proposal_ids)
+        approver = second_person(proposals[0], actor)
+        pending, left = _pending(proposals)
+        for proposal in pending:
+            reject_locked(trail, proposal, comment=comment, approver=approver)
+        return BulkAnswer(tuple(pending), tuple(left))
+
+
+def _members_of(conflict_ids: Collection[int]) -> dict[int, tuple[uuid.UUID, ...]]:
+    wanted = sorted(set(conflict_ids))
+    if not 1 <= len(wanted) <= MOST_TOGETHER:
+        raise InvalidInput(
+            f"{len(wanted)} conflicts were chosen; 1 to {MOST_TOGETHER} can be proposed together."
+        )
+    rows = Conflict.objects.filter(pk__in=wanted).values_list("pk", "members__customer")
+    members: dict[int, list[uuid.UUID]] = {}
+    for key, customer in rows.order_by("pk", "members__customer"):
+        members.setdefault(key, []).append(customer)
+    if missing := [key for key in wanted if key not in members]:
+        raise NotFound(f"There is no conflict {missing[0]}. Check the number.", conflict=missing[0])
+    return {key: tuple(found) for key, found in members.items()}
+
+
+def _draft(
+    conflicts: Sequence[Conflict],
+    members: Mapping[int, tuple[uuid.UUID, ...]],
+    customers: Mapping[uuid.UUID, Customer],
+    seen_plans: Mapping[int, str],
+    actor: Actor,
+) -> BulkDraft:
+    band = _one_band(conflicts)
+    acts = draft_merges(customers, [Wanted(members[conflict.pk]) for conflict in conflicts])
+    hard, rules = contradict_hard([members[conflict.pk] for conflict in conflicts]), merge_rules()
+    waiting, taken = overlaps(customers), dict[uuid.UUID, int]()
+    rows = []
+    for conflict, act, hard_conflict in zip(conflicts, acts, hard, strict=True):
+        like = circumstances_of(act.plan, list(act.facts.values()), hard_conflict=hard_conflict, bulk=True)
+        draft = Draft(act, like, needs_second_person(like, rules), conflict)
+        why = [*_why_not(conflict, act, actor), *_why_overlapping(act, waiting, taken)]
+        if not why and seen_plans.get(conflict.pk, plan_hash(act.plan)) != plan_hash(act.plan):
+            why.append("It would come to something else than you saw; look at it again.")
+        if not why:
+            taken.update(dict.fromkeys(act.customers, conflict.pk))
+        rows.append(BulkRow(conflict, draft, tuple(why)))
+    return BulkDraft(band, tuple(rows))
+
+
+def _one_band(conflicts: Iterable[Conflict]) -> str:
+    bands = sorted({conflict.band for conflict in conflicts})
+    if len(bands) > 1:
+        named = ", ".join(band or "not scored" for band in bands)
+        raise InvalidInput(
+            f"The conflicts chosen are of several bands ({named}); choose those of one.", bands=bands
+        )
+    return bands[0]
+
+
+def _why_not(conflict: Conflict, act: Act, actor: Actor) -> list[str]:
+    """Why one conflict cannot be proposed: its kind, who has it, blockers of its merge."""
+    if conflict.kind != Conflict.Kind.LIKELY_DUPLICATE:
+        kind = conflict.get_kind_display().lower()
+        return [f"It is about “{kind}”; only likely duplicates are proposed together."]
+    held = why_not_claimed(conflict, actor)
+    return [held] if held else list(act.plan.blockers)
+
+
+def _why_overlapping(
+    act: Act, waiting: Mapping[uuid.UUID, tuple[str, int]], taken: Mapping[uuid.UUID, int]
+) -> list[str]:
+    """Why its customers are bound elsewhere: in a proposal that waits, or in this very selection."""
+    pending = dict.fromkeys(waiting[key][0] for key in sorted(act.customers) if key in waiting)
+    twice = [key for key in sorted(act.customers) if key in taken]
+    return [
+        *pending,
+        *(
+            f"{act.customers[key].display_name} takes part in conflict {taken[key]} of this selection."
+            for key in twice
+        ),
+    ]
+
+
+def _lock_batch(
+    batch_id: int, proposal_ids: Collection[int]
+) -> tuple[list[MergeProposal], dict[uuid.UUID, Customer]]:
+    """Lock the members with those absorbed, then the proposals of a batch that are to be answered."""
+    batch = MergeProposal.objects.filter(batch=batch_id)
+    known = set(batch.values_list("pk", flat=True))
+    if not known:
+        raise NotFound(f"There is no batch {batch_id}. Check the number.", batch=batch_id)
+    if strangers := sorted(set(proposal_ids) - known):
+        raise InvalidInput(
+            f"Proposal {strangers[0]} is not of batch {batch_id}; answer it by itself.", proposal=strangers[0]
+        )
+    wanted = sorted(set(proposal_ids) or known)
+    members = ProposalMember.objects.filter(proposal__in=wanted).values_list("customer", flat=True)
+    customers = locks.lock_with_absorbed(set(members))
+    proposals = locks.lock_rows(batch.filter(pk__in=wanted).prefetch_related("members"))
+    return proposals, customers
+
+
+def _pending(proposals: Iterable[MergeProposal]) -> tuple[list[MergeProposal], list[Left]]:
+    pending, left = [], []
+    for proposal in proposals:
+        if proposal.state == State.PENDING:
+            pending.append(proposal)
+        else:
+            state = proposal.get_state_display().lower()
+            left.append(Left(proposal.pk, f"Proposal {proposal.pk} is {state} already."))
+    return pending, left
+
+
+def _wanted(proposal: MergeProposal) -> Wanted:
+    members = [row.customer_id for row in proposal.members.all()]
+    return Wanted(members, proposal.survivor_id, proposal.picks)

@@ -392,7 +392,7 @@ def chance_limit(rows: int) -> int:
 
 def blocking_keys(profile: Profile) -> dict[str, tuple[str, ...]]:
     """Give every rule's keys for a profile, each key once; rules without a key are left out."""
-    tokens = {name: found for name, token in TOKENS.items() if (found := _tokens_of(token, profile))}
+    tokens = {name: texts for name, token in TOKENS.items() if (texts := _tokens_of(token, profile))}
     found = {rule.name: tuple(dict.fromkeys(_keys(rule, tokens))) for rule in _RULES}
     return {name: keys for name, keys in found.items() if keys}
 

@@ -13,7 +13,7 @@ from resolution.models import MergePolicy
 
 roles = importlib.import_module("resolution.migrations.0003_roles")
 model_roles = importlib.import_module("resolution.migrations.0005_model_roles")
-policy_rules = importlib.import_module("resolution.migrations.0017_merge_policy_rules")
+policy_rules = importlib.import_module("resolution.migrations.0009_merge_policy_rules")
 pytestmark = pytest.mark.django_db
 
 

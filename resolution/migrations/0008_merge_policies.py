@@ -31,7 +31,7 @@ DROP FUNCTION p9_refuse_passing();
 class Migration(migrations.Migration):
     dependencies = [
         ("customers", "0002_register"),
-        ("resolution", "0005_model_roles"),
+        ("resolution", "0007_lighter_trail"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -58,7 +58,7 @@ def take_permissions(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> Non
 
 
 class Migration(migrations.Migration):
-    dependencies = [("resolution", "0016_merge_policies")]
+    dependencies = [("resolution", "0008_merge_policies")]
     operations = [
         migrations.RunPython(add_rules, migrations.RunPython.noop),  # the table goes with its own migration
         migrations.RunPython(add_permissions, take_permissions),

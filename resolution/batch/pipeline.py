@@ -30,7 +30,7 @@ from resolution.matching.model import MatchModel
 from resolution.selectors.judgements import different_pairs, verdicts_on_pairs
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.profiles import load_profiles
-from resolution.types import Group, PairScore
+from resolution.types import Group, PairScore, Profile
 
 IdPair = tuple[uuid.UUID, uuid.UUID]
 SomePair = TypeVar("SomePair", bound=tuple[Any, Any])
@@ -74,10 +74,14 @@ class Comparison:
     counts: Counts = field(default_factory=Counts)
     seen: dict[uuid.UUID, int] = field(default_factory=dict)
 
-    def forget(self, ids: Collection[uuid.UUID]) -> None:
-        """Know nothing any more of customers that this very walk has changed."""
-        self.shelf.drop(ids)
-        for key in ids:
+    def replace(self, changed: Collection[uuid.UUID], profiles: Mapping[uuid.UUID, Profile]) -> None:
+        """Know customers that this very walk has changed as they are now; without a profile, no more.
+
+        Must run inside the change, with the customers locked.
+        """
+        self.shelf.drop(changed)
+        self.shelf.put(profiles)
+        for key in changed:
             self.seen.pop(key, None)
 
     def compare(

@@ -50,6 +50,11 @@ class ProfileShelf:
         self._store(profiles, dict.fromkeys(profiles, 1))
         self._make_room(self._most)
 
+    def put(self, profiles: Mapping[uuid.UUID, Profile]) -> None:
+        """Add the profiles of customers locked by this change, as they are now."""
+        self._store(profiles, _versions_of(profiles))
+        self._make_room(self._most)
+
     def follow(self) -> None:
         """Drop the profiles of customers that the trail says have changed since this was last asked."""
         with connection.cursor() as cursor:
@@ -102,7 +107,7 @@ class ProfileShelf:
         """Versions first: a change in between then shows as a version that is no longer the customer's."""
         if not ids:
             return {}
-        versions = dict(Customer.objects.filter(pk__in=ids).values_list("pk", "version"))
+        versions = _versions_of(ids)
         found = load_profiles(ids)
         self._store(found, versions)
         return found
@@ -117,6 +122,10 @@ class ProfileShelf:
         """Let the least recently used go; the table still has them."""
         while len(self._kept) > most:
             del self._versions[self._kept.popitem(last=False)[0]]
+
+
+def _versions_of(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    return dict(Customer.objects.filter(pk__in=ids).values_list("pk", "version"))
 
 
 def write_profile(profile: Profile) -> str:

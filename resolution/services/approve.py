@@ -108,7 +108,7 @@ class Draft:
 
 def pass_at_once(trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]]) -> None:
     """Carry out merges that no rule wants a second person for; members, with those absorbed, are locked."""
-    merges = carry_out(trail, [act.for_proposal(proposal) for proposal, act in drafted])
+    merges = carry_out(trail, [act.for_proposal(proposal) for proposal, act in drafted]).merges
     for merge, (proposal, _) in zip(merges, drafted, strict=True):
         proposal.merge = merge
         _answer(proposal, State.PASSED, "", approver=None)
@@ -139,7 +139,7 @@ def approve_drafted(
     trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]], *, comment: str, approver: int
 ) -> None:
     """Carry out proposals, each planned as it was proposed, as their second person; all are locked."""
-    merges = carry_out(trail, [act for _, act in drafted])
+    merges = carry_out(trail, [act for _, act in drafted]).merges
     for merge, (proposal, _) in zip(merges, drafted, strict=True):
         proposal.merge = merge
         _answer(proposal, State.APPROVED, comment, approver=approver)

@@ -29,7 +29,7 @@ from resolution.batch.pipeline import (
 from resolution.batch.shelf import ProfileShelf
 from resolution.matching.kernel import score_pairs
 from resolution.matching.model import MatchModel
-from resolution.models import Conflict, ConflictMember, MatchRun, Merge
+from resolution.models import Conflict, ConflictMember, MatchRun
 from resolution.selectors.judgements import different_pairs
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.profiles import load_profiles
@@ -125,7 +125,7 @@ class Settler:
         comparison, settled = Comparison(self._shelf, self._model), Settled()
         findings = _compare(comparison, customer_ids)
         questions = merge_until_still(
-            comparison, findings, lambda groups: _merge(trail, groups, settled, seen=comparison.seen)
+            comparison, findings, lambda groups: _merge(trail, groups, settled, comparison)
         )
         settled.add(_counted(comparison.counts))
         settled.add(ask(trail, questions))
@@ -169,7 +169,6 @@ def merge_until_still(
         if not merged.survivors:
             return questions
         grown = _members_of(holding) - _members_of(_left_whole(merged))
-        comparison.forget(grown)
         findings = _compare(comparison, merged.survivors)
         questions = [entry for entry in questions if grown.isdisjoint(entry.members)]
         questions += questions_of(findings.groups, run=run)
@@ -194,15 +193,18 @@ def _merge(
     trail: Trail,
     groups: Sequence[Group],
     settled: Settled,
-    *,
-    seen: Mapping[uuid.UUID, int],
+    comparison: Comparison,
     run: MatchRun | None = None,
 ) -> Merged:
-    """Merge groups within a change, as long as nobody changed since `seen`, and count them in `settled`."""
-    done = merge.merge_in_bulk(trail, groups, run=run, seen_versions=seen)
+    """Merge groups within a change, as long as nobody changed since compared, and count them in `settled`.
+
+    The comparison knows the survivors afterwards as they are now, and the absorbed no more.
+    """
+    done = merge.merge_in_bulk(trail, groups, run=run, seen_versions=comparison.seen)
     settled.add(Settled(merges=len(done.merges), merged=done.absorbed, not_merged=len(done.refused)))
-    survivors = Merge.objects.filter(pk__in=done.merges).values_list("survivor", flat=True)
-    return Merged(set(survivors), list(done.refused))
+    merged = Merged(set(done.survivors), list(done.refused))
+    comparison.replace(_members_of(groups) - _members_of(_left_whole(merged)), done.survivors)
+    return merged
 
 
 def ask(trail: Trail, questions: Iterable[conflicts.Question]) -> Settled:
@@ -260,7 +262,7 @@ def _settle_register(walk: _Walk, comparison: Comparison, run: MatchRun, actor: 
     settled = walk.summary.settled
     findings = _compare_register(walk, comparison)
     with walk.stage("merging", sum(map(merges, findings.groups))) as note:
-        merge_groups = _merging_in_changes(actor, run, settled, comparison.seen, note)
+        merge_groups = _merging_in_changes(actor, run, settled, comparison, note)
         questions = merge_until_still(comparison, findings, merge_groups, run=run)
     settled.add(_counted(comparison.counts))
     settled.skipped_blocks = count_large_blocks()
@@ -281,7 +283,7 @@ def _merging_in_changes(
     actor: Actor,
     run: MatchRun,
     settled: Settled,
-    seen: Mapping[uuid.UUID, int],
+    comparison: Comparison,
     note: Callable[[int], None],
 ) -> Callable[[Sequence[Group]], Merged]:
     """A function that merges any number of groups, a thousand a change, so that a crash costs little."""
@@ -290,7 +292,7 @@ def _merging_in_changes(
         merged = Merged()
         for done, batch in _batches(groups, _GROUPS_A_CHANGE):
             with audit.change(actor) as trail:
-                merged.add(_merge(trail, batch, settled, seen=seen, run=run))
+                merged.add(_merge(trail, batch, settled, comparison, run))
             note(done)
         return merged
 

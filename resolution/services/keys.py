@@ -14,22 +14,25 @@ from resolution.matching.key_numbers import number_keys
 from resolution.models import BlockingKey
 from resolution.selectors.profiles import load_profiles
 from resolution.services import locks
+from resolution.types import Profile
 
 CUSTOMERS_A_CHANGE = 2_000
 
 
-def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> int:
-    """Make the keys of customers those of their present profiles; return how many they have now.
+def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
+    """Make the keys of customers those of their present profiles, and return these.
 
-    Customers that are no longer active lose theirs. Must run inside the change that touched the
-    customers, with their rows locked. Writes only what differs, in a constant number of statements.
+    Customers that are no longer active have none and lose their keys. Must run inside the change that
+    touched the customers, with their rows locked. Writes only what differs, in a constant number of
+    statements.
     """
-    wanted = {owner: number_keys(profile) for owner, profile in load_profiles(customer_ids).items()}
+    profiles = load_profiles(customer_ids)
+    wanted = {owner: number_keys(profile) for owner, profile in profiles.items()}
     _delete_all(set(customer_ids) - wanted.keys())
     held = _held_keys(wanted)
     _delete_keys((key, owner) for owner, keys in held.items() for key in keys - wanted[owner].keys())
     write_keys((owner, keys.keys() - held[owner]) for owner, keys in wanted.items())
-    return sum(map(len, wanted.values()))
+    return profiles
 
 
 def rebuild_all_keys(*, watch: Callable[[int, int], None] = lambda done, total: None) -> int:

@@ -29,7 +29,7 @@ from resolution.services.merge_plan import (
     choose_survivor,
     plan_merge,
 )
-from resolution.types import Actor, Group, MergePlan
+from resolution.types import Actor, Group, MergePlan, Profile
 
 _BULK = 1000  # groups whose facts are held in memory at a time
 
@@ -44,11 +44,23 @@ class RefusedGroup:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What became of many groups: the merges made, customers absorbed by them, groups left alone."""
+    """What became of many groups: the merges made, customers absorbed by them, groups left alone.
+
+    `survivors` has what matching knows of each survivor now.
+    """
 
     merges: tuple[int, ...]
     absorbed: int
     refused: tuple[RefusedGroup, ...]
+    survivors: Mapping[uuid.UUID, Profile]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The merges made, in the order of their acts, and what matching knows of each survivor now."""
+
+    merges: list[Merge]
+    survivors: dict[uuid.UUID, Profile]
 
 
 def preview_merge(
@@ -121,14 +133,17 @@ def merge_in_bulk(
     taken: set[str] = set()
     refused: list[RefusedGroup] = []
     merges: list[int] = []
+    survivors: dict[uuid.UUID, Profile] = {}
     absorbed = 0
     for start in range(0, len(groups), _BULK):
         current, stale = _leave_out_stale(groups[start : start + _BULK], customers, seen_versions or {})
         acts, left = _draft_groups(current, customers, taken, run)
-        merges += [merge.pk for merge in carry_out(trail, acts)]
+        carried = carry_out(trail, acts)
+        merges += [merge.pk for merge in carried.merges]
+        survivors |= carried.survivors
         absorbed += sum(len(act.plan.absorbed) for act in acts)
         refused += stale + left
-    return BulkResult(tuple(merges), absorbed, tuple(refused))
+    return BulkResult(tuple(merges), absorbed, tuple(refused), survivors)
 
 
 def draft_merge(
@@ -202,28 +217,28 @@ def merge_locked(trail: Trail, act: Act) -> Merge:
     """Carry out one drafted merge whose members are locked. Raises MergeBlocked."""
     if act.plan.blockers:
         raise MergeBlocked(act.plan.blockers)
-    [merge] = carry_out(trail, [act])
+    [merge] = carry_out(trail, [act]).merges
     return merge
 
 
-def carry_out(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
+def carry_out(trail: Trail, acts: Sequence[Act]) -> Carried:
     """Apply merges whose members are locked and whose plans have no blockers; few statements for any number.
 
     The ledger is written before anything moves, from the rows as they are.
     """
     if not acts:
-        return []
+        return Carried([], {})
     merges = write_ledger(trail, acts)
     redirects = {row.pk: act.survivor.pk for act in acts for row in act.absorbed}
     _move_rows(acts, redirects)
     merging.retire_customers(redirects)
     merging.write_profiles({act.survivor.pk: _profile_after(act) for act in acts})
-    keys.rebuild_keys({*redirects, *redirects.values()})
+    survivors = keys.rebuild_keys({*redirects, *redirects.values()})
     conflicts.retarget_conflicts(trail, redirects)
     proposals.withdraw_overtaken(trail, redirects, but=[act.proposal for act in acts if act.proposal])
     for merge, act in zip(merges, acts, strict=True):
         _record(trail, merge, act)
-    return merges
+    return Carried(merges, survivors)
 
 
 def _leave_out_stale(

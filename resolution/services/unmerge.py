@@ -131,10 +131,15 @@ def _profiles_heard_of(undo: Undo) -> dict[uuid.UUID, dict[str, object]]:
             owner = uuid.UUID(row.goes_to)
             heard[owner] = max(row.at, heard.get(owner, row.at))
     return {
-        key: merging.snapshot(customer) | {"last_interaction_at": heard[key].isoformat()}
+        key: merging.snapshot(customer) | {"last_interaction_at": _latest(customer, heard[key]).isoformat()}
         for key, customer in undo.ground.absorbed.items()
         if key in heard
     }
+
+
+def _latest(customer: Customer, heard: datetime) -> datetime:
+    """What came after the merge may have been sent long before it."""
+    return max(customer.last_interaction_at or heard, heard)
 
 
 def _hand_over_questions(undo: Undo) -> None:

@@ -290,6 +290,17 @@ class TestArrivals:
         assert message.customer_id == ann.pk
         assert fresh(ann).last_interaction_at == message.received_at
 
+    def test_p4_a_message_sent_long_ago_does_not_make_its_customer_heard_of_earlier(
+        self, ann: Customer, channel: Channel
+    ) -> None:
+        anna = CustomerFactory(last_interaction_at=datetime(2024, 5, 1, tzinfo=UTC))
+        hers = MappingFactory(customer=anna, channel=channel)
+        made = merge(ann, anna)
+        sent = datetime(2020, 5, 1, tzinfo=UTC)
+        MessageFactory(customer=ann, channel=channel, mapping=hers, received_at=sent)
+        undo(made)
+        assert fresh(anna).last_interaction_at == datetime(2024, 5, 1, tzinfo=UTC)
+
     def test_p4_a_new_message_of_the_survivors_identifier_stays(
         self, anna: Customer, ann: Customer, channel: Channel
     ) -> None:

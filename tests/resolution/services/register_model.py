@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -129,6 +129,21 @@ def folded_into_equals(rows: Iterable[Row], expected: Iterable[Row]) -> list[Row
         else row
         for row in found
     ]
+
+
+def differences(found: State, expected: State) -> list[str]:
+    """Return where two states differ, a sentence for every column."""
+    return [
+        f"{table} {key}: {name} is {there.get(name)}, not {wanted.get(name)}"
+        for table in TABLES
+        for key, there, wanted in _pairs(_by_id(found[table]), _by_id(expected[table]))
+        for name in there.keys() | wanted.keys()
+        if there.get(name) != wanted.get(name)
+    ]
+
+
+def _pairs(one: dict[uuid.UUID, Row], other: dict[uuid.UUID, Row]) -> Iterator[tuple[uuid.UUID, Row, Row]]:
+    return ((key, one.get(key, {}), other.get(key, {})) for key in one.keys() | other.keys())
 
 
 def _by_id(rows: Iterable[Mapping[str, Any]]) -> dict[uuid.UUID, Row]:

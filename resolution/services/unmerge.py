@@ -83,8 +83,9 @@ def _lock(merge_id: int) -> Merge:
 
 def _refuse(undo: Undo) -> None:
     merge, survivor = undo.ground.merge, undo.ground.survivor
-    if survivor.status == Customer.Status.MERGED and not merge.undone_at:
-        raise LaterMergeStands(merge.pk, absorbing_merge(survivor))
+    later = absorbing_merge(survivor)
+    if later and not merge.undone_at:
+        raise LaterMergeStands(merge.pk, later)
     if undo.plan.blockers:
         raise Refused(" ".join(undo.plan.blockers), merge=merge.pk)
     if undo.plan.asks:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -53,7 +52,7 @@ from tests.factories import (
     SourceRecordFactory,
     TicketFactory,
 )
-from tests.resolution.batch.files import write
+from tests.resolution.batch.files import csv_text
 from tests.resolution.services.promises import (
     broken_promises,
     faults_of_the_register,
@@ -76,15 +75,18 @@ pytestmark = pytest.mark.django_db
 ACTOR = Actor(kind="user", name="ada")
 Result = TypeVar("Result")
 
-VALUES = [
+CONTACTS = [
     ("email", "one@post.example"), ("email", "two@post.example"), ("email", "three@post.example"),
     ("phone", "+4930901820001"), ("phone", "+4930901820002"),
 ]  # fmt: skip
+HANDLES = [("handle", "anna_smithers"), ("handle", "boris_okonkwo")]
+HEADER = ("record_id", "first_name", "last_name", "handle", "city")
 CONFIDENCES = [Decimal("0.50"), Decimal("0.79"), Decimal("0.80"), Decimal("1.00")]
 NAMES = ["", "Anna Smithers", "Boris Okonkwo"]
 MOMENTS = [datetime(year, 5, 1, tzinfo=UTC) for year in (2020, 2022, 2024)]
 
-values = st.sampled_from(VALUES)
+contacts = st.sampled_from(CONTACTS)
+values = st.sampled_from(CONTACTS + HANDLES)
 channels = st.sampled_from(["web", "crm"])
 confidences = st.sampled_from(CONFIDENCES)
 verdicts = st.sampled_from(["same", "different", "different", "related", "unsure"])
@@ -107,8 +109,8 @@ def settle_a_town() -> None:
         )
     ]
     for channel, (kind, value), holders in (
-        (web, VALUES[0], (0, 1)), (web, VALUES[3], (2, 3, 0)),
-        (crm, VALUES[0], (4, 1)), (crm, VALUES[1], (5,)),
+        (web, CONTACTS[0], (0, 1)), (web, CONTACTS[3], (2, 3, 0)),
+        (crm, CONTACTS[0], (4, 1)), (crm, CONTACTS[1], (5,)),
     ):  # fmt: skip
         for place, holder in enumerate(holders):
             link = MappingFactory(
@@ -145,7 +147,6 @@ class Acts(RuleBasedStateMachine):
         self.model = RegisterModel.of(self.state)
         self.first_state = self.state_looked_at = self.state
         self.touched_directly = False
-        self.lines: Counter[str] = Counter()
 
     def act(self, call: Callable[[], Result]) -> Result:
         """Carry out an act that merges nobody, and note what it wrote."""
@@ -182,7 +183,7 @@ class Acts(RuleBasedStateMachine):
 
     # --- customers and identifiers ---
 
-    @rule(name=names, value=values)
+    @rule(name=names, value=contacts)
     def create(self, name: str, value: tuple[str, str]) -> None:
         kind, text = value
         self.act(lambda: create_customer(fields={"name": name, kind: text}, actor=ACTOR))
@@ -256,7 +257,7 @@ class Acts(RuleBasedStateMachine):
 
     @rule(
         channel=channels,
-        given=st.lists(values, min_size=1, max_size=2, unique_by=lambda value: value[0]),
+        given=st.lists(contacts, min_size=1, max_size=2, unique_by=lambda value: value[0]),
         name=names,
         moment=st.sampled_from(MOMENTS),
     )
@@ -284,33 +285,23 @@ class Acts(RuleBasedStateMachine):
         sure = [link for link in links if link and link["confidence_score"] >= Decimal("0.80")]
         return {self.model.canonical(link["customer_id"]) for link in sure}
 
-    @rule(records=st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True), named=st.booleans())
-    def take_in_file(self, records: list[str], named: bool) -> None:
-        lines = [self.line(record, named) for record in records]
-        path = write(self.folder / "people.csv", *lines)
+    @rule(
+        records=st.dictionaries(st.sampled_from("abc"), st.sampled_from(HANDLES), min_size=1, max_size=2),
+        named=st.booleans(),
+    )
+    def take_in_file(self, records: dict[str, tuple[str, str]], named: bool) -> None:
+        lines = [self.line(record, handle, named) for record, (_, handle) in records.items()]
+        path = self.folder / "people.csv"
+        path.write_text(csv_text(*lines, header=HEADER))
         self.act(lambda: import_file(open_file(path=path, channel="crm"), actor=ACTOR, resolve=False))
 
-    def line(self, record: str, named: bool) -> tuple[str, ...]:
+    def line(self, record: str, handle: str, named: bool) -> tuple[str, ...]:
         """Say something new of a record each time.
 
         A value that is written, changed and written again is to an unmerge one that never changed.
         """
-        place = list("abc").index(record) + self.lines[record]
-        kind, text = VALUES[place % len(VALUES)] if self.lines[record] < len(VALUES) else ("email", "")
-        self.lines[record] += 1
-        contacts = {"email": "", "phone": "", kind: text}
-        given, family, city = (next(fresh) if named else "" for _ in range(3))
-        return (
-            record,
-            given,
-            family,
-            contacts["email"],
-            contacts["phone"],
-            "",
-            city or next(fresh),
-            "",
-            "DE",
-        )
+        given, family = (next(fresh) if named else "" for _ in range(2))
+        return (record, given, family, handle, next(fresh))
 
     # --- people's words ---
 

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from hypothesis import HealthCheck, Phase
+from hypothesis import HealthCheck
 from hypothesis import settings as profiles
 from pytest_django import DjangoDbBlocker
 
@@ -22,18 +22,16 @@ __all__ = ["browser_type_launch_args", "context", "expected_page_errors"]
 # Playwright's synchronous API keeps an event loop on the test's thread, where Django refuses every query.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# Sequences of acts on the database: their number is chosen by the time they may take.
-_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+# Sequences of acts on the database, as many as the time for them allows.
 profiles.register_profile(
-    "proof",
-    max_examples=int(os.environ.get("EX", "60")),
-    phases=[Phase.generate] + ([Phase.shrink] if os.environ.get("SHRINK") else []),
-    stateful_step_count=40,
+    "acts",
+    max_examples=40,
+    stateful_step_count=50,
     deadline=None,
-    suppress_health_check=_SLOW,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     print_blob=True,
 )
-profiles.register_profile("soak", parent=profiles.get_profile("proof"), max_examples=2_000)
+profiles.register_profile("acts in a soak", parent=profiles.get_profile("acts"), max_examples=400)
 
 
 def pytest_configure(config: pytest.Config) -> None:

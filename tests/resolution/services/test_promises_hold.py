@@ -465,8 +465,8 @@ class TestAnySequenceOfActs:
         settle_a_town()
 
     def test_p1_p2_p3_p4_p5_hold_after_every_act_and_all_can_be_taken_back(self) -> None:
-        run_state_machine_as_test(Acts, settings=profiles.get_profile("proof"))
+        run_state_machine_as_test(Acts, settings=profiles.get_profile("acts"))
 
     @pytest.mark.soak
     def test_p1_p2_p3_p4_p5_hold_over_many_more_acts(self) -> None:
-        run_state_machine_as_test(Acts, settings=profiles.get_profile("soak"))
+        run_state_machine_as_test(Acts, settings=profiles.get_profile("acts in a soak"))

@@ -1,7 +1,12 @@
 """Any sequence of acts leaves the promises whole, and taking every merge back leaves what was there before.
 
-A rule is one act: draw, say what the model expects, `act`. `act` compares the trail with what changed; the
-invariants then ask the tables, the trail, the keys and the cache.
+A rule is one act: it draws what it needs, says what the model expects, and calls
+
+    act         for an act that merges and parts nobody; what it wrote is what the model holds from then on
+    carry_out   for one that does, and then tells the model who was merged or parted
+    refused     for one that must not happen, and changes nothing
+
+Each compares the trail with what changed; the invariants then ask the tables, the keys and the cache.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def stop_leftovers(records: Path) -> list[str]:
         if process is not None:
             stop_process(process, signal.Signals(facts["stop_signal"]))
             stopped.append(title(record.stem))
-        record.unlink()
+        record.unlink(missing_ok=True)  # two starts may meet over the same leftovers
     return stopped
 
 

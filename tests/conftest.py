@@ -9,6 +9,8 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as profiles
 from pytest_django import DjangoDbBlocker
 
 from tests import servers
@@ -19,6 +21,17 @@ __all__ = ["browser_type_launch_args", "context", "expected_page_errors"]
 
 # Playwright's synchronous API keeps an event loop on the test's thread, where Django refuses every query.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# Sequences of acts on the database, as many as the time for them allows.
+profiles.register_profile(
+    "acts",
+    max_examples=40,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    print_blob=True,
+)
+profiles.register_profile("acts in a soak", parent=profiles.get_profile("acts"), max_examples=400)
 
 
 def pytest_configure(config: pytest.Config) -> None:

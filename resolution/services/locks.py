@@ -6,10 +6,11 @@ import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from customers.models import Customer, SourceRecord
 from resolution.errors import NotFound, TryAgain, UnknownCustomer
@@ -44,22 +45,41 @@ def lock_customers(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
 
     Raises UnknownCustomer naming the first id that does not exist.
     """
-    return _lock_named(ids, Q(pk__in=ids))
-
-
-def lock_with_absorbed(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
-    """Lock as `lock_customers` does, and with them those merged into them, whose redirects are to change."""
-    return _lock_named(ids, Q(pk__in=ids) | Q(merged_into__in=ids))
-
-
-def _lock_named(ids: Collection[uuid.UUID], wanted: Q) -> dict[uuid.UUID, Customer]:
-    locked = Customer.objects.select_for_update(of=("self",)).filter(wanted).order_by("pk")
-    named = set(ids)
-    found = {row.pk: row for row in locked if row.pk in named}
-    missing = sorted(named - set(found))
+    found = {row.pk: row for row in lock_rows(Customer.objects.filter(pk__in=ids))}
+    missing = sorted(set(ids) - set(found))
     if missing:
         raise UnknownCustomer(missing[0])
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Families:
+    """Customers and those merged into them, read without locks: somebody may be absorbed meanwhile."""
+
+    named: frozenset[uuid.UUID]
+    absorbed: frozenset[uuid.UUID]
+
+    @classmethod
+    def of(cls, named: frozenset[uuid.UUID]) -> _Families:
+        return cls(
+            named, frozenset(Customer.objects.filter(merged_into__in=named).values_list("pk", flat=True))
+        )
+
+    def touched(self) -> frozenset[uuid.UUID]:
+        return self.named | self.absorbed
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        return _Families.of(self.named).absorbed <= self.absorbed
+
+
+def lock_with_absorbed(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
+    """Lock as `lock_customers` does, and with them those merged into them, whose redirects are to change.
+
+    Raises TryAgain when others are merged into them every time.
+    """
+    named = frozenset(ids)
+    _, locked = lock_as_planned(lambda: _Families.of(named))
+    return {key: locked[key] for key in sorted(named)}
 
 
 def lock_source_records(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, SourceRecord]:

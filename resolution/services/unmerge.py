@@ -97,8 +97,9 @@ def _refuse_maker(merge: Merge, actor: Actor) -> None:
 
 def _refuse(undo: Undo) -> None:
     merge, survivor = undo.ground.merge, undo.ground.survivor
-    if survivor.status == Customer.Status.MERGED and not merge.undone_at:
-        raise LaterMergeStands(merge.pk, absorbing_merge(survivor))
+    later = absorbing_merge(survivor)
+    if later and not merge.undone_at:
+        raise LaterMergeStands(merge.pk, later)
     if undo.plan.blockers:
         raise Refused(" ".join(undo.plan.blockers), merge=merge.pk)
     if undo.plan.asks:
@@ -145,10 +146,15 @@ def _profiles_heard_of(undo: Undo) -> dict[uuid.UUID, dict[str, object]]:
             owner = uuid.UUID(row.goes_to)
             heard[owner] = max(row.at, heard.get(owner, row.at))
     return {
-        key: merging.snapshot(customer) | {"last_interaction_at": heard[key].isoformat()}
+        key: merging.snapshot(customer) | {"last_interaction_at": _latest(customer, heard[key]).isoformat()}
         for key, customer in undo.ground.absorbed.items()
         if key in heard
     }
+
+
+def _latest(customer: Customer, heard: datetime) -> datetime:
+    """What came after the merge may have been sent long before it."""
+    return max(customer.last_interaction_at or heard, heard)
 
 
 def _hand_over_questions(undo: Undo) -> None:

@@ -468,13 +468,13 @@ def _blockers(ground: Ground) -> Iterator[str]:
     if merge.undone_at:
         yield f"Merge {merge.pk} was undone on {merge.undone_at:%d %B %Y} by {merge.undone_by} already."
         return
-    if ground.survivor.status == Customer.Status.MERGED:
-        later = absorbing_merge(ground.survivor)
+    if later := absorbing_merge(ground.survivor):
         yield f"Merge {merge.pk} lies under merge {later}, which absorbed its survivor; undo that one first."
     gone = [row for row in ground.sides.values() if row.status == Customer.Status.ERASED]
     yield from (f"Customer {row.pk} was erased; only the id remains." for row in gone)
 
 
-def absorbing_merge(customer: Customer) -> int:
-    """Return the number of the live merge that absorbed a merged customer."""
-    return MergeMember.objects.get(customer=customer, live=True).merge_id
+def absorbing_merge(customer: Customer) -> int | None:
+    """Return the number of the live merge that absorbed a customer, None when none did."""
+    absorbed = MergeMember.objects.filter(customer=customer, live=True)
+    return absorbed.values_list("merge_id", flat=True).first()

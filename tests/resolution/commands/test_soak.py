@@ -25,6 +25,7 @@ from resolution.models import AuditEntry, Conflict, ImportRun, Merge
 from resolution.services.audit import find_break
 from tests.factories import ChannelFactory
 from tests.resolution.batch.files import person, write
+from tests.resolution.services.waiting import wait_for_silence
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
@@ -96,18 +97,6 @@ def kill_import(path: Path, var: Path, rows: int, pause: float) -> None:
 
 def rows_done() -> int:
     return ImportRun.objects.values_list("rows_done", flat=True).first() or 0
-
-
-def wait_for_silence() -> None:
-    """The server needs a moment to see that the other end is gone, and takes its open change back then."""
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-    with connection.cursor() as cursor:
-        for _ in range(600):
-            cursor.execute(others, [connection.settings_dict["NAME"]])
-            if cursor.fetchone() == (0,):
-                return
-            time.sleep(0.05)
-    raise AssertionError("the killed import still has a session")
 
 
 def assert_whole_batches() -> None:

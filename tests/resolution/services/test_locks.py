@@ -7,15 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer
 from resolution.errors import TryAgain, UnknownCustomer
 from resolution.models import AuditEntry
 from resolution.services import audit, locks
 from resolution.services.audit import Trail
+from resolution.services.merge import merge_customers
 from resolution.types import Actor
 from tests.factories import CustomerFactory, MappingFactory, SourceRecordFactory
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor(kind="service", name="shop")
@@ -98,3 +101,22 @@ class TestLockRows:
         missing = uuid.uuid4()
         with pytest.raises(UnknownCustomer, match=str(missing)):
             locks.lock_with_absorbed([missing])
+
+
+@pytest.mark.django_db(transaction=True)
+class TestLockWithAbsorbed:
+    def test_who_is_absorbed_while_the_lock_is_waited_for_is_locked_too(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+
+        def lock() -> list[str]:
+            with CaptureQueriesContext(connection) as asked, transaction.atomic():
+                locks.lock_with_absorbed([anna.pk])
+            return [entry["sql"] for entry in asked if "FOR UPDATE" in entry["sql"]]
+
+        statements = met_by(
+            lock,
+            first=lambda: locks.lock_customers([anna.pk]),
+            then=lambda: merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=ACTOR),
+        )
+        assert ann.pk.hex not in statements[0]
+        assert ann.pk.hex in statements[-1]

@@ -14,11 +14,13 @@ from customers.models import Channel, Customer, Mapping, Message
 from resolution.errors import InvalidInput, LaterMergeStands, MergeBlocked, NotFound, Refused
 from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockingKey, Conflict, Judgement, Merge, OutboxEvent
+from resolution.selectors.customers import fetch_customers
 from resolution.services import audit, cache, conflicts, link, locks
 from resolution.services.keys import rebuild_keys
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.services.unmerge import UnmergePlan, plan_unmerge, undo_merge
+from resolution.services.unmerge_plan import members_of, plan_undo, read_ground
 from resolution.types import Actor
 from tests.concurrency import all_at_once
 from tests.factories import (
@@ -177,6 +179,14 @@ class TestUnderLaterMerges:
         undo(second)
         assert fresh(anna).city == "Bonn"
 
+    def test_a_later_merge_undone_while_the_plan_is_made_is_no_blocker(self) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        first = merge(anna, ann)
+        later = merge(eve, anna)
+        met = fetch_customers(members_of(first))
+        undo(later)
+        assert plan_undo(read_ground(first, met), {}).plan.blockers == ()
+
     def test_a_field_edited_since_stays_and_is_shown(self) -> None:
         anna = CustomerFactory(city="Bonn")
         made = merge(anna, CustomerFactory(), picks={"city": {"typed": "Köln"}})
@@ -290,6 +300,17 @@ class TestArrivals:
         message.refresh_from_db()
         assert message.customer_id == ann.pk
         assert fresh(ann).last_interaction_at == message.received_at
+
+    def test_p4_a_message_sent_long_ago_does_not_make_its_customer_heard_of_earlier(
+        self, ann: Customer, channel: Channel
+    ) -> None:
+        anna = CustomerFactory(last_interaction_at=datetime(2024, 5, 1, tzinfo=UTC))
+        hers = MappingFactory(customer=anna, channel=channel)
+        made = merge(ann, anna)
+        sent = datetime(2020, 5, 1, tzinfo=UTC)
+        MessageFactory(customer=ann, channel=channel, mapping=hers, received_at=sent)
+        undo(made)
+        assert fresh(anna).last_interaction_at == datetime(2024, 5, 1, tzinfo=UTC)
 
     def test_p4_a_new_message_of_the_survivors_identifier_stays(
         self, anna: Customer, ann: Customer, channel: Channel

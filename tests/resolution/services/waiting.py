@@ -1,4 +1,4 @@
-"""Two changes that meet at a known moment: one is not committed yet, the other waits for it."""
+"""Two changes that meet at a known moment, and the moment when all others have ended."""
 
 from __future__ import annotations
 
@@ -32,6 +32,22 @@ def met_by(call: Callable[[], Result], *, first: Callable[[], object], then: Cal
             _wait_until_somebody_waits()
             then()
         return running.result(timeout=_PATIENCE)
+
+
+def wait_for_silence() -> None:
+    """Wait until this session is the only one in the database.
+
+    The server needs a moment to see that the other end is gone, and takes its open change back then.
+    """
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + _PATIENCE
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(others, [connection.settings_dict["NAME"]])
+            if cursor.fetchone() == (0,):
+                return
+            time.sleep(0.02)
+    raise AssertionError("somebody who should have ended still has a session")
 
 
 def _wait_until_somebody_waits() -> None:

@@ -1,0 +1,150 @@
+"""What the register should hold, kept beside it in plain dictionaries.
+
+`home` has every row as it were had nobody been merged; `survivors` says who is absorbed by whom, `verdicts`
+what people said of pairs. What the tables show is the one seen through the other, and taking all merges back
+must leave `home` itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from resolution.models import Merge
+from resolution.services.unmerge import UnmergePlan
+from tests.resolution.services.promises import State
+
+Row = dict[str, Any]
+LinkKey = tuple[uuid.UUID, str, str]
+TABLES = ("Customer", "Mapping", "Message", "SourceRecord", "Ticket")
+CURRENT = ("active", "shared")
+
+
+@dataclass(slots=True)
+class RegisterModel:
+    """A register without merges, and the merges apart."""
+
+    home: dict[str, dict[uuid.UUID, Row]]
+    survivors: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
+    verdicts: dict[frozenset[uuid.UUID], str] = field(default_factory=dict)
+    came_later: set[uuid.UUID] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, state: State) -> RegisterModel:
+        return cls({table: _by_id(state[table]) for table in TABLES})
+
+    @property
+    def customers(self) -> list[uuid.UUID]:
+        return sorted(self.home["Customer"])
+
+    @property
+    def active(self) -> list[uuid.UUID]:
+        return [key for key in self.customers if key not in self.survivors]
+
+    def canonical(self, customer: uuid.UUID) -> uuid.UUID:
+        while customer in self.survivors:
+            customer = self.survivors[customer]
+        return customer
+
+    def owning_link(self, key: LinkKey) -> Row | None:
+        owning = [row for row in self.home["Mapping"].values() if row["status"] == "active"]
+        return next((row for row in owning if key_of(row) == key), None)
+
+    def owner(self, key: LinkKey) -> uuid.UUID | None:
+        link = self.owning_link(key)
+        return self.canonical(link["customer_id"]) if link else None
+
+    def shares(self, customer: uuid.UUID, key: LinkKey) -> bool:
+        links = (row for row in self.home["Mapping"].values() if row["status"] == "shared")
+        return any(key_of(row) == key and self.canonical(row["customer_id"]) == customer for row in links)
+
+    def may_become_one(self, members: Iterable[uuid.UUID]) -> bool:
+        """Whether these are two living customers or more with no *different* between what they stand for."""
+        ids = set(members)
+        apart = any(self._told_apart(frozenset(pair)) for pair in combinations(ids, 2))
+        return len(ids) > 1 and not ids & self.survivors.keys() and not apart
+
+    def merged(self, merge: Merge, members: Collection[uuid.UUID]) -> None:
+        self.survivors |= {key: merge.survivor_id for key in members if key != merge.survivor_id}
+
+    def parted(self, absorbed: Iterable[uuid.UUID], plan: UnmergePlan, answers: Mapping[str, str]) -> None:
+        """Forget a merge; rows nobody but a person can tell of go home where the answer says."""
+        for key in absorbed:
+            del self.survivors[key]
+        for arrival in plan.arrivals:
+            if arrival.row_id in answers:
+                table = {"mappings": "Mapping", "messages": "Message"}[arrival.relation]
+                self.home[table][uuid.UUID(arrival.row_id)]["customer_id"] = uuid.UUID(
+                    answers[arrival.row_id]
+                )
+
+    def note(self, before: State, after: State) -> None:
+        """Take over what an act that merges nobody wrote: new rows, and changed columns of old ones."""
+        for table in TABLES:
+            was = _by_id(before[table])
+            for key, row in _by_id(after[table]).items():
+                if key not in was:
+                    self.home[table][key] = row
+                    self.came_later.add(key)
+                    continue
+                changed = {name: value for name, value in row.items() if was[key][name] != value}
+                self.home[table][key] |= changed
+
+    def expected(self) -> dict[str, list[Row]]:
+        """The tables once all merges are taken back: what came while merged goes by its identifier."""
+        home = deepcopy(self.home)
+        for key, message in home["Message"].items():
+            if key in self.came_later and message["mapping_id"]:
+                message["customer_id"] = home["Mapping"][message["mapping_id"]]["customer_id"]
+        return {table: sorted(rows.values(), key=lambda row: row["id"]) for table, rows in home.items()}
+
+    def _told_apart(self, pair: frozenset[uuid.UUID]) -> bool:
+        return any(
+            word == "different" and frozenset(map(self.canonical, judged)) == pair
+            for judged, word in self.verdicts.items()
+        )
+
+
+def key_of(link: Row) -> LinkKey:
+    return (link["channel_id"], link["identifier_type"], link["normalised"])
+
+
+def folded_into_equals(rows: Iterable[Row], expected: Iterable[Row]) -> list[Row]:
+    """Return the rows with those unfolded that should be in use and whose customer has an equal link in use.
+
+    A customer holds an identifier once. A link that went home to one who was given an equal link meanwhile
+    stays folded into that.
+    """
+    found = list(rows)
+    held = Counter((row["customer_id"], *key_of(row)) for row in found if row["status"] in CURRENT)
+    wanted = {row["id"]: row["status"] for row in expected}
+    return [
+        row | {"status": wanted[row["id"]]}
+        if row["status"] == "collapsed" and held[row["customer_id"], *key_of(row)]
+        else row
+        for row in found
+    ]
+
+
+def differences(found: State, expected: State) -> list[str]:
+    """Return where two states differ, a sentence for every column."""
+    return [
+        f"{table} {key}: {name} is {there.get(name)}, not {wanted.get(name)}"
+        for table in TABLES
+        for key, there, wanted in _pairs(_by_id(found[table]), _by_id(expected[table]))
+        for name in there.keys() | wanted.keys()
+        if there.get(name) != wanted.get(name)
+    ]
+
+
+def _pairs(one: dict[uuid.UUID, Row], other: dict[uuid.UUID, Row]) -> Iterator[tuple[uuid.UUID, Row, Row]]:
+    return ((key, one.get(key, {}), other.get(key, {})) for key in one.keys() | other.keys())
+
+
+def _by_id(rows: Iterable[Mapping[str, Any]]) -> dict[uuid.UUID, Row]:
+    return {row["id"]: dict(row) for row in rows}

@@ -1,0 +1,75 @@
+"""Merges, unmerges and merges in bulk killed at any moment leave all of themselves or nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from resolution.models import AuditEntry, Merge
+from tests.resolution.services.busy import settle_a_neighbourhood
+from tests.resolution.services.promises import broken_promises, faults_of_the_register
+from tests.resolution.services.waiting import wait_for_silence
+
+KILLS, SOAK_KILLS = 10, 200
+LONGEST_LIFE = 0.4  # seconds
+
+
+@contextmanager
+def a_writer(errors: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start the writer on this test's database; what it complains of is in `errors`."""
+    with errors.open("w") as log:
+        writer = subprocess.Popen(
+            [sys.executable, "-m", "tests.resolution.services.killed_writer", _database()],
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "identity_project.settings_test"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        try:
+            yield writer
+        finally:
+            writer.communicate(timeout=30)
+
+
+def kill_again_and_again(times: int, errors: Path) -> None:
+    settle_a_neighbourhood()
+    chance = random.Random()
+    with a_writer(errors) as writer:
+        assert writer.stdin
+        assert writer.stdout
+        for _ in range(times):
+            writer.stdin.write(f"{chance.random()} {chance.uniform(0.02, LONGEST_LIFE)}\n")
+            writer.stdin.flush()
+            assert writer.stdout.readline() == "killed\n", errors.read_text()
+            wait_for_silence()
+            assert faults_of_the_register() == []
+    assert broken_promises() == []
+    call_command("verify_audit")
+    assert Merge.objects.exists()
+    assert AuditEntry.objects.filter(action="unmerge").exists()
+
+
+def _database() -> str:
+    return str(connection.settings_dict["NAME"])
+
+
+@pytest.mark.django_db(transaction=True)
+class TestKilledChanges:
+    def test_p4_p5_a_change_killed_at_any_moment_is_whole_or_was_never_begun(self, tmp_path: Path) -> None:
+        kill_again_and_again(KILLS, tmp_path / "errors")
+
+    @pytest.mark.soak
+    def test_p4_p5_two_hundred_kills_leave_no_half_merge(self, tmp_path: Path) -> None:
+        kill_again_and_again(SOAK_KILLS, tmp_path / "errors")

@@ -1,0 +1,477 @@
+"""Any sequence of acts leaves the promises whole, and taking every merge back leaves what was there before.
+
+A rule is one act: it draws what it needs, says what the model expects, and calls
+
+    act         for an act that merges and parts nobody; what it wrote is what the model holds from then on
+    carry_out   for one that does, and then tells the model who was merged or parted
+    refused     for one that must not happen, and changes nothing
+
+Each compares the trail with what changed; the invariants then ask the tables, the keys and the cache.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.test import TestCase
+from hypothesis import settings as profiles
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from customers.models import Channel
+from resolution.errors import LaterMergeStands, MergeBlocked, NotFound, Refused, StaleVersion
+from resolution.models import Merge
+from resolution.selectors.customers import fetch_customers, get_canonical
+from resolution.services import audit
+from resolution.services.importing import import_file, open_file
+from resolution.services.judge import judge_pair
+from resolution.services.keys import rebuild_keys
+from resolution.services.link import link_customer_identifier, unlink_customer_identifier
+from resolution.services.merge import merge_customers, merge_in_bulk
+from resolution.services.profiles import create_customer, update_profile
+from resolution.services.resolve import create_or_resolve_customer, resolve_identifiers
+from resolution.services.unmerge import plan_unmerge, undo_merge
+from resolution.types import Actor, Group
+from tests.factories import (
+    ChannelFactory,
+    CustomerFactory,
+    MappingFactory,
+    MessageFactory,
+    SourceRecordFactory,
+    TicketFactory,
+)
+from tests.resolution.batch.files import csv_text
+from tests.resolution.services.promises import (
+    broken_promises,
+    faults_of_the_register,
+    is_chained,
+    rows_of_the_trail,
+    untold_changes,
+)
+from tests.resolution.services.register_model import (
+    CURRENT,
+    TABLES,
+    LinkKey,
+    RegisterModel,
+    differences,
+    folded_into_equals,
+    key_of,
+)
+from tests.resolution.services.register_state import register_state
+
+pytestmark = pytest.mark.django_db
+ACTOR = Actor(kind="user", name="ada")
+Result = TypeVar("Result")
+
+CONTACTS = [
+    ("email", "one@post.example"), ("email", "two@post.example"), ("email", "three@post.example"),
+    ("phone", "+4930901820001"), ("phone", "+4930901820002"),
+]  # fmt: skip
+HANDLES = [("handle", "anna_smithers"), ("handle", "boris_okonkwo")]
+HEADER = ("record_id", "first_name", "last_name", "handle", "city")
+CONFIDENCES = [Decimal("0.50"), Decimal("0.79"), Decimal("0.80"), Decimal("1.00")]
+NAMES = ["", "Anna Smithers", "Boris Okonkwo"]
+MOMENTS = [datetime(year, 5, 1, tzinfo=UTC) for year in (2020, 2022, 2024)]
+
+contacts = st.sampled_from(CONTACTS)
+values = st.sampled_from(CONTACTS + HANDLES)
+channels = st.sampled_from(["web", "crm"])
+confidences = st.sampled_from(CONFIDENCES)
+verdicts = st.sampled_from(["same", "different", "different", "related", "unsure"])
+names = st.sampled_from(NAMES)
+fresh = map("Town {}".format, count())
+
+
+def settle_a_town() -> None:
+    """Six customers on two channels who have identifiers, messages, tickets and records, some in common."""
+    web, crm = ChannelFactory(code="web"), ChannelFactory(code="crm")
+    town = [
+        CustomerFactory(name=name, city=city, attributes=attributes, last_interaction_at=heard)
+        for name, city, attributes, heard in (
+            ("Anna Smithers", "Bonn", {"a": 1}, MOMENTS[0]),
+            ("Ann Smithers", "", {}, None),
+            ("Boris Okonkwo", "Ulm", {"a": 2, "b": 2}, MOMENTS[1]),
+            ("", "Bonn", {}, MOMENTS[2]),
+            ("Clara Vandermeer", "", {"c": 3}, None),
+            ("", "Delft", {}, None),
+        )
+    ]
+    for channel, (kind, value), holders in (
+        (web, CONTACTS[0], (0, 1)), (web, CONTACTS[3], (2, 3, 0)),
+        (crm, CONTACTS[0], (4, 1)), (crm, CONTACTS[1], (5,)),
+    ):  # fmt: skip
+        for place, holder in enumerate(holders):
+            link = MappingFactory(
+                customer=town[holder], channel=channel, identifier_type=kind, channel_identifier=value,
+                status="shared" if place else "active",
+            )  # fmt: skip
+            MessageFactory(customer=town[holder], channel=channel, mapping=link)
+    TicketFactory(customer=town[1], channel=web)
+    SourceRecordFactory(customer=town[2], channel=crm)
+    rebuild_keys([row.pk for row in town])
+
+
+@contextmanager
+def as_if_committed() -> Iterator[None]:
+    """Do at the end of the block what a commit would: check deferred constraints, run what waits for it."""
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+class Acts(RuleBasedStateMachine):
+    """Every act on identities beside the model of what it should do; each run is rolled back to the town."""
+
+    folder: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = transaction.savepoint()
+        cache.clear()
+        self.channels = {row.code: row for row in Channel.objects.all()}
+        self.state = register_state()
+        self.model = RegisterModel.of(self.state)
+        self.first_state = self.state_looked_at = self.state
+        self.touched_directly = False
+
+    def act(self, call: Callable[[], Result]) -> Result:
+        """Carry out an act that merges nobody, and note what it wrote."""
+        before = self.state
+        result = self.carry_out(call)
+        self.model.note(before, self.state)
+        self.touched_directly |= any(before[table] != self.state[table] for table in TABLES)
+        return result
+
+    def carry_out(self, call: Callable[[], Result]) -> Result:
+        before, head = self.state, audit.head()
+        with as_if_committed():
+            result = call()
+        self.state = register_state()
+        told = rows_of_the_trail(head)
+        assert is_chained(told, head)
+        assert untold_changes(before, self.state, told) == []
+        return result
+
+    def refused(self, why: type[Exception], call: Callable[[], object]) -> None:
+        head = audit.head()
+        with pytest.raises(why):
+            call()
+        assert audit.head() == head
+
+    def customer(self, data: st.DataObject) -> uuid.UUID:
+        return data.draw(st.sampled_from(self.model.customers))
+
+    def some(self, data: st.DataObject, ids: list[uuid.UUID]) -> list[uuid.UUID]:
+        return data.draw(st.lists(st.sampled_from(ids), min_size=2, max_size=4, unique=True))
+
+    def key(self, channel: str, value: tuple[str, str]) -> LinkKey:
+        return (self.channels[channel].pk, *value)
+
+    # --- customers and identifiers ---
+
+    @rule(name=names, value=contacts)
+    def create(self, name: str, value: tuple[str, str]) -> None:
+        kind, text = value
+        self.act(lambda: create_customer(fields={"name": name, kind: text}, actor=ACTOR))
+
+    @rule(data=st.data())
+    def update(self, data: st.DataObject) -> None:
+        customer = get_canonical(self.customer(data))
+        self.act(
+            lambda: update_profile(
+                customer_id=customer.pk, version=customer.version, changes={"city": next(fresh)}, actor=ACTOR
+            )
+        )
+
+    @rule(data=st.data())
+    def update_what_was_seen_earlier(self, data: st.DataObject) -> None:
+        customer = get_canonical(self.customer(data))
+        seen = customer.version + 1
+        self.refused(
+            StaleVersion,
+            lambda: update_profile(
+                customer_id=customer.pk, version=seen, changes={"city": next(fresh)}, actor=ACTOR
+            ),
+        )
+
+    @rule(data=st.data(), channel=channels, value=values, confidence=confidences, verified=st.booleans())
+    def link(
+        self, data: st.DataObject, channel: str, value: tuple[str, str], confidence: Decimal, verified: bool
+    ) -> None:
+        customer = self.customer(data)
+        expected = self.foreseen_claim(self.model.canonical(customer), self.key(channel, value), verified)
+        outcome = self.act(
+            lambda: link_customer_identifier(
+                customer_id=customer,
+                channel=channel,
+                identifier_type=value[0],
+                value=value[1],
+                confidence=confidence,
+                verified=verified,
+                actor=ACTOR,
+            )
+        )
+        assert outcome.action == expected
+
+    def foreseen_claim(self, claimant: uuid.UUID, key: LinkKey, verified: bool) -> str:
+        """The rules of a claim, told once more."""
+        owning = self.model.owning_link(key)
+        if owning is None:
+            return "linked"
+        shared = self.model.shares(claimant, key) and not verified
+        if self.model.owner(key) == claimant or shared:
+            return "unchanged"
+        if owning["verified"]:
+            return "conflict_verified"
+        return "updated" if owning["confidence_score"] < Decimal("0.80") else "conflict_high_confidence"
+
+    @rule(data=st.data())
+    def unlink(self, data: st.DataObject) -> None:
+        links = {row["id"]: row for row in self.state["Mapping"]}
+        link = links[data.draw(st.sampled_from(sorted(links)))]
+        customer = link["customer_id"]
+
+        def act() -> object:
+            return unlink_customer_identifier(customer_id=customer, mapping_id=link["id"], actor=ACTOR)
+
+        if link["status"] in CURRENT:
+            self.act(act)
+        else:
+            self.refused(NotFound, act)
+
+    # --- what comes in ---
+
+    @rule(
+        channel=channels,
+        given=st.lists(contacts, min_size=1, max_size=2, unique_by=lambda value: value[0]),
+        name=names,
+        moment=st.sampled_from(MOMENTS),
+    )
+    def message(self, channel: str, given: list[tuple[str, str]], name: str, moment: datetime) -> None:
+        fields = {f"customer_{kind}": value for kind, value in given}
+        message = {**fields, "sender_name": name, "received_at": moment.isoformat()}
+        known = self.known_by(channel, given)
+        answer = self.act(lambda: create_or_resolve_customer(channel=channel, message=message, actor=ACTOR))
+        assert (answer.status == "matched") >= (len(known) == 1)
+        assert not known or uuid.UUID(answer.customer_id or "") in known
+
+    @rule(channel=channels, given=st.lists(values, min_size=1, max_size=2, unique=True), name=names)
+    def resolve(self, channel: str, given: list[tuple[str, str]], name: str) -> None:
+        known = self.known_by(channel, given)
+        answer = self.act(
+            lambda: resolve_identifiers(
+                channel=channel, identifiers=given, fields={"name": name} if name else None, actor=ACTOR
+            )
+        )
+        assert not known or uuid.UUID(answer.customer_id or "") in known
+
+    def known_by(self, channel: str, given: list[tuple[str, str]]) -> set[uuid.UUID]:
+        """The customers whose links are sure enough to answer by."""
+        links = (self.model.owning_link(self.key(channel, value)) for value in given)
+        sure = [link for link in links if link and link["confidence_score"] >= Decimal("0.80")]
+        return {self.model.canonical(link["customer_id"]) for link in sure}
+
+    @rule(
+        records=st.dictionaries(st.sampled_from("abc"), st.sampled_from(HANDLES), min_size=1, max_size=2),
+        named=st.booleans(),
+    )
+    def take_in_file(self, records: dict[str, tuple[str, str]], named: bool) -> None:
+        lines = [self.line(record, handle, named) for record, (_, handle) in records.items()]
+        path = self.folder / "people.csv"
+        path.write_text(csv_text(*lines, header=HEADER))
+        self.act(lambda: import_file(open_file(path=path, channel="crm"), actor=ACTOR, resolve=False))
+
+    def line(self, record: str, handle: str, named: bool) -> tuple[str, ...]:
+        """Say something new of a record each time.
+
+        A value that is written, changed and written again is to an unmerge one that never changed.
+        """
+        given, family = (next(fresh) if named else "" for _ in range(2))
+        return (record, given, family, handle, next(fresh))
+
+    # --- people's words ---
+
+    @rule(data=st.data(), verdict=verdicts)
+    def judge(self, data: st.DataObject, verdict: str) -> None:
+        pair = data.draw(st.lists(st.sampled_from(self.model.customers), min_size=2, max_size=2, unique=True))
+        one = len(set(map(self.model.canonical, pair))) == 1
+
+        def act() -> object:
+            return judge_pair(left_id=pair[0], right_id=pair[1], verdict=verdict, reason="", actor=ACTOR)
+
+        if one and verdict == "different":
+            self.refused(Refused, act)
+        else:
+            self.act(act)
+            self.model.verdicts[frozenset(pair)] = verdict
+
+    # --- merging and parting ---
+
+    @rule(data=st.data())
+    def merge(self, data: st.DataObject) -> None:
+        anybody = data.draw(st.integers(0, 5)) == 0
+        members = self.some(data, self.model.customers if anybody else self.several_active())
+        city = st.sampled_from([{}, {"typed": next(fresh)}, {"typed": ""}, str(members[0])])
+        pick = data.draw(city)
+        picks = {"city": pick} if pick else {}
+        survivor = data.draw(st.sampled_from([None, members[-1]]))
+
+        def act() -> Merge:
+            return merge_customers(member_ids=members, survivor_id=survivor, picks=picks, actor=ACTOR)
+
+        if self.model.may_become_one(members):
+            self.model.merged(self.carry_out(act), members)
+        else:
+            self.refused(MergeBlocked, act)
+
+    @rule(data=st.data())
+    def merge_what_was_seen_earlier(self, data: st.DataObject) -> None:
+        members = fetch_customers(self.some(data, self.several_active()))
+        seen = {key: row.version + 1 for key, row in members.items()}
+        self.refused(
+            StaleVersion,
+            lambda: merge_customers(member_ids=list(members), expected_versions=seen, actor=ACTOR),
+        )
+
+    @rule(data=st.data())
+    def merge_groups(self, data: st.DataObject) -> None:
+        groups = [self.some(data, self.several_active()) for _ in range(data.draw(st.integers(1, 2)))]
+        expected, taken = [], set[uuid.UUID]()
+        for members in groups:
+            if self.model.may_become_one(members) and not taken & set(members):
+                expected.append(members)
+                taken |= set(members)
+
+        def act() -> tuple[int, ...]:
+            with audit.change(ACTOR) as trail:
+                named = [Group(tuple(map(str, members)), ()) for members in groups]
+                return merge_in_bulk(trail, named).merges
+
+        for number, members in zip(self.carry_out(act), expected, strict=True):
+            self.model.merged(Merge.objects.get(pk=number), members)
+
+    def several_active(self) -> list[uuid.UUID]:
+        return self.model.active if len(self.model.active) > 3 else self.model.customers
+
+    @precondition(lambda self: self.model.survivors)
+    @rule(data=st.data(), judge_different=st.sampled_from([False, False, True]))
+    def unmerge(self, data: st.DataObject, judge_different: bool) -> None:
+        merge = data.draw(st.sampled_from(list(Merge.objects.order_by("pk"))))
+        if merge.undone_at or merge.survivor_id in self.model.survivors:
+            why = Refused if merge.undone_at else LaterMergeStands
+            self.refused(why, lambda: undo_merge(merge_id=merge.pk, actor=ACTOR))
+            return
+        self.part(merge, lambda sides: data.draw(st.sampled_from(sides)), judge_different=judge_different)
+
+    def part(
+        self, merge: Merge, choose: Callable[[list[uuid.UUID]], uuid.UUID], *, judge_different: bool
+    ) -> None:
+        """Take a merge back, answering what is asked, and see that the returning remember their messages."""
+        absorbed = set(merge.members.values_list("customer", flat=True))
+        sides = sorted({merge.survivor_id, *absorbed})
+        plan = plan_unmerge(merge.pk)
+        answers = {ask.row_id: str(choose(sides)) for ask in plan.asks}
+        plan = plan_unmerge(merge.pk, answers) if answers else plan
+        before = {row["id"]: row["last_interaction_at"] for row in self.state["Customer"]}
+        self.carry_out(
+            lambda: undo_merge(
+                merge_id=merge.pk, assign=answers, judge_different=judge_different, actor=ACTOR
+            )
+        )
+        self.model.parted(absorbed, plan, answers)
+        for key, moment in self.heard_of(before, plan.arrivals, absorbed).items():
+            assert self.now(key)["last_interaction_at"] == moment
+            if moment != before[key]:
+                self.model.home["Customer"][key]["last_interaction_at"] = moment
+        if judge_different:
+            self.model.verdicts |= dict.fromkeys(
+                (frozenset({merge.survivor_id, key}) for key in absorbed), "different"
+            )
+
+    @staticmethod
+    def heard_of(
+        before: Mapping[uuid.UUID, datetime | None], arrivals: Any, absorbed: set[uuid.UUID]
+    ) -> dict[uuid.UUID, datetime | None]:
+        """When the returning were last heard of, by what they knew and by the messages they are given."""
+        moments = {key: [before[key]] if before[key] else [] for key in absorbed}
+        for row in arrivals:
+            if row.relation == "messages" and uuid.UUID(row.goes_to) in absorbed:
+                moments[uuid.UUID(row.goes_to)].append(row.at)
+        return {key: max(known, default=None) for key, known in moments.items()}
+
+    def now(self, customer: uuid.UUID) -> Mapping[str, Any]:
+        return next(row for row in self.state["Customer"] if row["id"] == customer)
+
+    # --- what holds after every act ---
+
+    @invariant()
+    def promises_hold(self) -> None:
+        if self.state is not self.state_looked_at:
+            with as_if_committed():
+                assert faults_of_the_register() == []
+            self.state_looked_at = self.state
+
+    @invariant()
+    def ids_and_owners_are_the_models(self) -> None:
+        stands_for = {row["id"]: row["merged_into_id"] or row["id"] for row in self.state["Customer"]}
+        assert stands_for == {key: self.model.canonical(key) for key in self.model.customers}
+        owners = {
+            key_of(row): row["customer_id"] for row in self.state["Mapping"] if row["status"] == "active"
+        }
+        assert owners == {key: self.model.owner(key) for key in owners}
+        active = [row for row in self.model.home["Mapping"].values() if row["status"] == "active"]
+        assert len(active) == len(owners)
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:  # what failed already tells nothing by its end
+                self.take_everything_back()
+        finally:
+            transaction.savepoint_rollback(self.begun)
+
+    def take_everything_back(self) -> None:
+        while self.model.survivors:
+            standing = Merge.objects.filter(undone_at__isnull=True, survivor__status="active")
+            self.part(standing.order_by("?")[0], lambda sides: sides[0], judge_different=False)
+            self.ids_and_owners_are_the_models()
+        with as_if_committed():
+            assert broken_promises() == []
+        expected = self.model.expected()
+        found = {table: list(self.state[table]) for table in TABLES}
+        found["Mapping"] = folded_into_equals(found["Mapping"], expected["Mapping"])
+        assert differences(found, expected) == []
+        assert self.touched_directly or self.state == self.first_state
+
+
+class TestAnySequenceOfActs:
+    @pytest.fixture(autouse=True)
+    def _town(self, tmp_path: Path, settings: Any) -> None:
+        settings.VAR_DIR = tmp_path
+        Acts.folder = tmp_path
+        settle_a_town()
+
+    def test_p1_p2_p3_p4_p5_hold_after_every_act_and_all_can_be_taken_back(self) -> None:
+        run_state_machine_as_test(Acts, settings=profiles.get_profile("acts"))
+
+    @pytest.mark.soak
+    def test_p1_p2_p3_p4_p5_hold_over_many_more_acts(self) -> None:
+        run_state_machine_as_test(Acts, settings=profiles.get_profile("acts in a soak"))

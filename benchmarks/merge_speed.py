@@ -1,17 +1,25 @@
-"""Merges a second: in bulk, as a run makes them, and one by one, as a person does."""
+"""Merges a second, in bulk and one by one; merge and undo of customers with a long past."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from benchmarks.ground import Figure, find_set, fresh_database, make_channel, say, stopwatch
 
-IN_BULK, ONE_BY_ONE = 2000, 200
+if TYPE_CHECKING:
+    from customers.models import Channel, Customer
+    from resolution.types import Actor
+
+IN_BULK, ONE_BY_ONE = (1_000, 3_000, 10_000), 200
+MESSAGES = (100, 1_000, 10_000)
 
 
 def measure() -> Iterator[Figure]:
-    """Merge pairs of customers of the small generated set, whoever they are."""
-    path = find_set("customers_10k")
+    """Merge pairs of a generated set, whoever they are; then customers with many messages."""
+    path = find_set("customers_30k")
     if path is None:
         return
     say("merging")
@@ -21,28 +29,102 @@ def measure() -> Iterator[Figure]:
 
         actor = Actor.machine("benchmark")
         import_file(open_file(path=path, channel=make_channel()), actor=actor, resolve=False)
-        bulk, single = _in_bulk(actor), _one_by_one(actor)
-        yield Figure("merges of two in bulk", f"{bulk:,.0f} /s", f"{single:,.0f} /s one by one")
+        pairs = _pairs()
+        single = _one_by_one(list(islice(pairs, ONE_BY_ONE)), actor)
+        for number in IN_BULK:
+            bulk = _in_bulk(list(islice(pairs, number)), actor)
+            yield Figure(
+                f"{number:,} merges of two in bulk, audit included",
+                f"{bulk:,.0f} /s",
+                f"{single:,.0f} /s one by one",
+                f"{bulk / single:.1f} times as many",
+            )
+        yield from _with_messages(actor)
 
 
-def _in_bulk(actor: object) -> float:
+def _pairs() -> Iterator[tuple[uuid.UUID, uuid.UUID]]:
     from customers.models import Customer
+
+    ids = list(Customer.objects.active().order_by("id").values_list("id", flat=True))
+    return zip(ids[::2], ids[1::2], strict=False)
+
+
+def _in_bulk(pairs: Sequence[tuple[uuid.UUID, uuid.UUID]], actor: Actor) -> float:
+    """Merge pairs as a run over the register does, in one change; merges a second."""
+    from resolution.batch.collector import seldom_collecting
     from resolution.services import audit, merge
     from resolution.types import Group
 
-    ids = list(map(str, Customer.objects.active().order_by("id").values_list("id", flat=True)[: 2 * IN_BULK]))
-    groups = [Group(members=pair, edges=()) for pair in zip(ids[::2], ids[1::2], strict=True)]
-    with stopwatch() as seconds, audit.change(actor) as trail:  # type: ignore[arg-type]
-        merge.merge_in_bulk(trail, groups)
-    return IN_BULK / seconds[0]
+    groups = [Group(members=(str(left), str(right)), edges=()) for left, right in pairs]
+    with stopwatch() as seconds, seldom_collecting(), audit.change(actor) as trail:
+        done = merge.merge_in_bulk(trail, groups)
+    assert len(done.merges) == len(pairs)
+    return len(pairs) / seconds[0]
 
 
-def _one_by_one(actor: object) -> float:
-    from customers.models import Customer
+def _one_by_one(pairs: Sequence[tuple[uuid.UUID, uuid.UUID]], actor: Actor) -> float:
     from resolution.services.merge import merge_customers
 
-    ids = list(Customer.objects.active().order_by("-id").values_list("id", flat=True)[: 2 * ONE_BY_ONE])
     with stopwatch() as seconds:
-        for pair in zip(ids[::2], ids[1::2], strict=True):
-            merge_customers(member_ids=pair, actor=actor)  # type: ignore[arg-type]
-    return ONE_BY_ONE / seconds[0]
+        for pair in pairs:
+            merge_customers(member_ids=pair, actor=actor)
+    return len(pairs) / seconds[0]
+
+
+def _with_messages(actor: Actor) -> Iterator[Figure]:
+    """Merge and undo pairs with ever more messages each; the growth is to be no more than theirs."""
+    from customers.models import Channel
+
+    channel = Channel.objects.get()
+    for number in MESSAGES:
+        kept, gone, outer = (_customer(channel, number) for _ in range(3))
+        merged, nested, undone = _there_and_back(kept, gone, outer, actor)
+        yield Figure(
+            f"customer with {number:,} messages",
+            f"merge {merged * 1000:,.0f} ms, undo {undone * 1000:,.0f} ms",
+            f"undo from under a later merge {nested * 1000:,.0f} ms",
+            "as many messages on each side",
+        )
+
+
+def _there_and_back(
+    kept: Customer, gone: Customer, outer: Customer, actor: Actor
+) -> tuple[float, float, float]:
+    """Return the seconds of a merge, of its undo under one that absorbed its survivor, of that one's."""
+    from resolution.services.merge import merge_customers
+    from resolution.services.unmerge import undo_merge
+
+    def merge(into: Customer, other: Customer) -> tuple[int, float]:
+        with stopwatch() as seconds:
+            made = merge_customers(member_ids=[into.pk, other.pk], survivor_id=into.pk, actor=actor)
+        return made.pk, seconds[0]
+
+    def undo(number: int) -> float:
+        with stopwatch() as seconds:
+            undo_merge(merge_id=number, actor=actor)
+        return seconds[0]
+
+    (first, merged), (second, _) = merge(kept, gone), merge(outer, kept)
+    nested = undo(first)
+    return merged, nested, undo(second)
+
+
+def _customer(channel: Channel, messages: int) -> Customer:
+    """Make a customer with one identifier that all its messages came with."""
+    from customers.models import Customer, Mapping, Message
+
+    customer = Customer.objects.create(name="Ann Smith")
+    address = f"{customer.pk}@example.com"
+    by = Mapping.objects.create(
+        customer=customer,
+        channel=channel,
+        identifier_type="email",
+        channel_identifier=address,
+        normalised=address,
+    )
+    rows = (
+        Message(channel=channel, customer=customer, mapping=by, outcome=Message.Outcome.LINKED)
+        for _ in range(messages)
+    )
+    Message.objects.bulk_create(rows, batch_size=5_000)
+    return customer

@@ -170,16 +170,6 @@ class ClaimLost(Refused):
         )  # fmt: skip
 
 
-class LaterMergeStands(Refused):
-    code = "later_merge_stands"
-
-    def __init__(self, merge: int, later: int) -> None:
-        super().__init__(
-            f"Merge {merge} lies under merge {later}, which absorbed its survivor. Undo merge {later} first.",
-            merge=merge, later=later,
-        )  # fmt: skip
-
-
 class DuplicateCustomerError(Refused):
     """Several customers fit a message and the caller asked for an error rather than a queued question."""
 

@@ -18,6 +18,7 @@ from resolution.admin.frame import actor_of, say_refusal, screen, show, status_o
 from resolution.errors import IdentityError, InvalidInput, NotFound, UnknownCustomer
 from resolution.selectors.customer_card import CardIdentifier, customer_card
 from resolution.selectors.history import customer_history
+from resolution.selectors.merge_tree import merge_tree
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.profiles import create_customer, update_profile
 
@@ -34,6 +35,7 @@ def customer(request: HttpRequest, customer_id: uuid.UUID) -> HttpResponse:
         "customer.html",
         title=card.name,
         card=card,
+        tree=merge_tree(customer_id),
         history=customer_history(customer_id, before=_moment(request.GET.get("before", ""))),
         link_form=LinkForm(),
         may_edit=_may_edit(request) and card.status == Customer.Status.ACTIVE,

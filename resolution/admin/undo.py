@@ -1,6 +1,8 @@
-"""Undoing a merge: everything that will happen, what is asked, then one button."""
+"""Undoing a merge, or taking members out: everything that will happen, what is asked, then one button."""
 
 from __future__ import annotations
+
+import uuid
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -8,7 +10,7 @@ from django.shortcuts import redirect
 
 from customers.listing import refuse_nul
 from resolution.admin.frame import actor_of, screen, show, status_of
-from resolution.errors import IdentityError
+from resolution.errors import IdentityError, InvalidInput
 from resolution.selectors.history import merge_row
 from resolution.services.unmerge import plan_unmerge, undo_merge
 
@@ -25,13 +27,16 @@ def undo(request: HttpRequest, merge_id: int) -> HttpResponse:
         undone = undo_merge(
             merge_id=merge_id,
             actor=actor_of(request),
+            member_ids=_members(request),
             judge_different="judge" in request.POST,
             assign=_answers(request),
+            fingerprint=request.POST.get("fingerprint", ""),
         )
     except IdentityError as error:
         return _preview(request, merge_id, error)
-    messages.success(request, f"Merge {merge_id} is undone. Every customer has back what was theirs.")
-    return redirect("resolution:customer", undone.survivor_id)
+    done = "is undone" if undone.undone_at else "goes on without those taken out"
+    messages.success(request, f"Merge {merge_id} {done}. Every customer has back what was theirs.")
+    return redirect("resolution:customer", undone.survivor.canonical_id)
 
 
 def _preview(request: HttpRequest, merge_id: int, error: IdentityError | None = None) -> HttpResponse:
@@ -39,17 +44,28 @@ def _preview(request: HttpRequest, merge_id: int, error: IdentityError | None = 
     status = status_of(error) if error else 200
     if merge.undone_at:
         return show(request, "undone.html", title=f"Merge {merge_id} is undone", merge=merge, status=status)
+    members = _members(request)
     return show(
         request,
         "undo.html",
-        title=f"Undo merge {merge_id}",
+        title=f"Take out of merge {merge_id}" if members else f"Undo merge {merge_id}",
         merge=merge,
-        plan=plan_unmerge(merge_id),
+        members=members,
+        plan=plan_unmerge(merge_id, member_ids=members),
         answers=_answers(request),
         judge=request.method != "POST" or "judge" in request.POST,
         refusal=str(error) if error else "",
         status=status,
     )
+
+
+def _members(request: HttpRequest) -> list[uuid.UUID] | None:
+    """Whom to take out, None for everybody. Raises InvalidInput for what is no id."""
+    named = request.POST.getlist("member") or request.GET.getlist("member")
+    try:
+        return [uuid.UUID(key) for key in named] or None
+    except ValueError as error:
+        raise InvalidInput(f"“{named[0][:40]}” is no customer; follow a link “Take out…” instead.") from error
 
 
 def _answers(request: HttpRequest) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import RetrieveAPIView
 from rest_framework.request import Request
@@ -15,27 +16,42 @@ from rest_framework.response import Response
 from resolution.api.authentication import actor_of
 from resolution.api.filters import Moment, OneOf
 from resolution.api.idempotency import once
+from resolution.api.pagination import PAGE_LIMIT
 from resolution.api.permissions import READ_MERGES, UNDO
-from resolution.api.serializers import Body, Flag, Id, read
+from resolution.api.serializers import Body, Flag, Id, Text, read
 from resolution.api.views import DeskListView, DeskView
-from resolution.models import Merge
+from resolution.models import Merge, MergeMember
+from resolution.selectors.customers import get_canonical
+from resolution.selectors.merge_tree import merge_tree
 from resolution.services.unmerge import Side, plan_unmerge, undo_merge
 
 QUERYSET = Merge.objects.prefetch_related("members")
 
 
+class MergeMemberAnswer(serializers.ModelSerializer[MergeMember]):
+    """One customer of a merge; `live` is false once it was taken out again."""
+
+    customer_id = serializers.UUIDField()
+
+    class Meta:
+        model = MergeMember
+        fields: ClassVar[tuple[str, ...]] = ("customer_id", "live", "undone_at", "undone_by")
+        read_only_fields = fields
+
+
 class MergeAnswer(serializers.ModelSerializer[Merge]):
-    """One merge; `undone_at` is null while it stands."""
+    """One merge; `undone_at` is null while it stands, with all its members or with those that are `live`."""
 
     survivor_id = serializers.UUIDField()
     absorbed = serializers.SerializerMethodField()
+    members = MergeMemberAnswer(many=True)
     run_id = serializers.IntegerField(allow_null=True)
 
     class Meta:
         model = Merge
         fields: ClassVar[tuple[str, ...]] = (
-            "id", "survivor_id", "absorbed", "method", "weight", "actor_kind", "actor_name", "run_id",
-            "created_at", "undone_at", "undone_by",
+            "id", "survivor_id", "absorbed", "members", "method", "weight", "actor_kind", "actor_name",
+            "run_id", "created_at", "undone_at", "undone_by",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -90,7 +106,7 @@ class FieldReturnAnswer(serializers.Serializer[Any]):
 
 
 class ArrivalAnswer(serializers.Serializer[Any]):
-    """One row that came to the survivor since; `goes_to` is empty when nothing tells whose it is."""
+    """One row that came since; `goes_to` is empty when nothing tells whose it is."""
 
     relation = serializers.CharField()
     label = serializers.CharField()
@@ -101,26 +117,54 @@ class ArrivalAnswer(serializers.Serializer[Any]):
     why = serializers.CharField()
 
 
+class QuestionReturnAnswer(serializers.Serializer[Any]):
+    """One open conflict it touches; `goes_to` is whom it names afterwards instead, empty when it stays."""
+
+    conflict_id = serializers.IntegerField()
+    reason = serializers.CharField()
+    goes_to = serializers.CharField()
+
+
 class UnmergePlanAnswer(serializers.Serializer[Any]):
     """What an undo would do; answer each of `asks` in `assign`; `blockers` forbid it."""
 
     merge_id = serializers.IntegerField()
-    survivor = SideAnswer()
+    survivor = SideAnswer(help_text="Who the rest stays with, whoever absorbed the merge's survivor since.")
     returning = SideAnswer(many=True)
+    ends = serializers.BooleanField(help_text="Whether nobody is left in the merge afterwards.")
     fields = FieldReturnAnswer(many=True)
     arrivals = ArrivalAnswer(many=True)
     asks = ArrivalAnswer(many=True)
+    questions = QuestionReturnAnswer(many=True)
     left = serializers.ListField(child=serializers.CharField())
     blockers = serializers.ListField(child=serializers.CharField())
+    fingerprint = serializers.CharField(help_text="Send it along, and nothing else than this will be done.")
+
+
+class UndoQuery(Body):
+    member = serializers.UUIDField(
+        required=False, help_text="Only this customer is taken out; everyone left, when not given."
+    )
 
 
 class UndoBody(Body):
+    member_ids = serializers.ListField(
+        child=Id(),
+        required=False,
+        min_length=1,
+        max_length=PAGE_LIMIT,
+        help_text="Only these are taken out, each with all it had absorbed; everyone left, when not given.",
+    )
     judge_different = Flag(
         required=False, default=True, help_text="Whether to note that both sides are different people."
     )
     assign = serializers.DictField(
         child=Id(), required=False, help_text="Row id → customer id, for each row the preview asks about."
     )
+    fingerprint = Text(
+        required=False, allow_blank=True, max_length=64, help_text="The preview's; refused if it is another."
+    )
+    dry_run = Flag(required=False, default=False, help_text="Answer with the plan, but write nothing.")
 
 
 class MergeListView(DeskListView):
@@ -147,25 +191,93 @@ class MergeView(DeskView, RetrieveAPIView):
         return super().get(*args, **kwargs)
 
 
+class TreeMemberAnswer(serializers.Serializer[Any]):
+    """One customer of a merge; `live` is false once it was taken out again."""
+
+    customer_id = serializers.CharField()
+    name = serializers.CharField()
+    live = serializers.BooleanField()
+    undone_at = serializers.DateTimeField(allow_null=True)
+    undone_by = serializers.CharField()
+
+
+class TreeMergeAnswer(serializers.Serializer[Any]):
+    """One merge of a customer's tree, followed by those its members had gone through before."""
+
+    id = serializers.IntegerField(source="row.id")
+    depth = serializers.IntegerField(help_text="Merges between this one and the customer; 0 for its own.")
+    survivor_id = serializers.CharField(source="row.survivor_id")
+    members = TreeMemberAnswer(source="row.absorbed", many=True)
+    method = serializers.CharField(source="row.method")
+    weight = serializers.FloatField(source="row.weight", allow_null=True)
+    actor_name = serializers.CharField(source="row.by")
+    rows_moved = serializers.IntegerField(source="row.rows_moved")
+    created_at = serializers.DateTimeField(source="row.at")
+    undone_at = serializers.DateTimeField(source="row.undone_at", allow_null=True)
+    undone_by = serializers.CharField(source="row.undone_by")
+
+
+class MergeTreeAnswer(serializers.Serializer[Any]):
+    """How a customer was built, newest first; `cut` when the oldest merges are left out."""
+
+    customer_id = serializers.CharField()
+    merges = TreeMergeAnswer(source="flat", many=True)
+    cut = serializers.BooleanField()
+
+
+class CustomerMergesView(DeskView):
+    """The merges that made one customer."""
+
+    access: ClassVar = {"GET": READ_MERGES}
+
+    @extend_schema(responses=MergeTreeAnswer, operation_id="customer_merges")
+    def get(self, request: Request, customer_id: uuid.UUID) -> Response:
+        """Return the tree of merges, standing or undone, of the live customer an id stands for."""
+        return Response(MergeTreeAnswer(merge_tree(get_canonical(customer_id).pk)).data)
+
+
 class UndoView(DeskView):
-    """Taking a merge back."""
+    """Taking a merge back, or members out of it."""
 
     access: ClassVar = {"GET": READ_MERGES, "POST": UNDO}
+    query = UndoQuery
 
-    @extend_schema(responses={200: UnmergePlanAnswer}, operation_id="merges_undo_preview")
+    def parameters(self) -> frozenset[str]:
+        """What may follow the address: nothing when it is the body that names the members."""
+        return frozenset() if self.request.method == "POST" else super().parameters()
+
+    @extend_schema(
+        parameters=[UndoQuery], responses={200: UnmergePlanAnswer}, operation_id="merges_undo_preview"
+    )
     def get(self, request: Request, merge_id: int) -> Response:
-        """Show what an undo would do now: rows, fields, and what arrived since."""
-        return Response(UnmergePlanAnswer(plan_unmerge(merge_id)).data)
+        """Show what an undo would do now: rows, fields, questions, and what arrived since."""
+        member = read(UndoQuery, request.query_params.dict()).get("member")
+        plan = plan_unmerge(merge_id, member_ids=[member] if member else None)
+        return Response(UnmergePlanAnswer(plan).data)
 
-    @extend_schema(request=UndoBody, responses={200: MergeAnswer}, operation_id="merges_undo")
+    @extend_schema(
+        request=UndoBody,
+        responses={
+            200: PolymorphicProxySerializer(
+                "Undone", [MergeAnswer, UnmergePlanAnswer], resource_type_field_name=None
+            )
+        },
+        operation_id="merges_undo",
+    )
     @once
     def post(self, request: Request, merge_id: int) -> Response:
-        """Take a merge back, row for row."""
+        """Take a merge back, or members out of it, row for row."""
         body = read(UndoBody, request.data)
+        assign = {row: str(customer) for row, customer in body.get("assign", {}).items()}
+        if body["dry_run"]:
+            plan = plan_unmerge(merge_id, assign, member_ids=body.get("member_ids"))
+            return Response(UnmergePlanAnswer(plan).data)
         merge = undo_merge(
             merge_id=merge_id,
+            member_ids=body.get("member_ids"),
             judge_different=body["judge_different"],
-            assign={row: str(customer) for row, customer in body.get("assign", {}).items()},
+            assign=assign,
+            fingerprint=body.get("fingerprint", ""),
             actor=actor_of(request),
         )
         return Response(MergeAnswer(merge).data)

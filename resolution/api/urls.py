@@ -37,6 +37,7 @@ urlpatterns = [
         customers.CustomerHistoryView.as_view(),
         name="customer-history",
     ),
+    path("customers/<uuid:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
     path(
         "customers/<uuid:customer_id>/identifiers",
         identifiers.IdentifierListView.as_view(),

@@ -43,7 +43,9 @@ class MergeMember(models.Model):
     merge = models.ForeignKey(Merge, on_delete=models.PROTECT, related_name="members")
     customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="memberships")
     pre_image = models.JSONField()
-    live = models.BooleanField(default=True, help_text="False once the merge is undone.")
+    live = models.BooleanField(default=True, help_text="False once it was taken out of the merge.")
+    undone_at = models.DateTimeField(null=True)
+    undone_by = models.CharField(max_length=150, blank=True, default="")
 
     class Meta:
         db_table = "merge_members"
@@ -67,6 +69,7 @@ class MergeMove(models.Model):
     row_id = models.UUIDField()
     owner_before = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, related_name="+")
     before = models.JSONField(default=dict, help_text="Column values that changed besides the owner.")
+    live = models.BooleanField(default=True, help_text="False once the row was given back.")
 
     class Meta:
         db_table = "merge_moves"

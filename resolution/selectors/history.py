@@ -1,4 +1,4 @@
-"""A customer's past: one timeline out of messages, tickets and the trail, and the merges it was built by."""
+"""A customer's past: one timeline out of messages, tickets and the trail; merges as the screens show them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Count, Prefetch, Q, QuerySet
 
 from customers.models import Customer, Message, Ticket
-from resolution.errors import LaterMergeStands, NotFound, UnknownCustomer
+from resolution.errors import NotFound, UnknownCustomer
 from resolution.models import AuditEntry, Merge, MergeMember
 from resolution.selectors.labels import field_label, type_label
 from resolution.services.audit import ACTIONS
@@ -40,6 +40,17 @@ class AbsorbedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MergedRow:
+    """One customer in a merge's page of the ledger; not `live` once it was taken out, and then by whom."""
+
+    customer_id: str
+    name: str
+    live: bool
+    undone_at: datetime | None
+    undone_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class MergeRow:
     """One merge as the customer page shows it; `why_not` says in a sentence why it cannot be undone now."""
 
@@ -51,12 +62,16 @@ class MergeRow:
     weight: float | None
     survivor_id: str
     survivor_name: str
-    absorbed: tuple[AbsorbedRow, ...]
+    absorbed: tuple[MergedRow, ...]
     rows_moved: int
     undone_at: datetime | None
     undone_by: str
     undo_possible: bool
     why_not: str
+
+    @property
+    def members_left(self) -> int:
+        return sum(row.live for row in self.absorbed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,6 @@ class History:
     """Newest first. `older` is the moment to ask for next, None at the end."""
 
     entries: tuple[TimelineEntry, ...]
-    merges: tuple[MergeRow, ...]
     older: datetime | None
 
 
@@ -84,7 +98,7 @@ def customer_history(customer_id: uuid.UUID, *, before: datetime | None = None, 
     entries.sort(key=lambda entry: (entry.at, entry.row_id), reverse=True)
     page = _page(entries, limit)
     older = page[-1].at if len(page) < len(entries) else None
-    return History(tuple(page), merge_rows(Merge.objects.filter(survivor__in=group)), older)
+    return History(tuple(page), older)
 
 
 def merge_row(merge_id: int) -> MergeRow:
@@ -101,18 +115,11 @@ def merge_rows(merges: QuerySet[Merge], limit: int = 200) -> tuple[MergeRow, ...
     moved = Count("moves", filter=~Q(moves__relation="redirects"))
     rows = merges.select_related("survivor").prefetch_related(members).annotate(rows_moved=moved)
     found = list(rows.order_by("-pk")[:limit])
-    absorbed_by = _absorbing({row.survivor_id for row in found})
-    return tuple(_merge_row(row, absorbed_by.get(row.survivor_id)) for row in found)
+    return tuple(map(_merge_row, found))
 
 
-def _absorbing(survivors: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """Return, for survivors that were absorbed themselves, by which live merge."""
-    live = MergeMember.objects.filter(customer__in=survivors, live=True)
-    return dict(live.values_list("customer", "merge"))
-
-
-def _merge_row(merge: Any, absorbed_by: int | None) -> MergeRow:
-    why_not = _why_not(merge, absorbed_by)
+def _merge_row(merge: Any) -> MergeRow:
+    why_not = _why_not(merge)
     return MergeRow(
         id=merge.pk,
         at=merge.created_at,
@@ -122,9 +129,7 @@ def _merge_row(merge: Any, absorbed_by: int | None) -> MergeRow:
         weight=merge.weight,
         survivor_id=str(merge.survivor_id),
         survivor_name=merge.survivor.display_name,
-        absorbed=tuple(
-            AbsorbedRow(str(row.customer_id), row.customer.display_name) for row in merge.members.all()
-        ),
+        absorbed=tuple(map(_merged_row, merge.members.all())),
         rows_moved=merge.rows_moved,
         undone_at=merge.undone_at,
         undone_by=merge.undone_by,
@@ -133,12 +138,18 @@ def _merge_row(merge: Any, absorbed_by: int | None) -> MergeRow:
     )
 
 
-def _why_not(merge: Merge, absorbed_by: int | None) -> str:
-    if merge.undone_at:
-        return f"Undone by {merge.undone_by} on {merge.undone_at:%d %B %Y}."
-    if absorbed_by:
-        return str(LaterMergeStands(merge.pk, absorbed_by))
-    return ""
+def _merged_row(member: MergeMember) -> MergedRow:
+    return MergedRow(
+        customer_id=str(member.customer_id),
+        name=member.customer.display_name,
+        live=member.live,
+        undone_at=member.undone_at,
+        undone_by=member.undone_by,
+    )
+
+
+def _why_not(merge: Merge) -> str:
+    return f"Undone by {merge.undone_by} on {merge.undone_at:%d %B %Y}." if merge.undone_at else ""
 
 
 def _messages(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:

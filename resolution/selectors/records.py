@@ -42,11 +42,12 @@ _IDENTIFIERS = """
     JOIN merges AS merge ON merge.id = move.merge_id AND merge.undone_at IS NULL
     JOIN customer_identity_mapping AS link ON link.id = move.row_id
     JOIN channels AS channel ON channel.id = link.channel_id
-    WHERE move.relation = 'mappings' AND move.owner_before_id = ANY(%(ids)s)
+    WHERE move.relation = 'mappings' AND move.live AND move.owner_before_id = ANY(%(ids)s)
       AND move.before ->> 'status' IN ('active', 'shared') AND link.identifier_type = ANY(%(types)s)
       AND NOT EXISTS (
           SELECT FROM merges AS earlier
-          JOIN merge_moves AS brought ON brought.merge_id = earlier.id AND brought.relation = 'mappings'
+          JOIN merge_moves AS brought ON brought.merge_id = earlier.id
+              AND brought.relation = 'mappings' AND brought.live
           WHERE earlier.survivor_id = move.owner_before_id AND earlier.undone_at IS NULL
             AND brought.row_id = move.row_id AND brought.owner_before_id <> move.owner_before_id
       )
@@ -58,7 +59,8 @@ _IDENTIFIERS = """
       AND link.identifier_type = ANY(%(types)s)
       AND NOT EXISTS (
           SELECT FROM merges AS earlier
-          JOIN merge_moves AS brought ON brought.merge_id = earlier.id AND brought.relation = 'mappings'
+          JOIN merge_moves AS brought ON brought.merge_id = earlier.id
+              AND brought.relation = 'mappings' AND brought.live
           WHERE earlier.survivor_id = link.customer_id AND earlier.undone_at IS NULL
             AND brought.row_id = link.id AND brought.owner_before_id <> link.customer_id
       )

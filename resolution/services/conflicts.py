@@ -11,7 +11,7 @@ from itertools import combinations, islice
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
@@ -216,10 +216,33 @@ def retarget_conflicts(trail: Trail, survivors: Mapping[uuid.UUID, uuid.UUID]) -
     A conflict left with one member is answered by the merge; one that now asks what another asks is closed.
     A constant number of statements. Runs inside the merge's transaction, customers locked.
     """
-    kept, closed, doubled = _rename_apart(_touched_questions(list(survivors)), survivors)
+    about = ConflictMember.objects.filter(customer__in=list(survivors)).values("conflict")
+    touched = _lock_questions(Conflict.objects.filter(pk__in=about))
+    asking = {id: _asked_of(entry, survivors) for id, entry in touched.items()}
+    kept, closed, doubled = _rename_apart(asking, list(survivors))
     _close(trail, closed, outcome=Outcome.MERGED, reason="its customers were merged")
     _close(trail, doubled, outcome=Outcome.CLOSED, reason="the same question stands asked elsewhere")
     return Retargeted(closed=len(closed) + len(doubled), renamed=len(kept))
+
+
+def hand_over(
+    trail: Trail, customer: uuid.UUID, heirs: Mapping[int, uuid.UUID | None], *, reason: str
+) -> list[int]:
+    """Let live conflicts that name a customer name its heir instead; None leaves it in, as no longer as seen.
+
+    `heirs` is by conflict. One that now asks what another asks is closed. Returns the ids of all touched.
+    Runs inside the unmerge's transaction, customers locked.
+    """
+    touched = _lock_questions(Conflict.objects.filter(pk__in=heirs))
+    named = {id: heir for id in touched if (heir := heirs[id]) is not None}
+    asking = {id: _asked_of(touched[id], {customer: heir}) for id, heir in named.items()}
+    _, closed, doubled = _rename_apart(asking, [customer])
+    _close(trail, closed, outcome=Outcome.CLOSED, reason=reason)
+    _close(trail, doubled, outcome=Outcome.CLOSED, reason="the same question stands asked elsewhere")
+    Conflict.objects.filter(pk__in=touched.keys() - named.keys()).update(
+        version=F("version") + 1, updated_at=timezone.now()
+    )
+    return list(touched)
 
 
 def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
@@ -362,10 +385,9 @@ def _pairs(question: Question) -> Iterator[Pair]:
     return map(frozenset, combinations(question.members, 2))
 
 
-def _touched_questions(absorbed: list[uuid.UUID]) -> dict[int, Question]:
-    """Lock the live conflicts about these customers, in id order, and return what they ask."""
-    about = ConflictMember.objects.filter(customer__in=absorbed).values("conflict")
-    live = Conflict.objects.exclude(state=State.DONE).filter(pk__in=about)
+def _lock_questions(conflicts: QuerySet[Conflict]) -> dict[int, Question]:
+    """Lock the live ones of these conflicts, in id order, and return what they ask."""
+    live = conflicts.exclude(state=State.DONE)
     rows = locks.lock_rows(live.only("kind", "channel_id", "identifier_type", "identifier_value"))
     members: dict[int, dict[uuid.UUID, str]] = {row.pk: {} for row in rows}
     for member in ConflictMember.objects.filter(conflict__in=rows).order_by("pk"):
@@ -379,30 +401,25 @@ def _touched_questions(absorbed: list[uuid.UUID]) -> dict[int, Question]:
 
 
 def _rename_apart(
-    touched: Mapping[int, Question], survivors: Mapping[uuid.UUID, uuid.UUID]
+    asking: Mapping[int, Question], gone: list[uuid.UUID]
 ) -> tuple[dict[int, Question], list[int], list[int]]:
     """Sort conflicts out and rename those that go on; again when somebody asked the same at that moment."""
     for _ in range(_MOST_TRIES):
-        kept, closed, doubled = _sort_out(touched, survivors)
+        kept, closed, doubled = _sort_out(asking)
         try:
             with transaction.atomic():
-                _rename(kept, list(survivors))
+                _rename(kept, gone)
             return kept, closed, doubled
         except IntegrityError as error:
             if locks.violated_constraint(error) != _ASKED_TWICE:
                 raise
-    raise TryAgain("Others kept asking what this merge leaves to ask; nothing was done. Try again.")
+    raise TryAgain("Others kept asking what this leaves to ask; nothing was done. Try again.")
 
 
-def _sort_out(
-    touched: Mapping[int, Question], survivors: Mapping[uuid.UUID, uuid.UUID]
-) -> tuple[dict[int, Question], list[int], list[int]]:
+def _sort_out(asking: Mapping[int, Question]) -> tuple[dict[int, Question], list[int], list[int]]:
     """Part conflicts into those that go on with other members, those answered, and those asked twice."""
-    now_asking = {
-        id: replace(entry, members=_standing(entry.members, survivors)) for id, entry in touched.items()
-    }
-    closed = [id for id, entry in now_asking.items() if len(entry.members) < 2]
-    going_on = {id: entry for id, entry in now_asking.items() if len(entry.members) >= 2}
+    closed = [id for id, entry in asking.items() if len(entry.members) < 2]
+    going_on = {id: entry for id, entry in asking.items() if len(entry.members) >= 2}
     kept: dict[int, Question] = {}
     doubled: list[int] = []
     taken = _asked_already([entry.key for entry in going_on.values()])
@@ -415,14 +432,12 @@ def _sort_out(
     return kept, closed, doubled
 
 
-def _standing(
-    members: Mapping[uuid.UUID, str], survivors: Mapping[uuid.UUID, uuid.UUID]
-) -> dict[uuid.UUID, str]:
-    """Replace absorbed members by their survivors; where two roles meet, the weightier stays."""
+def _asked_of(question: Question, heirs: Mapping[uuid.UUID, uuid.UUID]) -> Question:
+    """Return a question with its members replaced by whoever stands for them; the weightier role stays."""
     standing: dict[uuid.UUID, str] = {}
-    for customer_id, role in sorted(members.items(), key=lambda entry: _ROLE_RANK[Role(entry[1])]):
-        standing.setdefault(survivors.get(customer_id, customer_id), role)
-    return standing
+    for customer_id, role in sorted(question.members.items(), key=lambda entry: _ROLE_RANK[Role(entry[1])]):
+        standing.setdefault(heirs.get(customer_id, customer_id), role)
+    return replace(question, members=standing)
 
 
 def _asked_already(keys: list[str]) -> set[tuple[str, str]]:
@@ -431,11 +446,11 @@ def _asked_already(keys: list[str]) -> set[tuple[str, str]]:
         return set(cursor.fetchall())
 
 
-def _rename(questions: Mapping[int, Question], absorbed: list[uuid.UUID]) -> None:
+def _rename(questions: Mapping[int, Question], gone: list[uuid.UUID]) -> None:
     ids = list(questions)
     with connection.cursor() as cursor:
         cursor.execute(_RENAME, [timezone.now(), ids, [question.key for question in questions.values()]])
-        cursor.execute(_DROP_MEMBERS, [ids, absorbed])
+        cursor.execute(_DROP_MEMBERS, [ids, gone])
     _add_members(questions)
 
 

@@ -23,8 +23,7 @@ from resolution.services.merge_plan import CustomerFacts
 from resolution.types import FieldChoice, MergePlan
 
 SQL = Path(__file__).parent / "sql"
-# What MergeMove.relation calls identifiers, as the registry does, and redirects, which are not in it.
-MAPPINGS, REDIRECTS = "mappings", "redirects"
+MAPPINGS = "mappings"  # what MergeMove.relation calls identifiers, as the registry does
 _COLUMNS = (
     "id", "survivor_id", "method", "weight", "plan", "pre_image", "actor_kind", "actor_name", "run_id",
     "created_at", "undone_by",
@@ -73,7 +72,6 @@ def write_ledger(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
         "folding": array_of(row.row_id for _, act in both for row in act.plan.collapses),
     }
     run_statement(SQL / "ledger_members.sql", values)
-    run_statement(SQL / "ledger_redirects.sql", values)
     run_statement(SQL / "ledger_mappings.sql", values | folding)
     for relation in MOVED:
         if relation.name != MAPPINGS:

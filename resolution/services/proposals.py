@@ -29,6 +29,15 @@ def withdraw_overtaken(
     return [proposal.pk for proposal in overtaken]
 
 
+def withdraw_moot(trail: Trail, conflict_ids: Collection[int], *, answer: str) -> list[int]:
+    """Withdraw the pending proposals that answer conflicts which now name other customers."""
+    pending = MergeProposal.objects.filter(state=MergeProposal.State.PENDING, conflict__in=conflict_ids)
+    moot = locks.lock_rows(pending)
+    for proposal in moot:
+        withdraw_locked(trail, proposal, answer=answer)
+    return [proposal.pk for proposal in moot]
+
+
 def withdraw_locked(trail: Trail, proposal: MergeProposal, *, answer: str) -> None:
     """Take back one pending, locked proposal and return its conflict to the steward."""
     proposal.state = MergeProposal.State.WITHDRAWN

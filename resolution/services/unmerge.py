@@ -1,93 +1,129 @@
-"""Taking a merge back row for row, also under later merges of the same survivor."""
+"""Taking members out of a merge row for row: one, several or all, also where later merges stand on it."""
 
 from __future__ import annotations
 
+import json
 import uuid
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 
 from customers.models import Customer
 from customers.services import merging
-from resolution.errors import InvalidInput, LaterMergeStands, MakerUndoes, NotFound, Refused
-from resolution.models import Conflict, ConflictMember, Judgement, Merge, MergeProposal
+from customers.services.statements import array_of, run_statement
+from resolution.errors import InvalidInput, MakerUndoes, NotFound, Refused, StaleVersion
+from resolution.models import Judgement, Merge, MergeMember, MergeProposal
 from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.merge_policy import merge_rules
-from resolution.services import audit, conflicts, judge, keys, locks
+from resolution.selectors.unmerge_ground import read_ground
+from resolution.services import audit, conflicts, judge, keys, locks, proposals
 from resolution.services.audit import Trail
-from resolution.services.ledger import MAPPINGS
-from resolution.services.merge_plan import OWNING
+from resolution.services.ledger import MAPPINGS, SQL
+from resolution.services.merge_plan import COLLAPSED, OWNING
+from resolution.services.unmerge_fields import RESTORED, FieldReturn, Profiles
+from resolution.services.unmerge_links import Standing
 from resolution.services.unmerge_plan import (
     Answers,
     Arrival,
-    FieldReturn,
+    QuestionReturn,
     Side,
-    Standing,
     Undo,
     UnmergePlan,
-    absorbing_merge,
-    members_of,
     plan_undo,
-    read_ground,
 )
 from resolution.types import Actor
 
-__all__ = ["Arrival", "FieldReturn", "Side", "UnmergePlan", "plan_unmerge", "undo_merge"]
+__all__ = [
+    "Arrival",
+    "FieldReturn",
+    "QuestionReturn",
+    "Side",
+    "UnmergePlan",
+    "plan_unmerge",
+    "undo_merge",
+]
 
 _LISTED = 5
 
 
-def plan_unmerge(merge_id: int, assign: Answers | None = None) -> UnmergePlan:
+def plan_unmerge(
+    merge_id: int, assign: Answers | None = None, *, member_ids: Collection[uuid.UUID] | None = None
+) -> UnmergePlan:
     """Return what undo_merge would do now with these answers. Raises NotFound, InvalidInput."""
-    merge = Merge.objects.filter(pk=merge_id).first()
-    if merge is None:
-        raise NotFound(f"There is no merge {merge_id}. Check the number.", merge=merge_id)
-    ground = read_ground(merge, fetch_customers(members_of(merge)))
-    return plan_undo(ground, assign or {}).plan
+    return plan_undo(read_ground(merge_id, _named(member_ids)), assign or {}).plan
 
 
 def undo_merge(
     *,
     merge_id: int,
     actor: Actor,
+    member_ids: Collection[uuid.UUID] | None = None,
     judge_different: bool = True,
     assign: Answers | None = None,
+    fingerprint: str = "",
 ) -> Merge:
-    """Take a merge back.
+    """Take a merge back, or only these members out of it; each leaves with all it had absorbed before.
 
-    `assign` answers the plan's `asks`: row id → customer id (of the survivor or of one coming back), both as
-    text. Unless told otherwise the two sides are judged different, so that no machine joins them again.
-    Raises NotFound, MakerUndoes where a rule wants another person than those who made the merge, Refused when
-    undone already, LaterMergeStands when the survivor was absorbed since, InvalidInput naming the rows that
-    still have to be assigned.
+    `assign` answers the plan's `asks`: row id → customer id (of who stays or of one coming back), both as
+    text. Unless told otherwise the merge's survivor and those who leave are judged different, so that no
+    machine joins them again. `fingerprint` is that of the plan that was looked at.
+    Raises NotFound, MakerUndoes where a rule wants another person than those who made the merge, Refused
+    when it was done already or somebody was erased, StaleVersion when it would do
+    something else than what was looked at, InvalidInput naming rows that still have to be assigned, TryAgain.
     """
+    members = _named(member_ids)
     with audit.change(actor) as trail:
-        merge = _lock(merge_id)
-        _refuse_maker(merge, actor)
-        undo = plan_undo(read_ground(merge, fetch_customers(members_of(merge))), assign or {})
-        _refuse(undo)
+        locks.lock_as_planned(lambda: _find_reach(merge_id))
+        _refuse_maker(merge_id, actor)
+        undo = plan_undo(read_ground(merge_id, members), assign or {})
+        _refuse(undo, fingerprint)
         _apply(trail, undo)
         _close_ledger(undo, actor)
         _record(trail, undo)
         if judge_different:
             _judge_cut(trail, undo)
-        return merge
+        return Merge.objects.get(pk=merge_id)
 
 
-def _lock(merge_id: int) -> Merge:
-    """Lock a merge's customers and those whose redirects it bent, then the merge."""
-    found = Merge.objects.filter(pk=merge_id).first()
-    if found is not None:
-        locks.lock_with_absorbed(members_of(found))
-    return locks.lock_row(Merge, merge_id)
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Whom taking out of a merge touches: everyone who is one customer with its survivor by now."""
+
+    survivor: uuid.UUID
+    root: uuid.UUID
+    group: frozenset[uuid.UUID]
+
+    def touched(self) -> Collection[uuid.UUID]:
+        return self.group
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        return locked[self.survivor].canonical_id == self.root
 
 
-def _refuse_maker(merge: Merge, actor: Actor) -> None:
+def _find_reach(merge_id: int) -> _Reach:
+    survivor = Merge.objects.filter(pk=merge_id).values_list("survivor", flat=True).first()
+    if survivor is None:
+        raise NotFound(f"There is no merge {merge_id}. Check the number.", merge=merge_id)
+    root = fetch_customers([survivor])[survivor].canonical_id
+    group = Customer.objects.members_of(root).values_list("pk", flat=True)
+    return _Reach(survivor, root, frozenset({survivor, root, *group}))
+
+
+def _named(member_ids: Collection[uuid.UUID] | None) -> frozenset[uuid.UUID]:
+    """Return the members asked for, none for all. Raises InvalidInput when nobody was named."""
+    if member_ids is not None and not member_ids:
+        raise InvalidInput("No member was named; name at least one, or leave them out to take all back.")
+    return frozenset(member_ids or ())
+
+
+def _refuse_maker(merge_id: int, actor: Actor) -> None:
     """Refuse who proposed, approved or made a merge, while the rule on undoing is switched on."""
     if not merge_rules().unmerge:
         return
+    merge = Merge.objects.get(pk=merge_id)
     proposal = MergeProposal.objects.filter(merge=merge).first()
     makers = {proposal.proposer_id, proposal.approver_id} - {None} if proposal else set()
     made_it = (merge.actor_kind, merge.actor_name) == (actor.kind, actor.name)
@@ -95,133 +131,147 @@ def _refuse_maker(merge: Merge, actor: Actor) -> None:
         raise MakerUndoes(merge.pk)
 
 
-def _refuse(undo: Undo) -> None:
-    merge, survivor = undo.ground.merge, undo.ground.survivor
-    later = absorbing_merge(survivor)
-    if later and not merge.undone_at:
-        raise LaterMergeStands(merge.pk, later)
-    if undo.plan.blockers:
-        raise Refused(" ".join(undo.plan.blockers), merge=merge.pk)
-    if undo.plan.asks:
-        asked = undo.plan.asks
-        titles = ", ".join(f"{row.label} “{row.title}” ({row.row_id})" for row in asked[:_LISTED])
+def _refuse(undo: Undo, fingerprint: str) -> None:
+    plan = undo.plan
+    if plan.blockers:
+        raise Refused(" ".join(plan.blockers), merge=plan.merge_id)
+    if fingerprint and fingerprint != plan.fingerprint:
+        raise StaleVersion(
+            f"Something has changed since you looked at taking back merge {plan.merge_id}, so other things"
+            " would happen now. Look at it again.",
+            merge=plan.merge_id,
+            fingerprint=plan.fingerprint,
+        )
+    if plan.asks:
+        titles = ", ".join(f"{row.label} “{row.title}” ({row.row_id})" for row in plan.asks[:_LISTED])
         raise InvalidInput(
-            f"{len(asked)} rows arrived since merge {merge.pk} and nothing tells whose they are: {titles}."
-            " Assign each to the survivor or to a customer that comes back.",
-            rows=[row.row_id for row in asked],
+            f"{len(plan.asks)} rows arrived since merge {plan.merge_id} and nothing tells whose they are:"
+            f" {titles}. Assign each to the survivor or to a customer that comes back.",
+            rows=[row.row_id for row in plan.asks],
         )
 
 
 def _apply(trail: Trail, undo: Undo) -> None:
     ground = undo.ground
-    _return_links(trail, undo)
+    _strike_moves(undo)
+    _return_links(trail, undo.standings.values())
     tables = {relation.name: relation.table for relation in MOVED}
     for name, owners in undo.owners.items():
         merging.return_records(tables[name], owners)
-    merging.restore_customers(list(ground.absorbed), undo.redirects)
-    merging.write_profiles({ground.survivor.pk: undo.profile, **_profiles_heard_of(undo)})
-    for heir, field, before in undo.inherits:
-        heir.pre_image[field] = before
-        heir.save(update_fields=["pre_image"])
-    keys.rebuild_keys(set(ground.sides))
-    _hand_over_questions(undo)
+    merging.restore_customers(ground.leaving, undo.redirects)
+    if undo.profiles:
+        _write_profiles(ground.tree.root, undo.profiles)
+    keys.rebuild_keys({ground.tree.root, *ground.leaving})
+    _hand_over_questions(trail, undo)
 
 
-def _return_links(trail: Trail, undo: Undo) -> None:
+def _strike_moves(undo: Undo) -> None:
+    """Take out of the ledger what this merge and those above it moved of the rows that leave."""
+    ground = undo.ground
+    leaving = {"merge": ground.merge, "leaving": array_of(ground.leaving)}
+    run_statement(SQL / "unmerge_members.sql", leaving)
+    merges = [page.merge for page in ground.tree.path(ground.merge)]
+    for name, rows in undo.owners.items():
+        _strike(merges, name, rows)
+    _strike([page.merge for page in ground.tree.pages], MAPPINGS, undo.standings)
+    moves = [(move, key) for key, row in undo.standings.items() for move in row.moves]
+    values = {
+        "merges": array_of(move.merge for move, _ in moves),
+        "rows": array_of(key for _, key in moves),
+        "owners": array_of(move.owner for move, _ in moves),
+        "statuses": array_of(move.status for move, _ in moves),
+    }
+    run_statement(SQL / "unmerge_moves.sql", values)
+
+
+def _strike(merges: Iterable[int], relation: str, rows: Iterable[uuid.UUID]) -> None:
+    values = {"merges": array_of(merges), "relation": relation, "rows": array_of(rows)}
+    run_statement(SQL / "unmerge_give_back.sql", values)
+
+
+def _return_links(trail: Trail, standings: Iterable[Standing]) -> None:
     """Fold first, move, then unfold: no step may give a customer the same identifier twice."""
-    changed = [standing for standing in undo.standings.values() if standing.changed]
-    moved = {row.link.pk: row.customer_id for row in changed if row.customer_id != row.link.customer_id}
-    merging.return_records(_table(MAPPINGS), moved)
-    merging.set_mapping_status({row.link.pk: row.status for row in changed if row.status != row.link.status})
-    for standing in changed:
-        if OWNING in (standing.status, standing.link.status):
-            trail.reown(*standing.key)
+    changed = [row for row in standings if row.changed]
+    folding = [row for row in changed if row.status == COLLAPSED]
+    moving = [row for row in changed if row.customer != row.link.customer]
+    merging.set_mapping_status({row.link.id: row.status for row in folding})
+    merging.return_records(_table(MAPPINGS), {row.link.id: row.customer for row in moving})
+    merging.set_mapping_status({row.link.id: row.status for row in changed if row.status != row.link.status})
+    for row in changed:
+        if OWNING in (row.status, row.link.status):
+            trail.reown(*row.link.key)
 
 
-def _profiles_heard_of(undo: Undo) -> dict[uuid.UUID, dict[str, object]]:
-    """Returning customers that get newer messages or tickets were heard of later than they knew."""
-    heard: dict[uuid.UUID, datetime] = {}
-    for row in undo.plan.arrivals:
-        if row.relation in ("messages", "tickets") and row.goes_to:
-            owner = uuid.UUID(row.goes_to)
-            heard[owner] = max(row.at, heard.get(owner, row.at))
-    return {
-        key: merging.snapshot(customer) | {"last_interaction_at": _latest(customer, heard[key]).isoformat()}
-        for key, customer in undo.ground.absorbed.items()
-        if key in heard
-    }
+def _write_profiles(root: uuid.UUID, profiles: Profiles) -> None:
+    """Write the rows that changed, the root's always since it is not what somebody saw, and the ledger."""
+    merging.write_profiles({key: profiles.rows[key] for key in {root, *profiles.customers}})
+    pages = [
+        {"merge": page.merge, "pre_image": page.pre_image, "plan": page.plan}
+        for page in profiles.tree.pages
+        if page.merge in profiles.pages
+    ]
+    images = [
+        {"merge": merge, "customer": str(customer), "fields": fields}
+        for (merge, customer), fields in profiles.images.items()
+    ]
+    run_statement(SQL / "unmerge_pages.sql", {"pages": json.dumps(pages)})
+    run_statement(SQL / "unmerge_images.sql", {"images": json.dumps(images)})
 
 
-def _latest(customer: Customer, heard: datetime) -> datetime:
-    """What came after the merge may have been sent long before it."""
-    return max(customer.last_interaction_at or heard, heard)
-
-
-def _hand_over_questions(undo: Undo) -> None:
-    """Open conflicts about an identifier that goes back name its owner of now instead of the survivor."""
-    survivor = undo.ground.survivor.pk
-    owners: dict[tuple[uuid.UUID | None, str, str], uuid.UUID] = {
-        row.key: row.customer_id for row in undo.standings.values() if _goes_to_another(row, survivor)
-    }
-    asked = Conflict.objects.filter(
-        identifier_type__in={kind for _, kind, _ in owners},
-        identifier_value__in={value for _, _, value in owners},
-        pk__in=ConflictMember.objects.filter(customer=survivor).values("conflict"),
-    ).exclude(state=Conflict.State.DONE)
-    for conflict in locks.lock_rows(asked):
-        owner = owners.get((conflict.channel_id, conflict.identifier_type, conflict.identifier_value))
-        if owner:
-            _name_owner(conflict, survivor, owner)
-
-
-def _goes_to_another(standing: Standing, survivor: uuid.UUID) -> bool:
-    return standing.status == OWNING and standing.changed and standing.customer_id != survivor
-
-
-def _name_owner(conflict: Conflict, before: uuid.UUID, owner: uuid.UUID) -> None:
-    members = ConflictMember.objects.filter(conflict=conflict)
-    members.filter(customer=before).update(customer=owner)
-    names = members.values_list("customer", flat=True)
-    conflict.members_key = conflicts.name_members(
-        names, conflict.channel_id, conflict.identifier_type, conflict.identifier_value
-    )
-    conflict.version += 1
-    conflict.save(update_fields=["members_key", "version", "updated_at"])
+def _hand_over_questions(trail: Trail, undo: Undo) -> None:
+    """Open conflicts name whom they are about from now on; proposals that answered them are withdrawn."""
+    heirs = {row.conflict_id: uuid.UUID(row.goes_to) if row.goes_to else None for row in undo.plan.questions}
+    if not heirs:
+        return
+    what = f"Merge {undo.ground.merge} was taken back."
+    conflicts.hand_over(trail, undo.ground.tree.root, heirs, reason=what)
+    handed = [key for key, heir in heirs.items() if heir]
+    proposals.withdraw_moot(trail, handed, answer=f"{what} The question is about another customer now.")
 
 
 def _close_ledger(undo: Undo, actor: Actor) -> None:
-    merge = undo.ground.merge
-    merge.undone_at = timezone.now()
-    merge.undone_by = actor.name
-    merge.save(update_fields=["undone_at", "undone_by"])
-    merge.members.update(live=False)
+    ground, now = undo.ground, timezone.now()
+    done = {"undone_at": now, "undone_by": actor.name}
+    MergeMember.objects.filter(merge=ground.merge, customer__in=ground.leaving).update(live=False, **done)
+    if undo.plan.ends:
+        Merge.objects.filter(pk=ground.merge).update(**done)
 
 
 def _record(trail: Trail, undo: Undo) -> None:
-    merge, survivor = undo.ground.merge, undo.ground.survivor
+    ground, plan = undo.ground, undo.plan
+    root = ground.tree.root
     facts: dict[str, Any] = {
-        "merge": merge.pk,
-        "survivor": str(survivor.pk),
-        "returned": sorted(map(str, undo.ground.absorbed)),
+        "merge": ground.merge,
+        "survivor": str(ground.survivor),
+        "returned": sorted(map(str, ground.leaving)),
     }
-    restored = [row.field for row in undo.plan.fields if row.fate == "restored"]
-    assigned = {row.row_id: row.goes_to for row in undo.plan.arrivals}
-    for key in undo.ground.absorbed:
-        trail.record("unmerge", customer_id=key, old_value=str(survivor.pk), method="manual", **facts)
+    for key in ground.leaving:
+        trail.record("unmerge", customer_id=key, old_value=str(root), method="manual", **facts)
+    if ground.survivor != root:
+        trail.record("unmerge", customer_id=ground.survivor, old_value=str(root), method="manual", **facts)
+    restored = [row.field for row in plan.fields if row.fate == RESTORED]
+    assigned = {row.row_id: row.goes_to for row in plan.arrivals}
+    rewritten = sorted(undo.profiles.pages) if undo.profiles else []
     trail.record(
-        "unmerge", customer_id=survivor.pk, method="manual", fields=restored, arrivals=assigned, **facts
+        "unmerge",
+        customer_id=root,
+        method="manual",
+        fields=restored,
+        arrivals=assigned,
+        rewritten=rewritten,
+        **facts,
     )
-    trail.tell("customer.unmerged", customer_id=survivor.pk, **facts)
+    trail.tell("customer.unmerged", customer_id=root, ended=plan.ends, **facts)
 
 
 def _judge_cut(trail: Trail, undo: Undo) -> None:
-    for key in undo.ground.absorbed:
+    for key in undo.ground.leaving:
         judge.write_judgement(
             trail,
-            left_id=undo.ground.survivor.pk,
+            left_id=undo.ground.survivor,
             right_id=key,
             verdict=Judgement.Verdict.DIFFERENT,
-            reason=f"Merge {undo.ground.merge.pk} was undone.",
+            reason=f"Merge {undo.ground.merge} was undone.",
         )
 
 

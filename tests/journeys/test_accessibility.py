@@ -48,6 +48,7 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
         f"{page}/duplicates/",
         f"/admin/customers/customer/{merge.survivor_id}/change/",
         f"/admin/merges/{merge.pk}/undo/",
+        f"/admin/merges/{merge.pk}/undo/?member={merge.members.first().customer_id}",
         "/admin/runs/",
         "/admin/models/",
         f"/admin/models/{compared.version}/",

@@ -11,7 +11,7 @@ from customers.models import Customer, Message
 from resolution.models import Judgement, Merge
 from resolution.services.merge import merge_customers
 from resolution.services.unmerge import undo_merge
-from tests.factories import CustomerFactory, MessageFactory, actor_for
+from tests.factories import ConflictFactory, CustomerFactory, MessageFactory, actor_for
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +33,11 @@ def merge(kept: Customer, gone: Customer, sara: User) -> Merge:
 
 def address(merge: Merge) -> str:
     return reverse("resolution:undo", args=[merge.pk])
+
+
+def merge_of_three(kept: Customer, gone: Customer, by: User) -> Merge:
+    members = [kept.pk, gone.pk, CustomerFactory(name="Eve").pk]
+    return merge_customers(member_ids=members, survivor_id=kept.pk, actor=actor_for(by))
 
 
 class TestPreview:
@@ -63,6 +68,38 @@ class TestPreview:
         assert '<button class="act act-main">' not in text
         for customer in (kept, gone):
             assert reverse("resolution:customer", args=[customer.pk]) in text
+
+    def test_of_a_single_member_names_it_and_says_that_the_others_stay(
+        self, as_lead: Client, kept: Customer, gone: Customer, sara: User
+    ) -> None:
+        made = merge_of_three(kept, gone, sara)
+
+        text = as_lead.get(f"{address(made)}?member={gone.pk}").content.decode()
+
+        assert f"Take Ann out of merge {made.pk}?" in text
+        assert "The others stay merged." in text
+        assert f'name="member" value="{gone.pk}"' in text
+
+    def test_under_a_later_merge_says_with_whom_the_rest_stays(
+        self, as_lead: Client, merge: Merge, kept: Customer, sara: User
+    ) -> None:
+        top = CustomerFactory(name="Annabel")
+        merge_customers(member_ids=[top.pk, kept.pk], survivor_id=top.pk, actor=actor_for(sara))
+
+        text = as_lead.get(address(merge)).content.decode()
+
+        assert "later merges put that into <strong>Annabel</strong>" in text
+
+    def test_shows_the_open_questions_it_touches(self, as_lead: Client, merge: Merge, kept: Customer) -> None:
+        asked = ConflictFactory(members=[kept, CustomerFactory()])
+
+        text = as_lead.get(address(merge)).content.decode()
+
+        assert reverse("resolution:workbench", args=[asked.pk]) in text
+
+    def test_what_is_no_member_is_refused(self, as_lead: Client, merge: Merge) -> None:
+        for given in ("nobody", str(CustomerFactory().pk)):
+            assert as_lead.get(f"{address(merge)}?member={given}").status_code == 400
 
     def test_there_is_no_page_for_an_unknown_merge(self, as_lead: Client) -> None:
         assert as_lead.get(reverse("resolution:undo", args=[987654])).status_code == 404
@@ -104,6 +141,32 @@ class TestUndo:
         as_lead.post(address(merge), {f"assign-{message.pk}": str(gone.pk)})
 
         assert Message.objects.get().customer_id == gone.pk
+
+    def test_takes_a_single_member_out(
+        self, as_lead: Client, kept: Customer, gone: Customer, sara: User
+    ) -> None:
+        made = merge_of_three(kept, gone, sara)
+
+        answer = as_lead.post(address(made), {"member": str(gone.pk)}, follow=True)
+
+        gone.refresh_from_db()
+        made.refresh_from_db()
+        text = answer.content.decode()
+        assert (gone.status, made.undone_at) == ("active", None)
+        assert "goes on without those taken out" in text
+        assert "taken out by lena" in text
+
+    def test_what_arrived_since_the_preview_is_shown_first(
+        self, as_lead: Client, merge: Merge, kept: Customer, gone: Customer
+    ) -> None:
+        seen = as_lead.get(address(merge)).context["plan"].fingerprint
+        MessageFactory(customer=kept, subject="Hello")
+
+        answer = as_lead.post(address(merge), {"fingerprint": seen})
+
+        gone.refresh_from_db()
+        assert (answer.status_code, gone.status) == (409, "merged")
+        assert "Hello" in answer.content.decode()
 
     def test_undoing_twice_is_refused(self, as_lead: Client, merge: Merge) -> None:
         as_lead.post(address(merge), {})

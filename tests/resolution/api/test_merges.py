@@ -39,6 +39,32 @@ def _state_of(customer: Customer) -> dict[str, Any]:
     return row
 
 
+def _merge_of_three() -> tuple[Merge, Customer, Customer]:
+    anna, ann, eve = CustomerFactory.create_batch(3)
+    members = [anna.pk, ann.pk, eve.pk]
+    made = merge_customers(member_ids=members, survivor_id=anna.pk, actor=Actor.machine("test"))
+    return made, ann, eve
+
+
+class TestTree:
+    def test_tells_who_was_absorbed_by_which_merge(self, service: APIClient) -> None:
+        made, ann, eve = _merge_of_three()
+        top = CustomerFactory()
+        outer = merge_customers(
+            member_ids=[top.pk, made.survivor_id], survivor_id=top.pk, actor=Actor.machine("test")
+        )
+        body = service.get(f"/api/v1/customers/{ann.pk}/merges").json()
+        assert (body["customer_id"], body["cut"]) == (str(top.pk), False)
+        assert [(row["id"], row["depth"]) for row in body["merges"]] == [(outer.pk, 0), (made.pk, 1)]
+        assert [row["customer_id"] for row in body["merges"][1]["members"]] == sorted(
+            [str(ann.pk), str(eve.pk)]
+        )
+
+    def test_of_an_unknown_customer_there_is_none(self, service: APIClient) -> None:
+        address = "/api/v1/customers/0190a000-0000-7000-8000-000000000000/merges"
+        problem(service.get(address), 404, "unknown_customer")
+
+
 class TestRead:
     def test_one_merge(self, service: APIClient, merge: Merge) -> None:
         body = service.get(f"{MERGES}/{merge.pk}").json()
@@ -113,13 +139,50 @@ class TestUndo:
         lead.post(f"{MERGES}/{merge.pk}/undo")
         problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 409, "refused")
 
-    def test_under_a_later_merge_is_refused_with_its_number(self, lead: APIClient, merge: Merge) -> None:
+    def test_p4_gives_back_from_under_a_later_merge(self, lead: APIClient, merge: Merge) -> None:
         other = CustomerFactory(name="Anna Smith")
-        later = merge_customers(
+        merge_customers(
             member_ids=[other.pk, merge.survivor_id], survivor_id=other.pk, actor=Actor.machine("test")
         )
-        body = problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 409, "later_merge_stands")
-        assert body["facts"]["later"] == later.pk
+        assert lead.post(f"{MERGES}/{merge.pk}/undo").status_code == 200
+        assert (_absorbed(merge).status, merge.survivor.canonical_id) == ("active", merge.survivor_id)
+        assert Customer.objects.get(pk=merge.survivor_id).merged_into_id == other.pk
+
+    def test_takes_single_members_out(self, service: APIClient, lead: APIClient) -> None:
+        made, ann, eve = _merge_of_three()
+        preview = service.get(f"{MERGES}/{made.pk}/undo", {"member": ann.pk}).json()
+        assert ([side["customer_id"] for side in preview["returning"]], preview["ends"]) == (
+            [str(ann.pk)],
+            False,
+        )
+        body = lead.post(f"{MERGES}/{made.pk}/undo", {"member_ids": [str(ann.pk)]}).json()
+        assert body["undone_at"] is None
+        assert {row["customer_id"]: row["live"] for row in body["members"]} == {
+            str(ann.pk): False,
+            str(eve.pk): True,
+        }
+
+    def test_a_dry_run_answers_with_the_plan_and_writes_nothing(self, lead: APIClient) -> None:
+        made, ann, _ = _merge_of_three()
+        asked = {"member_ids": [str(ann.pk)], "dry_run": True}
+        body = lead.post(f"{MERGES}/{made.pk}/undo", asked).json()
+        assert (body["merge_id"], body["ends"]) == (made.pk, False)
+        assert Customer.objects.get(pk=ann.pk).status == "merged"
+
+    def test_another_undo_than_the_one_looked_at_is_refused(
+        self, service: APIClient, lead: APIClient, merge: Merge
+    ) -> None:
+        seen = service.get(f"{MERGES}/{merge.pk}/undo").json()["fingerprint"]
+        MessageFactory(customer=merge.survivor, mapping=_absorbed(merge).mappings.first())
+        problem(lead.post(f"{MERGES}/{merge.pk}/undo", {"fingerprint": seen}), 412, "stale_version")
+
+    def test_a_member_goes_in_the_body_not_in_the_address(self, lead: APIClient, merge: Merge) -> None:
+        address = f"{MERGES}/{merge.pk}/undo?member={_absorbed(merge).pk}"
+        problem(lead.post(address), 400, "malformed_request")
+
+    def test_somebody_the_merge_did_not_absorb_is_refused(self, lead: APIClient, merge: Merge) -> None:
+        stranger = {"member_ids": [str(CustomerFactory().pk)]}
+        problem(lead.post(f"{MERGES}/{merge.pk}/undo", stranger), 422, "invalid_input")
 
     def test_an_unknown_merge_is_refused(self, lead: APIClient) -> None:
         problem(lead.get(f"{MERGES}/4711/undo"), 404, "not_found")

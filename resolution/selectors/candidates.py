@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from resolution.matching.blocking import MAX_BLOCK, block_limit, blocking_keys
+from resolution.matching.blocking import MAX_BLOCK, RULES, block_limit, blocking_keys
 from resolution.matching.kernel import score_pairs
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
@@ -38,6 +38,11 @@ def stored_keys(profile: Profile) -> list[str]:
     """Return a profile's blocking keys as the table holds them, each once; a long key ends in its digest."""
     keys = (key for rule_keys in blocking_keys(profile).values() for key in rule_keys)
     return list(dict.fromkeys(map(_fitting, keys)))
+
+
+def value_key(type: str, value: str) -> str:
+    """Return the key under which customers with one identifier are found."""
+    return _fitting(f"{RULES[f'same_{type}'].prefix}:{value}")
 
 
 def find_candidates(profile: Profile) -> Candidates:

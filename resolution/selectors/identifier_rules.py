@@ -23,8 +23,8 @@ OF_ONE_CHANNEL = frozenset({"external_id"})
 
 # Asked before every decision: without the ORM each costs a third.
 _RULES = """
-    SELECT identifier_type, values_soft, values_hard, customers_soft, customers_hard, valid_days, exclusive, rank,
-        changed_at
+    SELECT identifier_type, values_soft, values_hard, customers_soft, customers_hard, valid_days, exclusive,
+        rank, changed_at
     FROM identifier_rules
 """
 # Every change of the list changes one of the three; changes come one at a time.

@@ -134,8 +134,8 @@ def resolve_identifiers(
     """Say who has these (type, value) identifiers and profile fields, and link, create or ask.
 
     One known identifier without fields is answered from the cache and writes nothing. Raises UnknownChannel,
-    InvalidInput, UnusableIdentifier when nothing that was given can tell who it is, BlockedIdentifier when that
-    is because it is blocked.
+    InvalidInput, UnusableIdentifier when nothing that was given can tell who it is, BlockedIdentifier when it
+    is because of a block.
     """
     channel = get_channel(channel)
     given = [read_identifier(channel, kind, value) for kind, value in identifiers]

@@ -51,7 +51,7 @@ _VERIFIED = """
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What of the register is past one limit: a value or a customer's id, the channel it counts in, its count."""
+    """What of the register is past a limit: a value or a customer's id, the channel it counts in, how many."""
 
     limit_name: str
     limit: int
@@ -164,8 +164,8 @@ def check_changes(row: IdentifierRule, changes: Mapping[str, object]) -> dict[st
         soft, hard = after[f"{what}_soft"], after[f"{what}_hard"]
         if soft is not None and hard is not None and soft > hard:
             raise InvalidInput(
-                f"{what}_soft is {soft} and {what}_hard {hard}; to ask before it refuses, the first must not be the"
-                " greater one.",
+                f"{what}_soft is {soft} and {what}_hard {hard}; to ask before it refuses, the first must not be"
+                " the greater one.",
                 field=f"{what}_soft",
             )
     return {name: value for name, value in checked.items() if value != getattr(row, name)}

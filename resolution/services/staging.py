@@ -44,8 +44,8 @@ _STAGED = (
 class Taken:
     """What became of one batch's records.
 
-    `links_blocked` and `links_refused` count identifiers left out by a block and by a hard limit. `touched` are
-    the customers to be compared now, `profiles` those of the new ones among them.
+    `links_blocked` and `links_refused` count identifiers left out by a block and by a hard limit. `touched`
+    are the customers to be compared now, `profiles` those of the new ones among them.
     """
 
     created: int = 0

@@ -56,7 +56,7 @@ class VersionRequired(errors.InvalidInput):
 
     def __init__(self) -> None:
         super().__init__(
-            "Send If-Match with the ETag of the customer as you read it; then nobody's later change is lost."
+            "Send If-Match with the ETag of what you change as you read it; no later change is lost then."
         )
 
 

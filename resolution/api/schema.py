@@ -25,7 +25,7 @@ IF_MATCH = OpenApiParameter(
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     required=True,
-    description="The ETag of the customer as you read it.",
+    description="The ETag of what you change, as you read it.",
 )
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",

@@ -91,6 +91,15 @@ def load_records(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
     }
 
 
+def name_records(ids: Collection[uuid.UUID]) -> dict[str, str]:
+    """Return what each customer was called before its first merge that still stands, by id as text."""
+    shown = ("name", "given_name", "family_name", "company", "email", "phone")
+    return {
+        str(key): Customer(pk=key, **{name: image[name] or "" for name in shown}).display_name
+        for key, image in _images(ids).items()
+    }
+
+
 def walk_records() -> Iterator[dict[uuid.UUID, Profile]]:
     """Give every customer of the register as it first came, a bounded number at a time, by id."""
     ids = Customer.objects.exclude(status=Customer.Status.ERASED).order_by("pk").values_list("pk", flat=True)

@@ -26,6 +26,7 @@ from resolution.services import audit, conflicts, keys, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.types import Actor
 
+BLOCK = "resolution.block_values"
 METHOD = "blocked"
 LONGEST_PATTERN = 100
 LONGEST_REASON = 500
@@ -134,7 +135,7 @@ def read_block(*, value: str, type: str = "", region: str = "") -> Blocked:
 
 
 def _type_of(type: str) -> str:
-    if not type:
+    if type in ("", reevaluate.ANY_TYPE):
         return ""
     try:
         return identifier_type(type).code

@@ -16,11 +16,13 @@ from resolution.matching.blocked import Blocked
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.leaning import Leaning, find_leaning
 from resolution.selectors.reach import find_held
+from resolution.selectors.records import name_records
 from resolution.services import audit, conflicts, locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import Opened, Question
 from resolution.types import Actor
 
+ANY_TYPE = "any"  # a question names its value by a type
 MERGES_NAMED = 10
 PARTS_NAMED = 4
 log = structlog.get_logger(__name__)
@@ -83,8 +85,8 @@ def _try_to_reevaluate(*, identifier_type: str, value: str, why: str, actor: Act
 
 
 def _names_of(leaning: Sequence[Leaning]) -> dict[str, str]:
-    ids = {key for entry in leaning for part in entry.parts[:PARTS_NAMED] for key in part[:1]}
-    return {str(row.pk): row.display_name for row in Customer.objects.filter(pk__in=ids)}
+    first = {part[0] for entry in leaning for part in entry.parts[:PARTS_NAMED]}
+    return name_records([uuid.UUID(key) for key in first])
 
 
 def _question(block: Blocked, leaning: Leaning, why: str, names: Mapping[str, str]) -> Question:
@@ -93,7 +95,7 @@ def _question(block: Blocked, leaning: Leaning, why: str, names: Mapping[str, st
         members={leaning.customer_id: ConflictMember.Role.MEMBER.value},
         reason=_reason(leaning, why, names),
         scores=leaning.scores,
-        identifier_type=block.type or "any",
+        identifier_type=block.type or ANY_TYPE,
         identifier_value=block.value,
     )
 

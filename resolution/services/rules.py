@@ -21,8 +21,11 @@ from resolution.services import audit, limits, locks
 from resolution.services.limit_plan import Crossing
 from resolution.types import Actor
 
+SET = "resolution.set_identifier_rules"
 SETTABLE = (*LIMITS, "exclusive", "rank")
 LARGEST = 1_000_000
+LONGEST_WINDOW = 36_500
+LARGEST_RANK = 99
 MOST_SHOWN = 20
 Kind = Conflict.Kind
 
@@ -51,7 +54,7 @@ _VERIFIED = """
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What of the register is past a limit: a value or a customer's id, the channel it counts in, how many."""
+    """What is past a limit: a value or a customer's id, the channel it is counted in, and how many it has."""
 
     limit_name: str
     limit: int
@@ -164,8 +167,8 @@ def check_changes(row: IdentifierRule, changes: Mapping[str, object]) -> dict[st
         soft, hard = after[f"{what}_soft"], after[f"{what}_hard"]
         if soft is not None and hard is not None and soft > hard:
             raise InvalidInput(
-                f"{what}_soft is {soft} and {what}_hard {hard}; to ask before it refuses, the first must not be"
-                " the greater one.",
+                f"{what}_soft is {soft} and {what}_hard {hard}; to ask before it refuses, the first must not"
+                " be the greater one.",
                 field=f"{what}_soft",
             )
     return {name: value for name, value in checked.items() if value != getattr(row, name)}
@@ -192,7 +195,7 @@ def _check_field(name: str, value: object) -> object:
 
 
 def _largest(name: str) -> int:
-    return {"rank": 99, "valid_days": 36_500}.get(name, LARGEST)
+    return {"rank": LARGEST_RANK, "valid_days": LONGEST_WINDOW}.get(name, LARGEST)
 
 
 def _refuse_stale(row: IdentifierRule, version: int) -> None:

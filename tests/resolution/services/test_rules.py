@@ -86,10 +86,10 @@ class TestBelowWhatExists:
 
         with pytest.raises(
             LimitBelowExisting, match="2 values have more than 2 customers, the most 5"
-        ) as shown:
+        ) as told:
             set_email(customers_soft=2)
 
-        assert shown.value.facts["past"]["customers_soft"]["first"][0] == {"subject": SHARED, "number": 5}
+        assert told.value.facts["past"]["customers_soft"]["first"][0] == {"subject": SHARED, "number": 5}
         assert email_rule().version == 1
 
     def test_who_has_seen_it_sets_it_and_what_exists_stays_and_is_asked_about(self) -> None:

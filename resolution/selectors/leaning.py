@@ -16,7 +16,7 @@ from itertools import combinations
 from customers.models import Customer
 from resolution.matching.blocked import Blocked, Blocklist
 from resolution.matching.blocking import block_limit
-from resolution.matching.clusters import connected
+from resolution.matching.clusters import MOST_AT_ONCE, connected
 from resolution.matching.decide import Policy
 from resolution.matching.kernel import score_pairs
 from resolution.models import Merge, MergeMember
@@ -61,7 +61,10 @@ class _Whole:
         return policy.review if self.by_people else policy.sample
 
     def pairs(self) -> Iterator[tuple[Profile, Profile]]:
-        """The records worth comparing, by the keys they share, as everywhere."""
+        """The records to compare: of few all with all, of many those that share a key, as everywhere."""
+        if len(self.records) <= MOST_AT_ONCE:
+            yield from combinations(self.records.values(), 2)
+            return
         blocks: defaultdict[str, list[str]] = defaultdict(list)
         for name, record in self.records.items():
             for key in stored_keys(record):

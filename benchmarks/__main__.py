@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 
 from benchmarks import (
+    decisions_speed,
     dedupe_speed,
     ground,
     import_speed,
@@ -21,6 +22,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "resolve": resolve_speed.measure,
     "online": online_speed.measure,
     "merge": merge_speed.measure,
+    "decisions": decisions_speed.measure,
     "quality": register_quality.measure,
     "dedupe": dedupe_speed.measure,
 }

@@ -86,6 +86,24 @@ class UnusableIdentifier(InvalidInput):
         super().__init__(f"“{value[:60]}” cannot serve as {kind}: {why}.", type=kind, value=value[:255])
 
 
+class BlockedIdentifier(UnusableIdentifier):
+    """A value that people blocked."""
+
+    code = "blocked_identifier"
+
+
+class LimitReached(Refused):
+    """A link past a hard limit; `facts` name the limit, what stands, and what was wanted."""
+
+    code = "limit_reached"
+
+
+class LimitBelowExisting(Refused):
+    """A limit that some of the register is past already, which the caller has not said to have seen."""
+
+    code = "limit_below_existing"
+
+
 class MergeBlocked(Refused):
     """A merge with blockers, each a sentence."""
 

@@ -6,10 +6,14 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.http import QueryDict
 
 from customers.models import PROFILE_FIELDS, Channel, Customer
 from resolution.matching.identifiers import IDENTIFIER_TYPES
+from resolution.models import IdentifierRule
 from resolution.services.api_keys import SCOPES
+from resolution.services.reevaluate import ANY_TYPE
+from resolution.services.rules import LARGEST, LARGEST_RANK, LONGEST_WINDOW, SETTABLE
 
 LONGEST_KEY_LIFE = 3650
 
@@ -65,6 +69,51 @@ class LinkForm(forms.Form):
             for name, errors in self.errors.items()
             for error in errors
         ]
+
+
+def _limit(label: str, help_text: str = "Empty: no limit.", *, most: int = LARGEST) -> forms.IntegerField:
+    return forms.IntegerField(label=label, required=False, min_value=1, max_value=most, help_text=help_text)
+
+
+class RuleForm(forms.Form):
+    """The rule of a type, with the version the page was opened at."""
+
+    values_soft = _limit("Values a customer, then ask")
+    values_hard = _limit("Values a customer, then refuse")
+    customers_soft = _limit("Customers a value, then ask")
+    customers_hard = _limit("Customers a value, then refuse")
+    valid_days = _limit(
+        "Valid for days",
+        "A link not seen for so long answers no look-up. Empty: for ever.",
+        most=LONGEST_WINDOW,
+    )
+    rank = forms.IntegerField(min_value=1, max_value=LARGEST_RANK, help_text="1 is believed first.")
+    exclusive = forms.BooleanField(
+        required=False, label="One verified value a customer", help_text="A second one speaks against it."
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    @classmethod
+    def of(cls, rule: IdentifierRule, data: QueryDict | None = None) -> RuleForm:
+        """The form filled in with a rule as it stands, or with what was sent."""
+        return cls(data, initial={name: getattr(rule, name) for name in (*SETTABLE, "version")})
+
+    def changes(self) -> dict[str, Any]:
+        """What was entered, by field."""
+        return {name: self.cleaned_data[name] for name in SETTABLE}
+
+
+class BlockForm(forms.Form):
+    """A value to block."""
+
+    type = forms.ChoiceField(
+        required=False,
+        choices=[(ANY_TYPE, "Any"), *((code, kind.label) for code, kind in IDENTIFIER_TYPES.items())],
+    )
+    value = forms.CharField(
+        max_length=255, help_text="A value, or a pattern such as till*@shop.example, * for any characters."
+    )
+    reason = forms.CharField(max_length=500, required=False, help_text="Whoever meets the block reads it.")
 
 
 class ApiKeyForm(forms.Form):

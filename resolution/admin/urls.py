@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from resolution import converters  # noqa: F401  (makes <version:…> known)
+from resolution import converters  # noqa: F401  (makes <number:…> and <version:…> known)
 from resolution.admin import (
     api_keys,
     approvals,
     audit,
+    blocked_values,
     bulk_proposals,
     customer,
     duplicates,
     home,
+    identifier_rules,
     match_models,
     merge_policies,
     queue,
@@ -56,7 +58,12 @@ urlpatterns = [
     path("models/<version:version>/promote/", match_models.promote_model, name="promote-model"),
     path("models/<version:version>/roll-back/", match_models.roll_back_model, name="roll-back-model"),
     path("models/<version:version>/discard/", match_models.discard_model, name="discard-model"),
-    path("rules/", merge_policies.merge_policies, name="merge-policies"),
+    path("second-person/", merge_policies.merge_policies, name="merge-policies"),
+    path("rules/", identifier_rules.rules, name="rules"),
+    path("rules/<slug:identifier_type>/", identifier_rules.rule, name="rule"),
+    path("blocked/", blocked_values.blocked_values, name="blocked-values"),
+    path("blocked/add/", blocked_values.block_value, name="block-value"),
+    path("blocked/<number:block_id>/lift/", blocked_values.lift_block, name="lift-block"),
     path("train-model/", match_models.train_model, name="train-model"),
     path("resolution/apikey/add/", api_keys.make_key, name="make-key"),
     path("resolution/apikey/<int:key_id>/revoke/", api_keys.revoke_key, name="revoke-key"),

@@ -30,6 +30,7 @@ SAID = {
     "different": "Recorded as not the same",
     "related": "Recorded as related, not the same",
     "unsure": "Recorded as unsure",
+    "accept": "Recorded as right as it is",
     "keep_owner": "The identifier stays with its owner",
     "move_identifier": "The identifier moved to the claimant",
 }

@@ -40,6 +40,10 @@ UNDO = Access("approve", "resolution.undo_merge")
 COMPARE_MODELS = Access("approve", "resolution.start_run")
 READ_POLICIES = Access("read", "resolution.view_mergepolicy")
 CHANGE_POLICIES = Access("approve", "resolution.change_mergepolicy")
+READ_RULES = Access("read", "resolution.view_identifierrule")
+SET_RULES = Access("approve", "resolution.set_identifier_rules")
+READ_BLOCKED = Access("read", "resolution.view_blockedvalue")
+BLOCK_VALUES = Access("approve", "resolution.block_values")
 PROMOTE_MODELS = Access("approve", "resolution.promote_model")
 
 

@@ -8,11 +8,13 @@ from django.urls.converters import UUIDConverter
 from resolution import converters  # noqa: F401  (makes <number:…> and <version:…> known)
 from resolution.api import (
     audit,
+    blocked_values,
     bulk_proposals,
     channels,
     conflicts,
     customers,
     explain,
+    identifier_rules,
     identifiers,
     judgements,
     merge_policies,
@@ -90,6 +92,23 @@ urlpatterns = [
     path("models/<version:version>/compare", models.CompareView.as_view(), name="model-compare"),
     path("models/<version:version>/promote", models.PromoteView.as_view(), name="model-promote"),
     path("models/<version:version>/rollback", models.RollBackView.as_view(), name="model-rollback"),
+    path("identifier-rules", identifier_rules.RuleListView.as_view(), name="identifier-rules"),
+    path(
+        "identifier-rules/<slug:identifier_type>", identifier_rules.RuleView.as_view(), name="identifier-rule"
+    ),
+    path(
+        "identifier-rules/<slug:identifier_type>/preview",
+        identifier_rules.RulePreviewView.as_view(),
+        name="identifier-rule-preview",
+    ),
+    path("blocked-values", blocked_values.BlockedListView.as_view(), name="blocked-values"),
+    path("blocked-values/shipped", blocked_values.ShippedListView.as_view(), name="blocked-values-shipped"),
+    path("blocked-values/<number:block_id>", blocked_values.BlockedView.as_view(), name="blocked-value"),
+    path(
+        "blocked-values/<number:block_id>/retire",
+        blocked_values.RetireView.as_view(),
+        name="blocked-value-retire",
+    ),
     path("audit", audit.AuditListView.as_view(), name="audit"),
     path("channels", channels.ChannelListView.as_view(), name="channels"),
     re_path(r"^(?P<rest>.*)$", views.NothingHere.as_view(), name="nothing-here"),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("resolution", "0009_merge_policy_rules"),
+        ("resolution", "0011_shipped_rules"),
     ]
 
     operations = [

@@ -40,6 +40,7 @@ class Conflict(models.Model):
         UNSURE = "unsure", "Unsure"
         KEPT = "kept", "Identifier kept by its owner"
         MOVED = "moved", "Identifier moved"
+        ACCEPTED = "accepted", "Right as it is"
         CLOSED = "closed", "No longer a question"
 
     kind = models.CharField(max_length=40, choices=Kind)

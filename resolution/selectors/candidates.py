@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from resolution.matching.blocking import MAX_BLOCK
+from resolution.matching.blocking import MAX_BLOCK, RULES
 from resolution.matching.kernel import score_pairs
-from resolution.matching.key_numbers import number_keys, number_limit
+from resolution.matching.key_numbers import key_number, number_keys, number_limit
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
 from resolution.types import PairScore, Profile
@@ -29,6 +29,11 @@ class Candidates:
 
     ids: frozenset[uuid.UUID]
     skipped: int = 0
+
+
+def value_key(type: str, value: str) -> int:
+    """Return the key under which customers with one identifier are found."""
+    return key_number(f"{RULES[f'same_{type}'].prefix}:{value}")
 
 
 def find_candidates(profile: Profile) -> Candidates:

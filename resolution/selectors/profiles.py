@@ -11,9 +11,11 @@ from typing import Any
 
 from django.db import connection
 
+from resolution.matching.blocked import FIELD_OF
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.matching.normalise.external_id import external_id_in
 from resolution.matching.normalise.profile import build_profile
+from resolution.selectors.identifier_rules import load_blocklist
 from resolution.types import Profile
 
 # The columns of a customer that are records to matching. Its `region` is a state or province, which matching
@@ -22,9 +24,6 @@ RECORD_COLUMNS = (
     "name", "given_name", "family_name", "email", "phone", "company",
     "birth_date", "address", "postcode", "city", "country",
 )  # fmt: skip
-
-# Type of identifier → where a profile keeps its values.
-_FIELD_OF = {"email": "emails", "phone": "phones", "handle": "handles", "external_id": "external_ids"}
 
 _MEMBERS = """
     SELECT coalesce(merged_into_id, id), name, given_name, family_name, email, phone, company,
@@ -48,8 +47,9 @@ Record = dict[str, str]
 def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
     """Return the profile of each active customer of `ids`: its row, those absorbed into it, its identifiers.
 
-    Two queries, however many ids. Merged, erased and unknown ids are left out.
+    Three queries, however many ids. Merged, erased and unknown ids are left out, and so is what is blocked.
     """
+    blocked = load_blocklist()
     records: dict[uuid.UUID, list[Record]] = defaultdict(list)
     for customer_id, *values in _fetch(_MEMBERS, ids=list(ids)):
         records[customer_id].append(record_of(dict(zip(RECORD_COLUMNS, values, strict=True))))
@@ -61,7 +61,9 @@ def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
         identifiers[customer_id].append((kind, value, code))
         regions.setdefault(customer_id, region)
     return {
-        customer_id: profile_of(customer_id, rows, identifiers[customer_id], regions.get(customer_id, ""))
+        customer_id: blocked.strip(
+            profile_of(customer_id, rows, identifiers[customer_id], regions.get(customer_id, ""))
+        )
         for customer_id, rows in records.items()
     }
 
@@ -89,7 +91,7 @@ def profile_of(
     profile = build_profile(str(customer_id), rows, region=region)
     held: dict[str, Any] = {}
     for kind, value, code in identifiers:
-        held.setdefault(_FIELD_OF[kind], []).extend(identifier_record(kind, value, code).values())
+        held.setdefault(FIELD_OF[kind], []).extend(identifier_record(kind, value, code).values())
     for name, values in held.items():
         held[name] = tuple(dict.fromkeys((*getattr(profile, name), *values)))
     return replace(profile, **held)

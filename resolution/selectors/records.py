@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from customers.models import Customer
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import Merge, MergeMember
+from resolution.selectors.identifier_rules import load_blocklist
 from resolution.selectors.profiles import RECORD_COLUMNS, profile_of, record_of
 from resolution.types import Profile
 
@@ -69,10 +70,11 @@ _IDENTIFIERS = """
 
 
 def load_records(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
-    """Return the profile each customer had before its first merge that still stands; two queries.
+    """Return the profile each customer had before its first merge that still stands; three queries.
 
-    Erased and unknown ids are left out.
+    Erased and unknown ids are left out, and so is what is blocked today.
     """
+    blocked = load_blocklist()
     images = _images(ids)
     identifiers: dict[uuid.UUID, list[tuple[str, str, str]]] = defaultdict(list)
     regions: dict[uuid.UUID, str] = {}
@@ -82,10 +84,21 @@ def load_records(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
         identifiers[customer_id].append((kind, value, code))
         regions.setdefault(customer_id, region)
     return {
-        customer_id: profile_of(
-            customer_id, [record_of(image)], identifiers[customer_id], regions.get(customer_id, "")
+        customer_id: blocked.strip(
+            profile_of(
+                customer_id, [record_of(image)], identifiers[customer_id], regions.get(customer_id, "")
+            )
         )
         for customer_id, image in images.items()
+    }
+
+
+def name_records(ids: Collection[uuid.UUID]) -> dict[str, str]:
+    """Return what each customer was called before its first merge that still stands, by id as text."""
+    shown = ("name", "given_name", "family_name", "company", "email", "phone")
+    return {
+        str(key): Customer(pk=key, **{name: image[name] or "" for name in shown}).display_name
+        for key, image in _images(ids).items()
     }
 
 

@@ -21,6 +21,7 @@ from resolution.matching.kernel import score_pairs
 from resolution.models import ConflictMember, Judgement
 from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.identifier_rules import load_rules
 from resolution.selectors.judgements import changed_fields, describe_change, fingerprint_of
 from resolution.selectors.labels import field_label, type_label
 from resolution.selectors.match_model import live_model, live_policy
@@ -28,7 +29,8 @@ from resolution.selectors.merge_facts import field_limits, load_differences, loa
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.profiles import load_profiles
 from resolution.selectors.queue import QueueRow, conflict_row
-from resolution.services.decisions import decisions_for
+from resolution.services.decisions import ASKS_OF_ONE, decisions_for
+from resolution.services.limit_plan import bounds_of_union
 from resolution.services.merge_plan import CURRENT, CustomerFacts, Picks, ValueFact, plan_merge
 from resolution.services.second_person import Reason, circumstances_of, needs_second_person
 from resolution.services.survivorship import RULES, TYPED
@@ -221,13 +223,15 @@ def side_by_side(
     customers = _chosen(conflict, member_ids)
     facts = load_facts(customers.values(), rows=False)
     pairs = _pairs(customers)
+    bounds = bounds_of_union(list(facts.values()), load_rules())
     plan = plan_merge(
         members=list(facts.values()),
         survivor_id=str(survivor_id) if survivor_id else None,
         picks=picks,
         limits=field_limits(),
         different=load_differences(customers),
-        warnings=[pair.hard_conflict for pair in pairs if pair.hard_conflict],
+        refusals=bounds.refusals,
+        warnings=[*(pair.hard_conflict for pair in pairs if pair.hard_conflict), *bounds.warnings],
     )
     like = circumstances_of(
         plan, list(facts.values()), hard_conflict=any(pair.hard_conflict for pair in pairs)
@@ -276,7 +280,8 @@ def _chosen(conflict: QueueRow | None, member_ids: Sequence[uuid.UUID]) -> dict[
     strangers = [key for key in wanted if conflict and key not in asked]
     if strangers:
         raise InvalidInput(f"The conflict does not ask about {strangers[0]}.", customer=str(strangers[0]))
-    if not 2 <= len(wanted) <= MOST_COLUMNS:
+    fewest = 1 if conflict and conflict.kind in ASKS_OF_ONE else 2
+    if not fewest <= len(wanted) <= MOST_COLUMNS:
         raise InvalidInput(
             f"{len(wanted)} different customers were given; a comparison takes 2 to {MOST_COLUMNS}."
         )

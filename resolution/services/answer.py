@@ -12,6 +12,7 @@ from customers.selectors import find_owners
 from resolution.conf import policy
 from resolution.matching.decide import band_of, decide
 from resolution.selectors.candidates import score_candidates
+from resolution.selectors.identifier_rules import is_valid, load_rules
 from resolution.selectors.match_model import live_policy
 from resolution.selectors.merge_facts import load_differences
 from resolution.services.cache import IdentifierKey
@@ -112,7 +113,12 @@ class Answer:
 def find_answer(intake: Intake) -> Answer:
     """Look the newcomer's identifiers up, and only if nobody is known by them compare it with those alike."""
     owners = owners_of(intake)
-    sure = {key: row for key, row in owners.items() if row.confidence_score >= policy().lookup_confidence}
+    rules = load_rules() if owners else {}
+    sure = {
+        key: row
+        for key, row in owners.items()
+        if row.confidence_score >= policy().lookup_confidence and is_valid(row, rules)
+    }
     by_trust = (sure.get(intake.key_of(entry)) for entry in intake.explicit)
     known = tuple(dict.fromkeys(row.customer_id for row in by_trust if row))
     return Answer(intake, owners, known, NOBODY if known else _decide(intake))

@@ -24,6 +24,7 @@ from resolution.selectors.judgements import Pair, Verdict, verdicts_on_pairs
 from resolution.selectors.match_model import live_policy
 from resolution.services import locks
 from resolution.services.audit import Trail
+from resolution.services.decisions import ASKS_OF_ONE
 from resolution.types import FieldEvidence, Identifier, PairScore
 
 State, Kind, Outcome, Role = Conflict.State, Conflict.Kind, Conflict.Outcome, ConflictMember.Role
@@ -73,7 +74,16 @@ _OPEN = """
         updated_at = excluded.updated_at
     RETURNING id, kind, members_key, xmax = 0
 """
-_ASKED_ALREADY = "SELECT kind, members_key FROM conflicts WHERE NOT state = 'done' AND members_key = ANY(%s)"
+_ASKED_ALREADY = """
+    SELECT kind, members_key FROM conflicts
+    WHERE NOT state = 'done' AND members_key = ANY(%s) AND NOT id = ANY(%s)
+"""
+_WEIGH_AGAIN = """
+    UPDATE conflicts c SET band = n.band, weight = n.weight, evidence = n.evidence, version = c.version + 1,
+        updated_at = %(now)s
+    FROM jsonb_to_recordset(%(rows)s) AS n (id bigint, band text, weight float8, evidence jsonb)
+    WHERE c.id = n.id AND c.state = ANY(%(states)s)
+"""
 _RENAME = """
     UPDATE conflicts c SET members_key = now_named.key, version = c.version + 1, updated_at = %s
     FROM unnest(%s::bigint[], %s::text[]) AS now_named (id, key)
@@ -104,7 +114,9 @@ class Question:
 
     @property
     def key(self) -> str:
-        return name_members(self.members, self.channel_id, self.identifier_type, self.identifier_value)
+        """What it asks: a value that many share is one question, whoever has it by now."""
+        members = () if self.kind == Kind.SHARED_VALUE else self.members
+        return name_members(members, self.channel_id, self.identifier_type, self.identifier_value)
 
     @property
     def strongest(self) -> PairScore | None:
@@ -250,6 +262,28 @@ def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str
     return _close(trail, conflict_ids, outcome=outcome, reason=reason)
 
 
+def weigh_again(scores: Mapping[int, Sequence[PairScore]]) -> int:
+    """Give waiting conflicts the evidence of today, by their ids; return how many there still were."""
+    values: dict[str, Any] = {
+        "rows": Jsonb([{"id": key, **_evidence(found)} for key, found in scores.items()]),
+        "now": timezone.now(),
+        "states": [State.OPEN, State.PARKED, State.RETURNED],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WEIGH_AGAIN, values)
+        return int(cursor.rowcount)
+
+
+def leave_out_accepted(questions: Sequence[Question]) -> list[Question]:
+    """Return the questions about values that nobody has called right as they are."""
+    accepted = set(
+        Conflict.objects.filter(
+            state=State.DONE, outcome=Outcome.ACCEPTED, members_key__in=[entry.key for entry in questions]
+        ).values_list("kind", "members_key")
+    )
+    return [entry for entry in questions if (entry.kind, entry.key) not in accepted]
+
+
 def close_pair_questions(
     trail: Trail, pair: Pair, *, outcome: str, reason: str, but: int | None = None
 ) -> int:
@@ -303,20 +337,26 @@ def _columns(questions: Sequence[Question]) -> dict[str, Any]:
 
 
 def _row(question: Question) -> dict[str, Any]:
-    strongest = question.strongest
     return {
+        **_evidence(question.scores),
         "kind": question.kind,
         "members_key": question.key,
         "reason": question.reason[:500],
-        "band": band_of(live_policy(), strongest).value if strongest else "",
-        "weight": strongest.weight if strongest else None,
-        "evidence": evidence_of(question.scores),
         "priority": PRIORITY[question.kind] if question.priority is None else question.priority,
         "channel_id": _text(question.channel_id),
         "identifier_type": question.identifier_type,
         "identifier_value": question.identifier_value,
         "message_id": _text(question.message_id),
         "run_id": question.run_id,
+    }
+
+
+def _evidence(scores: Sequence[PairScore]) -> dict[str, Any]:
+    strongest = max(scores, key=lambda score: score.weight, default=None)
+    return {
+        "band": band_of(live_policy(), strongest).value if strongest else "",
+        "weight": strongest.weight if strongest else None,
+        "evidence": evidence_of(scores),
     }
 
 
@@ -418,11 +458,11 @@ def _rename_apart(
 
 def _sort_out(asking: Mapping[int, Question]) -> tuple[dict[int, Question], list[int], list[int]]:
     """Part conflicts into those that go on with other members, those answered, and those asked twice."""
-    closed = [id for id, entry in asking.items() if len(entry.members) < 2]
-    going_on = {id: entry for id, entry in asking.items() if len(entry.members) >= 2}
+    closed = [id for id, entry in asking.items() if _is_answered_by_merge(entry)]
+    going_on = {id: entry for id, entry in asking.items() if not _is_answered_by_merge(entry)}
     kept: dict[int, Question] = {}
     doubled: list[int] = []
-    taken = _asked_already([entry.key for entry in going_on.values()])
+    taken = _asked_already([entry.key for entry in going_on.values()], list(asking))
     for id, entry in going_on.items():
         if (entry.kind, entry.key) in taken:
             doubled.append(id)
@@ -440,9 +480,13 @@ def _asked_of(question: Question, heirs: Mapping[uuid.UUID, uuid.UUID]) -> Quest
     return replace(question, members=standing)
 
 
-def _asked_already(keys: list[str]) -> set[tuple[str, str]]:
+def _is_answered_by_merge(question: Question) -> bool:
+    return len(question.members) < 2 and question.kind not in ASKS_OF_ONE
+
+
+def _asked_already(keys: list[str], but: list[int]) -> set[tuple[str, str]]:
     with connection.cursor() as cursor:
-        cursor.execute(_ASKED_ALREADY, [keys])
+        cursor.execute(_ASKED_ALREADY, [keys, but])
         return set(cursor.fetchall())
 
 

@@ -16,7 +16,7 @@ from resolution.models import Conflict, ConflictMember, Judgement
 from resolution.services import approve, audit, judge, keys, link, locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import check_transition
-from resolution.services.decisions import decisions_for
+from resolution.services.decisions import ACCEPT, decisions_for
 from resolution.services.merge import refuse_stale
 from resolution.services.merge_plan import Picks
 from resolution.services.queue import account_of, lock_claimed
@@ -149,6 +149,11 @@ def _keep_owner(case: Case, word: Word) -> None:
     _close(case, Outcome.KEPT, word)
 
 
+def _accept(case: Case, word: Word) -> None:
+    """Let a value, or what it holds together, be right as it is: it is not asked again."""
+    _close(case, Outcome.ACCEPTED, word)
+
+
 def _move_identifier(case: Case, word: Word) -> None:
     mapping = _contested_link(case)
     link.move_identifier(case.trail, mapping, case.members[case.roles[Role.CLAIMANT]], reason=word.reason)
@@ -205,4 +210,5 @@ _SETTLERS: Mapping[str, Callable[[Case, Word], None]] = {
     "unsure": _judge(Verdict.UNSURE, Outcome.UNSURE),
     "keep_owner": _keep_owner,
     "move_identifier": _move_identifier,
+    ACCEPT: _accept,
 }

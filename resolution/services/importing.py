@@ -48,6 +48,8 @@ _TRIES = 3
 _REFUSALS_SHOWN = 5
 # A row ends as one of these (P6); the rest of the counts says what came of the customers.
 ENDS = ("created", "updated", "unchanged", "refused")
+# Identifiers that were not linked, by what left them out: a block, a hard limit.
+LEFT_OUT = ("links_blocked", "links_refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,12 @@ class Opened:
 
 @dataclass(slots=True)
 class Summary:
-    """What an import did, in numbers; `rows` counts every row once, by how it ended."""
+    """What an import did, in numbers: `rows` every row once, by how it ended, `links` what was left out."""
 
     run_id: int | None
     resumed_at: int = 0
     rows: Counter[str] = field(default_factory=Counter)
+    links: Counter[str] = field(default_factory=Counter)
     settled: Settled = field(default_factory=Settled)
     seconds: float = 0.0
     rejects: Path | None = None
@@ -87,12 +90,14 @@ class Summary:
         """The summary with one more batch in it; this one stays as it is."""
         later = deepcopy(self)
         later.rows.update(created=taken.created, updated=taken.updated, unchanged=taken.unchanged)
+        later.links.update(links_blocked=taken.links_blocked, links_refused=taken.links_refused)
         later.note_refusals(refused)
         later.settled.add(settled)
         return later
 
     def counts(self) -> dict[str, int]:
-        return {end: self.rows[end] for end in ENDS} | self.settled.counts()
+        left_out = {name: self.links[name] for name in LEFT_OUT}
+        return {end: self.rows[end] for end in ENDS} | left_out | self.settled.counts()
 
 
 Watch = Callable[[Summary], None]
@@ -220,6 +225,7 @@ class _Import:
         self.rejects = RejectsFile(rejects or _rejects_path(opened, run), opened.table.names, size=kept)
         self.summary = Summary(run_id=run.pk, resumed_at=run.rows_done)
         self.summary.rows.update({end: run.counts.get(end, 0) for end in ENDS})
+        self.summary.links.update({name: run.counts.get(name, 0) for name in LEFT_OUT})
         self.summary.settled.add_counts(run.counts)
 
     def take_file(self, batch: int, watch: Watch) -> None:

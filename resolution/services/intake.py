@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from types import NoneType
@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 
 from customers.models import PROFILE_FIELDS, Channel
 from resolution.errors import InvalidInput
+from resolution.matching.blocked import NOTHING_BLOCKED, Blocklist
 from resolution.matching.identifiers import IDENTIFIER_TYPES, normalise_identifier
 from resolution.matching.normalise.date import normalise_date
 from resolution.matching.normalise.extract import (
@@ -25,6 +26,7 @@ from resolution.matching.normalise.extract import (
 )
 from resolution.matching.normalise.profile import build_profile
 from resolution.matching.normalise.text import clean_text
+from resolution.selectors.identifier_rules import Rule
 from resolution.selectors.profiles import RECORD_COLUMNS, identifier_record, record_of
 from resolution.services.cache import IdentifierKey
 from resolution.services.profiles import Stored, check_field, check_fields, longest_value
@@ -57,6 +59,7 @@ class Intake:
     mentioned: tuple[Identifier, ...] = ()
     fields: Mapping[str, Stored] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    blocklist: Blocklist = NOTHING_BLOCKED
 
     @cached_property
     def profile(self) -> Profile:
@@ -79,7 +82,8 @@ class Intake:
         records = [
             identifier_record(entry.type, entry.normalised, self.channel.code) for entry in identifiers
         ]
-        return build_profile(NEWCOMER, [record_of(known), *records], region=self.channel.default_region)
+        profile = build_profile(NEWCOMER, [record_of(known), *records], region=self.channel.default_region)
+        return self.blocklist.strip(profile)
 
 
 def read_message(channel: Channel, message: Mapping[str, object]) -> Intake:
@@ -115,6 +119,35 @@ def read_request(channel: Channel, identifiers: Iterable[Identifier], fields: Ma
         fields=_contacts(usable) | check_fields(fields),
         notes=tuple(notes),
     )
+
+
+def obey_rules(newcomer: Intake, blocklist: Blocklist, rules: Mapping[str, Rule]) -> Intake:
+    """Return a newcomer without what is blocked, which is noted, its types in the order of the rules."""
+    given = [*newcomer.explicit, *newcomer.mentioned]
+    blocked = [(entry, found) for entry in given if (found := blocklist.find(entry.type, entry.normalised))]
+    left_out = {(entry.type, entry.normalised) for entry, _ in blocked}
+    explicit = [entry for entry in newcomer.explicit if (entry.type, entry.normalised) not in left_out]
+    return replace(
+        newcomer,
+        explicit=tuple(sorted(explicit, key=lambda entry: rules[entry.type].rank)),
+        mentioned=tuple(
+            entry for entry in newcomer.mentioned if (entry.type, entry.normalised) not in left_out
+        ),
+        fields=_without_blocked(newcomer.fields, {entry.type for entry, _ in blocked}, explicit),
+        notes=(
+            *newcomer.notes,
+            *(f"{entry.type} “{entry.value[:60]}” was not used: {found.why}" for entry, found in blocked),
+        ),
+        blocklist=blocklist,
+    )
+
+
+def _without_blocked(
+    fields: Mapping[str, Stored], types: Collection[str], explicit: Iterable[Identifier]
+) -> dict[str, Stored]:
+    """Contacts that came from blocked identifiers give way to those of the others."""
+    kept = {name: value for name, value in fields.items() if name not in types or name not in _CONTACT_FIELDS}
+    return kept | {name: value for name, value in _contacts(explicit).items() if name in types}
 
 
 def external_message_id(message: Mapping[str, object]) -> str:

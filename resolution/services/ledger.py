@@ -55,6 +55,10 @@ class Act:
     def absorbed(self) -> list[Customer]:
         return [self.customers[uuid.UUID(key)] for key in self.plan.absorbed]
 
+    @property
+    def members(self) -> list[CustomerFacts]:
+        return [self.facts[key] for key in (self.plan.survivor, *self.plan.absorbed)]
+
 
 def write_ledger(trail: Trail, acts: Sequence[Act]) -> list[Merge]:
     """Write down merges whose members are locked: who, by which plan, which rows will move from where.

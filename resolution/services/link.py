@@ -6,6 +6,9 @@ The rules of a claim on a value that another customer owns, first that fits:
     its confidence is `high_confidence` or more nothing moves, a person decides
     a person told the two apart                 nothing moves, a person decides
     it is weaker                                the value moves to the claimant at `high_confidence`
+
+A link not seen within its type's window gives way to any claim. What is blocked is never linked, and the
+limits of `services.limits` bound every link.
 """
 
 from __future__ import annotations
@@ -27,13 +30,16 @@ from resolution.matching.normalise.text import clean_text
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.channels import get_channel
 from resolution.selectors.customers import get_canonical
+from resolution.selectors.identifier_rules import is_valid, load_rules
 from resolution.selectors.merge_facts import load_differences
-from resolution.services import audit, conflicts, keys, locks
+from resolution.services import audit, conflicts, keys, limits, locks
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
 from resolution.services.contradictions import describe_difference
 from resolution.services.merge_plan import DifferenceFact
 from resolution.types import Actor, Identifier, LinkOutcome
+
+OUT_OF_WINDOW = "not seen within its type's window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ def link_customer_identifier(
 ) -> LinkOutcome:
     """Link an identifier to a customer by the rules of a claim; a merged id means its survivor.
 
-    Raises UnknownChannel, UnknownCustomer, CustomerErased, UnusableIdentifier, InvalidInput.
+    Raises UnknownChannel, UnknownCustomer, CustomerErased, UnusableIdentifier, InvalidInput, and
+    BlockedIdentifier and LimitReached, by which nothing is linked.
     """
     channel = get_channel(channel)
     identifier = _usable(read_identifier(channel, identifier_type, value))
@@ -156,6 +163,11 @@ def claim_identifier(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutc
     if _shares_already(claimant, claim):
         return LinkOutcome("unchanged", str(claimant.pk), existing_customer_id=str(owned.customer_id))
     told_apart = load_differences({owned.customer_id, claimant.pk})
+    if not told_apart and not is_valid(owned, load_rules()):
+        move_identifier(
+            trail, owned, claimant, confidence=claim.confidence, verified=claim.verified, reason=OUT_OF_WINDOW
+        )
+        return LinkOutcome("updated", str(claimant.pk), existing_customer_id=str(owned.customer_id))
     if told_apart or owned.verified or owned.confidence_score >= policy().high_confidence:
         return _ask(trail, owned, claimant, claim, told_apart)
     move_identifier(trail, owned, claimant, confidence=policy().high_confidence)
@@ -183,8 +195,16 @@ def move_identifier(
     """Make a customer the owner of what another owns; return the new link. The old one ends.
 
     Both customers are locked; blocking keys of both are the caller's to rebuild. `confidence` defaults to
-    that of the old link.
+    that of the old link. Raises BlockedIdentifier, LimitReached.
     """
+    limits.check_link(
+        trail,
+        customer_id=to_customer.pk,
+        channel=mapping.channel,
+        identifier=Identifier(mapping.identifier_type, mapping.channel_identifier, mapping.normalised),
+        verified=verified,
+        leaving=mapping,
+    )
     register.detach_identifier(mapping)
     moved = register.attach_identifier(
         customer_id=to_customer.pk,
@@ -241,6 +261,13 @@ def _checked(confidence: Decimal) -> Decimal:
 
 
 def _link(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
+    asked = limits.check_link(
+        trail,
+        customer_id=claimant.pk,
+        channel=claim.channel,
+        identifier=claim.identifier,
+        verified=claim.verified,
+    )
     mapping = register.attach_identifier(
         customer_id=claimant.pk,
         channel=claim.channel,
@@ -252,11 +279,15 @@ def _link(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
     )
     _record(trail, "link", mapping, found_in=claim.identifier.found_in)
     trail.tell("identifier.linked", customer_id=claimant.pk, identifier_type=mapping.identifier_type)
-    return LinkOutcome("linked", str(claimant.pk))
+    return LinkOutcome("linked", str(claimant.pk), conflict_id=asked)
 
 
 def _confirm(trail: Trail, owned: Mapping, claim: Claim) -> LinkOutcome:
     before = _strength(owned)
+    if claim.verified and not owned.verified:
+        limits.check_verified(
+            customer_id=owned.customer_id, channel=claim.channel, identifier=claim.identifier
+        )
     if register.confirm_identifier(owned, confidence=claim.confidence, verified=claim.verified):
         _record(trail, "update", owned, old_value=before, strength=_strength(owned))
     return LinkOutcome("unchanged", str(owned.customer_id), existing_customer_id=str(owned.customer_id))

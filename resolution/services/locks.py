@@ -32,6 +32,7 @@ SomePlan = TypeVar("SomePlan", bound=Plan)
 Result = TypeVar("Result")
 
 _MOST_TRIES = 5
+_BLOCKLIST_LOCK = 0x1D_B10C  # any number no other advisory lock uses
 # What a plan runs into when another change, not yet committed while it was read, linked the same identifier.
 _LINKED_MEANWHILE = frozenset({"p1_one_owner", "mapping_once_a_customer"})
 
@@ -160,12 +161,23 @@ def lock_free_rows(rows: QuerySet[Row], limit: int) -> list[Row]:
 def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
     """Hold (type, normalised) identifiers until commit, whether or not a row exists for them yet.
 
-    Makes look-then-create of the same new person one act: the second one finds the first one's customer.
+    Makes look-then-create of the same new person one act: the second one finds the first one's customer. What
+    is blocked stays as it is until then (see `hold_blocklist`).
     """
     keys = sorted({_lock_number(kind, value) for kind, value in identifiers})
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BLOCKLIST_LOCK])
         for key in keys:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+
+
+def hold_blocklist() -> None:
+    """Hold what is blocked until commit, before any other lock: nobody links meanwhile.
+
+    Whoever links has locked identifiers first, and so has either committed or will see the change.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BLOCKLIST_LOCK])
 
 
 def try_lock_request(caller: str, key: str) -> bool:

@@ -16,10 +16,12 @@ from resolution.models import Conflict, MatchRun, Merge
 from resolution.relations import MOVED
 from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.identifier_rules import load_rules
 from resolution.selectors.merge_facts import field_limits, load_differences, load_facts
-from resolution.services import audit, conflicts, keys, locks, proposals
+from resolution.services import audit, conflicts, keys, limits, locks, proposals
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS, Act, stored_value, write_ledger
+from resolution.services.limit_plan import bounds_of_union
 from resolution.services.merge_plan import (
     COLLAPSED,
     OWNING,
@@ -155,12 +157,15 @@ def draft_merge(
 ) -> Act:
     """Load the facts of these customers and plan their merge; `rows` lists every row that moves."""
     facts = load_facts(members.values(), rows=rows)
+    bounds = bounds_of_union(list(facts.values()), load_rules())
     plan = plan_merge(
         members=list(facts.values()),
         survivor_id=str(survivor_id) if survivor_id else None,
         picks=picks,
         limits=field_limits(),
         different=load_differences(members),
+        refusals=bounds.refusals,
+        warnings=bounds.warnings,
     )
     return Act(plan, members, facts)
 
@@ -238,7 +243,19 @@ def carry_out(trail: Trail, acts: Sequence[Act]) -> Carried:
     proposals.withdraw_overtaken(trail, redirects, but=[act.proposal for act in acts if act.proposal])
     for merge, act in zip(merges, acts, strict=True):
         _record(trail, merge, act)
+    _ask_of_many_values(trail, acts)
     return Carried(merges, survivors)
+
+
+def _ask_of_many_values(trail: Trail, acts: Sequence[Act]) -> None:
+    """Ask of the survivors that a merge took past a soft limit."""
+    rules = load_rules()
+    questions = [
+        question
+        for act in acts
+        for question in limits.questions_of_union(act.survivor.pk, act.members, rules)
+    ]
+    conflicts.open_conflicts(trail, conflicts.leave_out_accepted(questions))
 
 
 def _leave_out_stale(
@@ -268,13 +285,15 @@ def _draft_groups(
     """Plan one batch; a customer takes part in one merge of the call at most, which `taken` remembers."""
     ids = [uuid.UUID(key) for group in groups for key in group.members]
     facts = load_facts((customers[key] for key in dict.fromkeys(ids)), rows=False)
-    different = load_differences(set(ids))
+    different, rules = load_differences(set(ids)), load_rules()
     acts, refused = [], []
     for group in groups:
+        members = [facts[key] for key in group.members]
         plan = plan_merge(
-            members=[facts[key] for key in group.members],
+            members=members,
             limits=field_limits(),
             different=[fact for fact in different if fact.left in group.members],
+            refusals=bounds_of_union(members, rules, by_machine=True).refusals,
         )
         why = plan.blockers or _overlap(group, taken)
         if why:

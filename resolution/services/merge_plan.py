@@ -102,12 +102,14 @@ def plan_merge(
     picks: Picks | None = None,
     limits: Mapping[str, int],
     different: Sequence[DifferenceFact] = (),
+    refusals: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> MergePlan:
     """Decide everything a merge of the members would do.
 
-    `limits` maps each profile field to its greatest length; `warnings` are carried through for people to
-    read. A survivor that is not given is chosen by rule. Reasons against the merge are the plan's blockers.
+    `limits` maps each profile field to its greatest length. `refusals` are sentences of others that forbid
+    it; `warnings` are carried through for people to read. A survivor that is not given is chosen by rule.
+    Reasons against the merge are the plan's blockers.
     """
     ordered = sorted(members, key=lambda member: member.id)
     picks = picks or {}
@@ -116,6 +118,7 @@ def plan_merge(
         *_survivor_blockers(ordered, survivor_id),
         *_difference_blockers(ordered, different),
         *_pick_blockers(ordered, picks, limits),
+        *refusals,
     ]
     survivor = survivor_id or (choose_survivor(ordered) if ordered else "")
     skeleton = MergePlan(

@@ -9,20 +9,30 @@ import hashlib
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
 from django.db import transaction
+from django.utils import timezone
 
 from customers.models import PROFILE_FIELDS, Channel, Customer, Message
+from customers.models import Mapping as Link
 from customers.selectors import find_owners
 from resolution.conf import policy
-from resolution.errors import DuplicateCustomerError, InvalidInput, UnusableIdentifier
+from resolution.errors import (
+    BlockedIdentifier,
+    DuplicateCustomerError,
+    InvalidInput,
+    LimitReached,
+    UnusableIdentifier,
+)
 from resolution.matching.normalise.profile import build_profile
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.candidates import score_candidates
 from resolution.selectors.channels import get_channel
+from resolution.selectors.identifier_rules import load_blocklist, load_rules
 from resolution.selectors.merge_facts import load_differences
-from resolution.services import audit, cache, conflicts, intake, keys, locks
+from resolution.services import audit, cache, conflicts, intake, keys, limits, locks
 from resolution.services.answer import Answer, find_answer, known_by, nobody
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
@@ -101,13 +111,14 @@ def create_or_resolve_customer(
     newcomer = intake.read_message(channel, message)
     row = begin_message(channel, message)
     if dry_run:
-        return _foresee(newcomer, raise_on_ambiguity)
+        return _foresee(_by_the_rules(newcomer), raise_on_ambiguity)
     with audit.change(actor) as trail:
         locks.lock_identifiers(
             [("message", f"{channel.pk} {row.external_id or row.pk}"), *_lock_names(newcomer)]
         )
         if earlier := find_message(row):
             return answer_given(earlier)
+        newcomer = _by_the_rules(newcomer)
         resolution = _settle(trail, newcomer, row, raise_on_ambiguity)
         keep_message(row, message, newcomer, resolution)
         return replace(resolution, message_id=str(row.pk))
@@ -125,18 +136,21 @@ def resolve_identifiers(
     """Say who has these (type, value) identifiers and profile fields, and link, create or ask.
 
     One known identifier without fields is answered from the cache and writes nothing. Raises UnknownChannel,
-    InvalidInput, UnusableIdentifier when nothing that was given can tell who it is.
+    InvalidInput, UnusableIdentifier when nothing that was given can tell who it is, BlockedIdentifier when it
+    is because of a block.
     """
     channel = get_channel(channel)
     given = [read_identifier(channel, kind, value) for kind, value in identifiers]
     newcomer = intake.read_request(channel, given, fields or {})
     _refuse_nothing(newcomer, given)
     known = None if fields else _known_at_once(newcomer)
-    if known or dry_run:
-        return known or _foresee(newcomer, raise_on_ambiguity)
+    if known:
+        return known
+    if dry_run:
+        return _foresee(_usable(newcomer), raise_on_ambiguity)
     with audit.change(actor) as trail:
         locks.lock_identifiers(_lock_names(newcomer))
-        return _settle(trail, newcomer, None, raise_on_ambiguity)
+        return _settle(trail, _usable(newcomer), None, raise_on_ambiguity)
 
 
 def _look_up(key: IdentifierKey, min_confidence: Decimal | None) -> Known | None:
@@ -145,13 +159,35 @@ def _look_up(key: IdentifierKey, min_confidence: Decimal | None) -> Known | None
     if isinstance(remembered, cache.Hit) and remembered.confidence >= wanted:
         return Known(remembered.customer_id, remembered.confidence, cached=True)
     found = find_owners([key]).get(key)
-    if found is None:
+    rule = load_rules().get(key[1]) if found else None
+    begins = rule.begins(timezone.now()) if rule else None
+    if found is None or (begins and found.last_seen_at < begins):
         return None
-    if isinstance(remembered, cache.Miss):
+    if isinstance(remembered, cache.Miss) and not _ends_soon(found, begins):
         owner, lease, confidence = found.customer_id, remembered.lease, found.confidence_score
         transaction.on_commit(lambda: cache.fill(key, owner, lease, confidence))
     surely = found.confidence_score >= wanted
     return Known(found.customer_id, found.confidence_score, cached=False) if surely else None
+
+
+def _ends_soon(link: Link, begins: datetime | None) -> bool:
+    """Whether a link leaves its type's window while the cache would still tell of it."""
+    return begins is not None and link.last_seen_at < begins + timedelta(seconds=policy().cache_seconds)
+
+
+def _by_the_rules(newcomer: Intake) -> Intake:
+    """What of a newcomer may be used today; identifiers are locked, so that it stays so."""
+    return intake.obey_rules(newcomer, load_blocklist(), load_rules())
+
+
+def _usable(newcomer: Intake) -> Intake:
+    """What may be used of a request; refused when all that tells who it is is blocked."""
+    left = _by_the_rules(newcomer)
+    if not left.tells_who:
+        first = newcomer.explicit[0]
+        found = left.blocklist.find(first.type, first.normalised)
+        raise BlockedIdentifier(first.type, first.value, found.why if found else "it is blocked")
+    return left
 
 
 def _known_at_once(newcomer: Intake) -> Resolution | None:
@@ -185,7 +221,8 @@ def _profile_of(data: Mapping[str, str], channel: Channel | None) -> Profile:
         name: value for name, value in data.items() if name != "region"
     }  # a state, not a country, to matching
     system = {"external_system": channel.code} if channel else {}
-    return build_profile(intake.NEWCOMER, [system | record], region=channel.default_region if channel else "")
+    region = channel.default_region if channel else ""
+    return load_blocklist().strip(build_profile(intake.NEWCOMER, [system | record], region=region))
 
 
 def _refuse_nothing(newcomer: Intake, given: list[Identifier]) -> None:
@@ -235,8 +272,9 @@ def _carry_out(
 ) -> Resolution:
     _raise_if_ambiguous(answer, raise_on_ambiguity)
     customer = locked[answer.target] if answer.target else _create(trail, answer)
-    _apply(trail, answer, customer)
+    notes = _apply(trail, answer, customer)
     resolution = _ask_if_unsure(trail, answer, customer, message)
+    resolution = replace(resolution, reasons=(*resolution.reasons, *notes))
     _record(trail, answer, resolution, message)
     return resolution
 
@@ -252,15 +290,24 @@ def _create(trail: Trail, answer: Answer) -> Customer:
     )
 
 
-def _apply(trail: Trail, answer: Answer, customer: Customer) -> None:
-    """Give the customer what is new: identifiers, and values for fields that are empty."""
+def _apply(trail: Trail, answer: Answer, customer: Customer) -> list[str]:
+    """Give the customer what is new: identifiers, and values for fields that are empty.
+
+    Returns what was refused by a limit, a sentence each: the rest goes through, and a person is asked.
+    """
     changed = set() if answer.target else {customer.pk}
+    notes = []
     for claim in _claims(answer):
-        changed |= changed_by(claim_identifier(trail, customer, claim))
+        try:
+            changed |= changed_by(claim_identifier(trail, customer, claim))
+        except LimitReached as error:
+            limits.note_refusal(trail, error, customer.pk, claim.channel)
+            notes.append(f"{claim.identifier.type} “{claim.identifier.value[:60]}” was not linked: {error}")
     if answer.status in ("matched", "linked") and change_fields(trail, customer, _news(answer, customer)):
         changed.add(customer.pk)
     if changed:
         keys.rebuild_keys(changed)
+    return notes
 
 
 def _news(answer: Answer, customer: Customer) -> dict[str, Stored]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,10 @@ from resolution.batch.prepare import Newcomer, Source, prepare_newcomer
 from resolution.batch.records import CUSTOMER_FIELDS, NOBODY, SOURCE_ID, Details, Record, details_of
 from resolution.batch.sql import read_sql
 from resolution.batch.table import Refusal
-from resolution.services import keys, locks
+from resolution.matching.blocked import Blocklist
+from resolution.matching.key_numbers import number_keys
+from resolution.selectors.identifier_rules import load_blocklist
+from resolution.services import keys, limits, locks
 from resolution.services.audit import Trail
 from resolution.types import Identifier, Profile
 
@@ -41,13 +44,16 @@ _STAGED = (
 class Taken:
     """What became of one batch's records.
 
-    `touched` are the customers to be compared now, `profiles` those of the new ones among them.
+    `links_blocked` and `links_refused` count identifiers left out by a block and by a hard limit. `touched`
+    are the customers to be compared now, `profiles` those of the new ones among them.
     """
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    links_blocked: int = 0
+    links_refused: int = 0
     touched: set[uuid.UUID] = field(default_factory=set)
     profiles: dict[uuid.UUID, Profile] = field(default_factory=dict)
 
@@ -136,12 +142,22 @@ def take_in(
     arrivals = [
         _Arrival(record, prepared.get(record.key) or prepare_newcomer(record, source)) for record in new
     ]
+    _lock_busy_values(channel, arrivals, changed)
     taken.refused += [_nobody(entry.record) for entry in arrivals if not entry.details.describes_somebody]
     _create_customers(
         trail, channel, [entry for entry in arrivals if entry.details.describes_somebody], run_id, taken
     )
     _update_customers(trail, channel, changed, taken)
     return taken
+
+
+def _lock_busy_values(channel: Channel, arrivals: Sequence[_Arrival], changed: Sequence[Record]) -> None:
+    """Hold, before any customer, the values that come near a limit with this batch, and what is blocked."""
+    after = (details_of(record.data, channel.default_region) for record in changed)
+    identifiers = [
+        entry for details in (*(row.details for row in arrivals), *after) for entry in details.usable
+    ]
+    locks.lock_identifiers(limits.values_near_limits(channel, identifiers))
 
 
 def count_news(channel: Channel, records: Sequence[Record]) -> Taken:
@@ -172,6 +188,14 @@ class _Arrival:
     def details(self) -> Details:
         return self.newcomer.details
 
+    def without(self, blocked: Blocklist) -> _Arrival:
+        """The arrival with a profile and keys that know nothing of what is blocked."""
+        profile = blocked.strip(self.newcomer.profile)
+        if profile is self.newcomer.profile:
+            return self
+        keys = tuple(number_keys(profile))
+        return replace(self, newcomer=replace(self.newcomer, profile=profile, keys=keys))
+
 
 def _nobody(record: Record) -> Refusal:
     return Refusal(record.line, "", NOBODY, record.raw)
@@ -181,12 +205,14 @@ def _create_customers(
     trail: Trail, channel: Channel, arrivals: Sequence[_Arrival], run_id: int, taken: Taken
 ) -> None:
     """Make one customer a record, with its links and blocking keys."""
-    now = timezone.now()
+    now, blocked = timezone.now(), load_blocklist()
+    arrivals = [entry.without(blocked) for entry in arrivals]
     _copy_customers(arrivals, now)
     _copy_source_records(channel, arrivals, now)
     for entry in arrivals:
         _record_creation(trail, channel, entry, run_id)
-    link_identifiers(trail, channel, [link for entry in arrivals for link in _links_of(entry)], now)
+    links = [link for entry in arrivals for link in _links_of(entry)]
+    link_identifiers(trail, channel, links, now, taken, new_customers=True)
     keys.write_keys((entry.id, entry.newcomer.keys) for entry in arrivals)
     taken.created = len(arrivals)
     taken.profiles = {entry.id: entry.newcomer.profile for entry in arrivals}
@@ -254,8 +280,23 @@ def _link(customer_id: uuid.UUID, identifier: Identifier) -> _Link:
     return _Link(uuid7(), customer_id, identifier, FILE_CONFIDENCE, verified=False)
 
 
-def link_identifiers(trail: Trail, channel: Channel, links: Sequence[_Link], now: datetime) -> None:
-    """Link identifiers in their order: first come owns, whoever comes later shares."""
+def link_identifiers(
+    trail: Trail,
+    channel: Channel,
+    links: Sequence[_Link],
+    now: datetime,
+    taken: Taken,
+    *,
+    new_customers: bool = False,
+) -> None:
+    """Link identifiers in their order: first come owns, whoever comes later shares.
+
+    What is blocked and what a hard limit refuses is left out and counted; past a soft one a person is asked.
+    """
+    sifted = limits.sift(channel, links, new_customers=new_customers)
+    taken.links_blocked += sifted.blocked
+    taken.links_refused += sifted.refused
+    links = sifted.kept
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE staged_identifiers")
     copy_rows("staged_identifiers", _STAGED, (_staged(place, link) for place, link in enumerate(links)))
@@ -263,6 +304,7 @@ def link_identifiers(trail: Trail, channel: Channel, links: Sequence[_Link], now
     for link in links:
         if action := actions.get(link.id):
             _record_link(trail, channel, link, action)
+    limits.ask(trail, list(sifted.crossings.values()))
 
 
 def _staged(place: int, link: _Link) -> tuple[Any, ...]:
@@ -342,7 +384,7 @@ def _update_customers(trail: Trail, channel: Channel, records: Sequence[Record],
         _apply_change(trail, channel, customer, change)
         taken.updated += 1
         changed.add(customer.pk)
-    _link_new_identifiers(trail, channel, changes, changed)
+    _link_new_identifiers(trail, channel, changes, changed, taken)
     keys.rebuild_keys(changed)
     taken.touched |= changed
 
@@ -391,7 +433,7 @@ def _news(change: _Change) -> dict[str, str]:
 
 
 def _link_new_identifiers(
-    trail: Trail, channel: Channel, changes: Iterable[_Change], customers: set[uuid.UUID]
+    trail: Trail, channel: Channel, changes: Iterable[_Change], customers: set[uuid.UUID], taken: Taken
 ) -> None:
     links = [
         _link(change.stored.customer_id, entry)
@@ -399,7 +441,7 @@ def _link_new_identifiers(
         if change.stored.customer_id in customers
         for entry in change.new_identifiers
     ]
-    link_identifiers(trail, channel, links, timezone.now())
+    link_identifiers(trail, channel, links, timezone.now(), taken)
 
 
 def _shown(customer: Customer, field: str) -> str:

@@ -32,6 +32,8 @@ MORE = (
     Place("Messages", "admin:customers_message_changelist", "customers.view_message"),
     Place("Tickets", "admin:customers_ticket_changelist", "customers.view_ticket"),
     Place("Source records", "admin:customers_sourcerecord_changelist", "customers.view_sourcerecord"),
+    Place("Identifier rules", "resolution:rules", "resolution.view_identifierrule"),
+    Place("Blocked values", "resolution:blocked-values", "resolution.view_blockedvalue"),
     Place("Models", "resolution:models", "resolution.view_storedmodel"),
     Place("Second person", "resolution:merge-policies", "resolution.view_mergepolicy"),
     Place("Merges", "admin:resolution_merge_changelist", "resolution.view_merge"),

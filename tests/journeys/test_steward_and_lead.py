@@ -185,7 +185,7 @@ def test_batches_and_rules_fit_a_phone(sit_down: Sit, sara: User, lena: User) ->
     likely = ConflictFactory(members=[CustomerFactory(name="Dora Fox"), CustomerFactory(name="Dora Foxx")])
     together = propose_in_bulk(conflict_ids=[likely.pk], actor=actor_for(sara)).batch
     assert together is not None
-    for address in ("/admin/rules/", f"/admin/approvals/batches/{together.pk}/"):
+    for address in ("/admin/second-person/", f"/admin/approvals/batches/{together.pk}/"):
         lead.goto(address)
         fits(lead)
 

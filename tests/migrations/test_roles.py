@@ -9,11 +9,13 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
-from resolution.models import MergePolicy
+from resolution.matching.identifiers import IDENTIFIER_TYPES
+from resolution.models import IdentifierRule, MergePolicy
 
 roles = importlib.import_module("resolution.migrations.0003_roles")
 model_roles = importlib.import_module("resolution.migrations.0005_model_roles")
 policy_rules = importlib.import_module("resolution.migrations.0009_merge_policy_rules")
+shipped_rules = importlib.import_module("resolution.migrations.0011_shipped_rules")
 pytestmark = pytest.mark.django_db
 
 
@@ -24,11 +26,8 @@ def permissions_of(role: str) -> set[str]:
 class TestRoles:
     @pytest.mark.parametrize("role", ["steward", "lead", "auditor", "service", "admin"])
     def test_every_role_is_a_group_with_the_permissions_it_names(self, role: str) -> None:
-        assert permissions_of(role) == {
-            *roles.ROLES[role],
-            *model_roles.ROLES[role],
-            *policy_rules.ROLES[role],
-        }
+        given = (roles.ROLES, model_roles.ROLES, policy_rules.ROLES, shipped_rules.ROLES)
+        assert permissions_of(role) == {name for table in given for name in table[role]}
 
     def test_a_steward_proposes_and_does_not_approve(self) -> None:
         assert "propose_merge" in permissions_of("steward")
@@ -107,3 +106,37 @@ class TestMergePolicyRules:
             policy_rules.add_permissions(apps, editor)
         assert not MergePolicy.objects.get(rule="everything").enabled
         assert "change_mergepolicy" in permissions_of("lead")
+
+
+class TestRuleRoles:
+    def test_leads_and_administrators_set_rules_and_block_values_and_everybody_sees_them(self) -> None:
+        everybody = set(roles.ROLES)
+
+        for codename in ("set_identifier_rules", "block_values"):
+            assert {role for role in everybody if codename in permissions_of(role)} == {"lead", "admin"}
+        for codename in ("view_identifierrule", "view_blockedvalue"):
+            assert {role for role in everybody if codename in permissions_of(role)} == everybody
+
+    def test_it_can_be_taken_back_and_done_again(self) -> None:
+        with connection.schema_editor() as editor:
+            shipped_rules.take_permissions(apps, editor)
+        assert permissions_of("lead").isdisjoint(shipped_rules.ROLES["lead"])
+
+        with connection.schema_editor() as editor:
+            shipped_rules.add_permissions(apps, editor)
+        assert "block_values" in permissions_of("lead")
+
+
+class TestShippedRules:
+    def test_every_known_type_has_a_rule_ranked_as_it_is_trusted(self) -> None:
+        stored = dict(IdentifierRule.objects.values_list("identifier_type", "rank"))
+
+        assert stored == {code: kind.trust for code, kind in IDENTIFIER_TYPES.items()}
+
+    def test_a_rule_that_was_set_is_left_alone_when_it_is_done_again(self) -> None:
+        IdentifierRule.objects.filter(identifier_type="email").update(customers_soft=3)
+
+        with connection.schema_editor() as editor:
+            shipped_rules.ship_rules(apps, editor)
+
+        assert IdentifierRule.objects.get(identifier_type="email").customers_soft == 3

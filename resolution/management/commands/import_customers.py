@@ -128,6 +128,8 @@ def _show_summary(summary: Summary, *, dry_run: bool) -> None:
             ("linked at once", settled.merged),
             ("in the queue", settled.queued),
             ("blocks too large, refined", settled.skipped_blocks),
+            ("identifiers blocked", summary.links["links_blocked"]),
+            ("identifiers past a limit", summary.links["links_refused"]),
         ]
     lines += [
         ("seconds", summary.seconds),

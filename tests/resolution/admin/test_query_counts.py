@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from resolution.models import StoredModel
+from resolution.models import BlockedValue, StoredModel
 from resolution.services import approve, queue
 from resolution.services.judge import judge_pair
 from resolution.services.merge import merge_customers
@@ -61,6 +61,9 @@ MAKERS: dict[str, Callable[[], object]] = {
     "admin:customers_sourcerecord_changelist": lambda: SourceRecordFactory(),
     "resolution:queue": lambda: ConflictFactory(),
     "admin:index": lambda: ConflictFactory(),
+    "resolution:blocked-values": lambda: BlockedValue.objects.create(
+        value=f"till_{BlockedValue.objects.count()}", made_by="ada"
+    ),
     "resolution:models": lambda: draft(f"2.{StoredModel.objects.count()}"),
 }
 

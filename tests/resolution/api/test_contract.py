@@ -18,6 +18,7 @@ from schemathesis.core.parameters import ParameterLocation
 
 from customers.models import Mapping
 from identity_project.wsgi import application
+from resolution.services.blocks import block_value
 from resolution.services.merge import merge_customers
 from resolution.types import Actor
 from tests.factories import ChannelFactory, ConflictFactory, CustomerFactory, MappingFactory, draft, lead
@@ -73,6 +74,8 @@ def known(db: None) -> dict[str, Any]:
         "conflict_id": ConflictFactory().pk,
         "version": draft().version,
         "rule": "many_records",
+        "identifier_type": "phone",
+        "block_id": block_value(value="till_*", actor=Actor.machine("test")).row.pk,
     }
 
 

@@ -56,7 +56,7 @@ def person(number: int, **changes: str) -> tuple[str, ...]:
     return tuple((row | changes).values())
 
 
-def stranger(number: int) -> tuple[str, ...]:
+def stranger(number: int, **changes: str) -> tuple[str, ...]:
     """A row that has nothing in common with any other, unlike `person`, whose rows are much alike."""
     chance = random.Random(number)
 
@@ -64,12 +64,12 @@ def stranger(number: int) -> tuple[str, ...]:
         return "".join(chance.choice("bdfgklmnprst") + chance.choice("aeiou") for _ in range(syllables))
 
     given, family, city = word(3).title(), word(4).title(), word(3).title()
-    return person(
-        number,
-        first_name=given,
-        last_name=family,
-        email=f"{given}.{family}@{word(4)}.example".lower(),
-        phone=f"+4930{chance.randrange(10**7, 10**8)}",
-        city=city,
-        postcode=str(chance.randrange(10_000, 99_999)),
-    )
+    own = {
+        "first_name": given,
+        "last_name": family,
+        "email": f"{given}.{family}@{word(4)}.example".lower(),
+        "phone": f"+4930{chance.randrange(10**7, 10**8)}",
+        "city": city,
+        "postcode": str(chance.randrange(10_000, 99_999)),
+    }
+    return person(number, **(own | changes))

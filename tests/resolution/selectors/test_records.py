@@ -71,10 +71,10 @@ class TestLoadRecords:
 
         assert load_records(ids) == before
 
-    def test_takes_two_queries_however_many(self, three: list[Customer]) -> None:
+    def test_takes_three_queries_however_many(self, three: list[Customer]) -> None:
         with CaptureQueriesContext(connection) as captured:
             load_records([row.pk for row in three])
-        assert len(captured) == 2
+        assert len(captured) == 3
 
 
 class TestWalks:

@@ -67,11 +67,11 @@ class TestLoadProfiles:
             )
         assert load_profiles([anna.pk])[anna.pk].external_ids == ("shop:4711A", "app:4711A")
 
-    def test_takes_two_queries_however_many_customers(self) -> None:
+    def test_takes_three_queries_however_many_customers(self) -> None:
         people = [MappingFactory().customer for _ in range(8)]
         with CaptureQueriesContext(connection) as queries:
             assert len(load_profiles([row.pk for row in people])) == 8
-        assert len(queries) == 2
+        assert len(queries) == 3
 
 
 class TestRebuildKeys:

@@ -1,0 +1,106 @@
+"""The rules of identifiers and the values that are blocked, as decisions ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from customers.models import Mapping as Link
+from resolution.errors import NotFound
+from resolution.matching.blocked import NOTHING_BLOCKED, Blocked, Blocklist, blocklist_of
+from resolution.matching.identifiers import IDENTIFIER_TYPES
+from resolution.models import BlockedValue, IdentifierRule
+
+LIMITS = ("values_soft", "values_hard", "customers_soft", "customers_hard", "valid_days")
+# Ids of one system mean nothing in another, so that their values are counted within a channel.
+OF_ONE_CHANNEL = frozenset({"external_id"})
+
+# Asked before every decision: without the ORM each costs a third.
+_RULES = """
+    SELECT identifier_type, values_soft, values_hard, customers_soft, customers_hard, valid_days, exclusive,
+        rank, changed_at
+    FROM identifier_rules
+"""
+# Every change of the list changes one of the three; changes come one at a time.
+_STAMP = "SELECT max(id), count(*), max(created_at) FROM blocked_values WHERE state = 'live'"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is allowed of one type; None is no limit."""
+
+    type: str
+    values_soft: int | None = None
+    values_hard: int | None = None
+    customers_soft: int | None = None
+    customers_hard: int | None = None
+    valid_days: int | None = None
+    exclusive: bool = False
+    rank: int = 99
+    changed_at: datetime | None = None
+
+    def begins(self, now: datetime) -> datetime | None:
+        """From when on a link must have been seen to be valid."""
+        return now - timedelta(days=self.valid_days) if self.valid_days else None
+
+
+def load_rules() -> Mapping[str, Rule]:
+    """Return the rule of each type; a type without a row has no limits and its shipped rank. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RULES)
+        stored = {row[0]: Rule(*row) for row in cursor.fetchall()}
+    shipped = {
+        code: Rule(code, exclusive=kind.exclusive, rank=kind.trust) for code, kind in IDENTIFIER_TYPES.items()
+    }
+    return shipped | stored
+
+
+def load_blocklist() -> Blocklist:
+    """Return what is blocked now. One small query; the list itself is read when it has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STAMP)
+        stamp = cursor.fetchone()
+    return _blocklist(stamp) if stamp[1] else NOTHING_BLOCKED
+
+
+@lru_cache(maxsize=2)
+def _blocklist(stamp: tuple[Any, ...]) -> Blocklist:
+    live = BlockedValue.objects.filter(state=BlockedValue.State.LIVE).order_by("pk")
+    return blocklist_of(as_blocked(row) for row in live)
+
+
+def as_blocked(row: BlockedValue) -> Blocked:
+    return Blocked(row.identifier_type, row.value, row.pattern, row.reason)
+
+
+def is_valid(link: Link, rules: Mapping[str, Rule]) -> bool:
+    """Tell whether a link was seen within its type's window, so that it may answer."""
+    rule = rules.get(link.identifier_type)
+    begins = rule.begins(timezone.now()) if rule else None
+    return begins is None or link.last_seen_at >= begins
+
+
+def get_rule(identifier_type: str) -> IdentifierRule:
+    """Return the stored rule of a type. Raises NotFound."""
+    row = IdentifierRule.objects.filter(identifier_type=identifier_type).first()
+    if row is None:
+        known = ", ".join(IdentifierRule.objects.order_by("rank").values_list("identifier_type", flat=True))
+        raise NotFound(
+            f"There is no rule for “{identifier_type[:40]}”; there are rules for {known}.",
+            type=identifier_type[:40],
+        )
+    return row
+
+
+def get_blocked(block_id: int) -> BlockedValue:
+    """Return a blocked value. Raises NotFound."""
+    row = BlockedValue.objects.filter(pk=block_id).first()
+    if row is None:
+        raise NotFound(f"There is no blocked value {block_id}. Check the number.", blocked_value=block_id)
+    return row

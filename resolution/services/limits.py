@@ -1,0 +1,348 @@
+"""How many customers a value may have, and a customer values: counted under the locks, then asked or refused.
+
+Every writer of links comes through here: a claim (`check_link`), a file (`sift`), a merge
+(`questions_of_union`, after `limit_plan.bounds_of_union` let it pass).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from django.db import connection
+from django.utils import timezone
+
+from customers.models import Channel
+from customers.models import Mapping as Link
+from resolution.errors import BlockedIdentifier, LimitReached
+from resolution.matching.identifiers import IDENTIFIER_TYPES
+from resolution.models import Conflict, ConflictMember
+from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, load_blocklist, load_rules
+from resolution.services import conflicts, reevaluate
+from resolution.services.audit import Trail
+from resolution.services.conflicts import Question
+from resolution.services.limit_plan import Crossing, crossing_of, judge_union
+from resolution.services.merge_plan import CustomerFacts
+from resolution.types import Identifier
+
+Kind, Role = Conflict.Kind, ConflictMember.Role
+MOST_MEMBERS = 10
+
+_COUNT = """
+    WITH link AS MATERIALIZED (
+        SELECT id, customer_id, channel_id, normalised, verified FROM customer_identity_mapping
+        WHERE status IN ('active', 'shared') AND identifier_type = %(type)s
+          AND (normalised = %(value)s OR customer_id = %(customer)s)
+          AND id IS DISTINCT FROM %(leaving)s::uuid
+          AND (%(since)s::timestamptz IS NULL OR last_seen_at >= %(since)s)
+    )
+    SELECT
+        count(DISTINCT customer_id) FILTER (
+            WHERE normalised = %(value)s AND customer_id <> %(customer)s
+              AND (%(channel)s::uuid IS NULL OR channel_id = %(channel)s)
+        ),
+        count(DISTINCT normalised) FILTER (WHERE customer_id = %(customer)s AND normalised <> %(value)s),
+        coalesce(bool_or(customer_id = %(customer)s AND normalised = %(value)s), false),
+        min(normalised) FILTER (
+            WHERE customer_id = %(customer)s AND normalised <> %(value)s AND verified
+              AND (%(channel)s::uuid IS NULL OR channel_id = %(channel)s)
+        )
+    FROM link
+"""
+_HOLDERS = """
+    SELECT wanted.type, wanted.value, found.customer_id
+    FROM unnest(%(types)s::text[], %(values)s::text[]) AS wanted (type, value)
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT m.customer_id FROM customer_identity_mapping m
+        WHERE m.identifier_type = wanted.type AND m.normalised = wanted.value
+          AND m.status IN ('active', 'shared')
+          AND (NOT m.identifier_type = ANY(%(of_channel)s) OR m.channel_id = %(channel)s)
+        LIMIT %(most)s
+    ) AS found
+"""
+_HAS = """
+    SELECT DISTINCT customer_id, identifier_type, normalised FROM customer_identity_mapping
+    WHERE customer_id = ANY(%(customers)s) AND status IN ('active', 'shared')
+"""
+
+Value = tuple[str, str]
+
+
+def check_link(
+    trail: Trail,
+    *,
+    customer_id: uuid.UUID,
+    channel: Channel,
+    identifier: Identifier,
+    verified: bool,
+    leaving: Link | None = None,
+) -> int | None:
+    """Let a link be made, or refuse it; past a soft limit a person is asked, and that conflict's id returned.
+
+    Identifier and customer are locked. `leaving` is the link that ends for this one. Raises
+    BlockedIdentifier, LimitReached.
+    """
+    found = load_blocklist().find(identifier.type, identifier.normalised)
+    if found:
+        raise BlockedIdentifier(identifier.type, identifier.value, found.why)
+    rule = load_rules()[identifier.type]
+    crossings = _crossings(rule, customer_id, channel, identifier, verified, leaving)
+    for crossing in crossings:
+        if crossing.hard:
+            raise crossing.refusal()
+    return next(iter(ask(trail, crossings)), None)
+
+
+def check_verified(*, customer_id: uuid.UUID, channel: Channel, identifier: Identifier) -> None:
+    """Refuse a second verified value of an exclusive type. Raises LimitReached."""
+    rule = load_rules()[identifier.type]
+    if rule.exclusive:
+        _refuse_second(rule, identifier, _count(rule, customer_id, channel, identifier, None)[3])
+
+
+def note_refusal(trail: Trail, error: LimitReached, customer_id: uuid.UUID, channel: Channel) -> None:
+    """Ask a person about a link that was refused while the rest of a message went through."""
+    facts = error.facts
+    if facts.get("kind") in (Kind.SHARED_VALUE, Kind.LIMIT_REACHED):
+        ask(
+            trail,
+            [
+                Crossing(
+                    facts["kind"], facts["type"], facts["value"], customer_id, facts["count"], facts["limit"],
+                    hard=True, channel_id=_scope(facts["type"], channel),
+                )
+            ],
+        )  # fmt: skip
+
+
+def ask(trail: Trail, crossings: Sequence[Crossing]) -> tuple[int, ...]:
+    """Ask of each crossing once; what is newly asked has its merges looked at as soon as the change stands.
+
+    Returns the conflicts, new ones and those that stood. What a person called right is not asked again.
+    """
+    if not crossings:
+        return ()
+    questions = conflicts.leave_out_accepted([_question(entry) for entry in crossings])
+    if not questions:
+        return ()
+    opened = conflicts.open_conflicts(trail, questions)
+    fresh = Conflict.objects.filter(pk__in=opened.new, kind=Kind.SHARED_VALUE)
+    for row in fresh:
+        reevaluate.reevaluate_after_commit(trail, row.identifier_type, row.identifier_value, row.reason)
+    return (*opened.new, *opened.refreshed)
+
+
+class StagedLink(Protocol):
+    """A link of a file that is about to be made."""
+
+    @property
+    def customer_id(self) -> uuid.UUID: ...
+
+    @property
+    def identifier(self) -> Identifier: ...
+
+
+@dataclass(slots=True)
+class Sifted:
+    """A file's links: those to make, those left out by a block or a limit, and the soft limits crossed."""
+
+    kept: list[Any] = field(default_factory=list)
+    blocked: int = 0
+    refused: int = 0
+    crossings: dict[tuple[str, str, str], Crossing] = field(default_factory=dict)
+
+
+def values_near_limits(channel: Channel, identifiers: Iterable[Identifier]) -> list[Value]:
+    """Return which of a batch's values come near a limit with it, so that they are to be locked."""
+    wanted = Counter((entry.type, entry.normalised) for entry in identifiers)
+    rules, near = load_rules(), []
+    held = _holders(channel, wanted, rules)
+    for value, number in wanted.items():
+        limit = _lowest(rules.get(value[0]))
+        if limit and 2 * (len(held.get(value, ())) + number) >= limit:
+            near.append(value)
+    return near
+
+
+def sift(channel: Channel, links: Sequence[StagedLink], *, new_customers: bool) -> Sifted:
+    """Part a batch's links, in their order, by what is blocked and by the limits; reads only."""
+    rules, blocked, sifted = load_rules(), load_blocklist(), Sifted()
+    held = _holders(channel, {(link.identifier.type, link.identifier.normalised) for link in links}, rules)
+    has = defaultdict(set) if new_customers else _values_of({link.customer_id for link in links})
+    for link in links:
+        entry = link.identifier
+        value = (entry.type, entry.normalised)
+        if blocked.find(*value):
+            sifted.blocked += 1
+            continue
+        customers, own = held.setdefault(value, set()), has[link.customer_id, entry.type]
+        rule = rules.get(entry.type)
+        found = _past(rule, link, customers, own, channel) if rule else []
+        if any(crossing.hard for crossing in found):
+            sifted.refused += 1
+        else:
+            customers.add(link.customer_id)
+            own.add(entry.normalised)
+            sifted.kept.append(link)
+        for crossing in found:
+            asked = _place(crossing)
+            sifted.crossings[asked] = crossing
+    return sifted
+
+
+def questions_of_union(
+    survivor: uuid.UUID, members: Sequence[CustomerFacts], rules: Mapping[str, Rule]
+) -> list[Question]:
+    """Return what is to be asked of a customer that a merge took past a soft limit."""
+    return [_question(replace(entry, customer_id=survivor)) for entry in judge_union(members, rules)]
+
+
+def _crossings(
+    rule: Rule,
+    customer_id: uuid.UUID,
+    channel: Channel,
+    identifier: Identifier,
+    verified: bool,
+    leaving: Link | None,
+) -> list[Crossing]:
+    others, values, has_it, second = _count(rule, customer_id, channel, identifier, leaving)
+    if verified and rule.exclusive:
+        _refuse_second(rule, identifier, second)
+    if has_it:
+        return []
+    scope = _scope(rule.type, channel)
+    found = (
+        crossing_of(Kind.LIMIT_REACHED, rule, identifier.normalised, customer_id, values + 1),
+        None
+        if leaving
+        else crossing_of(Kind.SHARED_VALUE, rule, identifier.normalised, customer_id, others + 1, scope),
+    )
+    return [entry for entry in found if entry]
+
+
+def _count(
+    rule: Rule, customer_id: uuid.UUID, channel: Channel, identifier: Identifier, leaving: Link | None
+) -> tuple[int, int, bool, str | None]:
+    """Others with the value, other values of the customer, whether it has this one, another verified one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _COUNT,
+            {
+                "type": rule.type,
+                "value": identifier.normalised,
+                "customer": customer_id,
+                "leaving": leaving.pk if leaving else None,
+                "channel": _scope(rule.type, channel),
+                "since": rule.begins(timezone.now()),
+            },
+        )
+        others, values, has_it, second = cursor.fetchone()
+        return others, values, has_it, second
+
+
+def _refuse_second(rule: Rule, identifier: Identifier, second: str | None) -> None:
+    if second:
+        raise LimitReached(
+            f"A customer has one verified {IDENTIFIER_TYPES[rule.type].label.lower()}, and this one has"
+            f" {second}; {identifier.normalised} cannot be verified beside it.",
+            kind="exclusive", type=rule.type, value=identifier.normalised, standing=second,
+        )  # fmt: skip
+
+
+def _past(
+    rule: Rule, link: StagedLink, customers: set[uuid.UUID], own: set[str], channel: Channel
+) -> list[Crossing]:
+    value, customer = link.identifier.normalised, link.customer_id
+    if value in own:
+        return []
+    found = (
+        crossing_of(Kind.LIMIT_REACHED, rule, value, customer, len(own) + 1),
+        None
+        if customer in customers
+        else crossing_of(
+            Kind.SHARED_VALUE, rule, value, customer, len(customers) + 1, _scope(rule.type, channel)
+        ),
+    )
+    return [entry for entry in found if entry]
+
+
+def _place(crossing: Crossing) -> tuple[str, str, str]:
+    """What a crossing is about: the value, or the customer."""
+    subject = crossing.value if crossing.kind == Kind.SHARED_VALUE else str(crossing.customer_id)
+    return crossing.kind, crossing.type, subject
+
+
+def _holders(
+    channel: Channel, values: Iterable[Value], rules: Mapping[str, Rule]
+) -> dict[Value, set[uuid.UUID]]:
+    counted = [value for value in values if _lowest(rules.get(value[0]))]
+    held: dict[Value, set[uuid.UUID]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _HOLDERS,
+            {
+                "types": [type for type, _ in counted],
+                "values": [value for _, value in counted],
+                "of_channel": list(OF_ONE_CHANNEL),
+                "channel": channel.pk,
+                "most": _highest(rules) + 1,
+            },
+        )
+        for type, value, customer in cursor.fetchall():
+            held.setdefault((type, value), set()).add(customer)
+    return held
+
+
+def _values_of(customers: Iterable[uuid.UUID]) -> defaultdict[tuple[uuid.UUID, str], set[str]]:
+    has: defaultdict[tuple[uuid.UUID, str], set[str]] = defaultdict(set)
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS, {"customers": list(customers)})
+        for customer, type, value in cursor.fetchall():
+            has[customer, type].add(value)
+    return has
+
+
+def _lowest(rule: Rule | None) -> int | None:
+    """The lower limit on customers a value."""
+    limits = [limit for limit in (rule.customers_soft, rule.customers_hard) if limit] if rule else []
+    return min(limits, default=None)
+
+
+def _highest(rules: Mapping[str, Rule]) -> int:
+    """How many customers of a value tell all that any limit asks."""
+    limits = [limit for rule in rules.values() for limit in (rule.customers_soft, rule.customers_hard)]
+    return max((limit for limit in limits if limit), default=0)
+
+
+def _scope(type: str, channel: Channel) -> uuid.UUID | None:
+    return channel.pk if type in OF_ONE_CHANNEL else None
+
+
+def _question(crossing: Crossing) -> Question:
+    shared = crossing.kind == Kind.SHARED_VALUE
+    return Question(
+        kind=crossing.kind,
+        members=_members(crossing) if shared else _customer_alone(crossing),
+        reason=crossing.sentence,
+        channel_id=crossing.channel_id,
+        identifier_type=crossing.type,
+        identifier_value=crossing.value if shared else "",
+    )
+
+
+def _customer_alone(crossing: Crossing) -> dict[uuid.UUID, str]:
+    return {crossing.customer_id: Role.MEMBER.value} if crossing.customer_id else {}
+
+
+def _members(crossing: Crossing) -> dict[uuid.UUID, str]:
+    """The newcomer, and the first of those who have the value, its owner before all."""
+    rows = Link.objects.current().filter(identifier_type=crossing.type, normalised=crossing.value)
+    if crossing.channel_id:
+        rows = rows.filter(channel=crossing.channel_id)
+    first = rows.order_by("status", "first_seen_at", "pk").values_list("customer", flat=True)
+    known = dict.fromkeys([*first[: 2 * MOST_MEMBERS], *_customer_alone(crossing)])
+    chosen = list(known)[: MOST_MEMBERS - 1] + ([crossing.customer_id] if crossing.customer_id else [])
+    return {key: Role.MEMBER.value for key in chosen if key}

@@ -1,0 +1,125 @@
+"""What was decided on a value, looked at once more after the value was blocked or crossed its limit."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from django.db import transaction
+
+from customers.models import Customer
+from resolution.errors import TryAgain
+from resolution.matching.blocked import Blocked
+from resolution.models import Conflict, ConflictMember
+from resolution.selectors.leaning import Leaning, find_leaning
+from resolution.selectors.reach import find_held
+from resolution.selectors.records import name_records
+from resolution.services import audit, conflicts, locks
+from resolution.services.audit import Trail
+from resolution.services.conflicts import Opened, Question
+from resolution.types import Actor
+
+ANY_TYPE = "any"  # a question names its value by a type
+MERGES_NAMED = 10
+PARTS_NAMED = 4
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HolderPlan:
+    """The canonical customers that have a value, read without locks."""
+
+    block: Blocked
+    customers: frozenset[uuid.UUID]
+
+    def touched(self) -> frozenset[uuid.UUID]:
+        return self.customers
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        """Nobody else has it by now, and all of them still stand for themselves."""
+        return find_held(self.block).customers == self.customers and all(
+            row.status == Customer.Status.ACTIVE for row in locked.values()
+        )
+
+
+def plan_holders(block: Blocked) -> HolderPlan:
+    return HolderPlan(block, find_held(block).customers)
+
+
+def ask_over_merged(trail: Trail, block: Blocked, leaning: Iterable[Leaning], why: str) -> Opened:
+    """Ask of each customer that a value alone held together, once; `why` says what became of the value.
+
+    The customers are locked. One that a person called right as it is is not asked about again.
+    """
+    apart = [entry for entry in leaning if entry.falls_apart]
+    names = _names_of(apart)
+    questions = [_question(block, entry, why, names) for entry in apart]
+    return conflicts.open_conflicts(trail, conflicts.leave_out_accepted(questions))
+
+
+def reevaluate_value(*, identifier_type: str, value: str, why: str, actor: Actor) -> Opened:
+    """Ask of every customer that a value alone holds together, in a change of its own. Raises TryAgain."""
+    block = Blocked(identifier_type, value)
+    with audit.change(actor) as trail:
+        plan, _ = locks.lock_as_planned(lambda: plan_holders(block))
+        return ask_over_merged(trail, block, find_leaning(block, plan.customers), why)
+
+
+def reevaluate_after_commit(trail: Trail, identifier_type: str, value: str, why: str) -> None:
+    """Look at a value's merges as soon as this change stands, and without holding its locks meanwhile."""
+    act = partial(
+        _try_to_reevaluate, identifier_type=identifier_type, value=value, why=why, actor=trail.actor
+    )
+    transaction.on_commit(act)
+
+
+def _try_to_reevaluate(*, identifier_type: str, value: str, why: str, actor: Actor) -> None:
+    """The link stands whatever comes of this; its question stays in the queue and shows the value's reach."""
+    try:
+        reevaluate_value(identifier_type=identifier_type, value=value, why=why, actor=actor)
+    except TryAgain as error:
+        log.warning("not_reevaluated", type=identifier_type, error=str(error))
+
+
+def _names_of(leaning: Sequence[Leaning]) -> dict[str, str]:
+    first = {part[0] for entry in leaning for part in entry.parts[:PARTS_NAMED]}
+    return name_records([uuid.UUID(key) for key in first])
+
+
+def _question(block: Blocked, leaning: Leaning, why: str, names: Mapping[str, str]) -> Question:
+    return Question(
+        kind=Conflict.Kind.OVER_MERGE,
+        members={leaning.customer_id: ConflictMember.Role.MEMBER.value},
+        reason=_reason(leaning, why, names),
+        scores=leaning.scores,
+        identifier_type=block.type or ANY_TYPE,
+        identifier_value=block.value,
+    )
+
+
+def _reason(leaning: Leaning, why: str, names: Mapping[str, str]) -> str:
+    """Name the parts and the merges, as far as they fit."""
+    parts = leaning.parts
+    records = sum(map(len, parts))
+    named = ", ".join(_part(part, names) for part in parts[:PARTS_NAMED])
+    more = f" and {len(parts) - PARTS_NAMED} more" if len(parts) > PARTS_NAMED else ""
+    return (
+        f"{why} Without it the {records} records of this customer fall into {len(parts)} parts:"
+        f" {named}{more}. {_merges(leaning.merges)}"
+    ).strip()
+
+
+def _part(part: Sequence[str], names: Mapping[str, str]) -> str:
+    name = names.get(part[0], part[0])[:40]
+    return name if len(part) == 1 else f"{name} with {len(part) - 1} more"
+
+
+def _merges(merges: Sequence[int]) -> str:
+    if not merges:
+        return ""
+    shown = ", ".join(map(str, merges[:MERGES_NAMED]))
+    rest = f" and {len(merges) - MERGES_NAMED} more" if len(merges) > MERGES_NAMED else ""
+    return f"Merges that leaned on it: {shown}{rest}."

@@ -1,0 +1,129 @@
+"""Rules set by people: what exists above a new limit is shown, and stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from customers.models import Mapping
+from resolution.errors import InvalidInput, LimitBelowExisting, NotFound, StaleVersion
+from resolution.models import AuditEntry, Conflict, IdentifierRule
+from resolution.services.rules import preview_rule, set_rule
+from resolution.types import Actor
+from tests.factories import CustomerFactory, MappingFactory
+
+pytestmark = pytest.mark.django_db
+
+ACTOR = Actor(kind="user", name="lena")
+SHARED = "family@factory.example.com"
+
+
+def email_rule() -> IdentifierRule:
+    return IdentifierRule.objects.get(identifier_type="email")
+
+
+def set_email(accept_existing: bool = False, **changes: Any) -> IdentifierRule:
+    return set_rule(
+        identifier_type="email", version=email_rule().version, changes=changes, actor=ACTOR,
+        accept_existing=accept_existing,
+    )  # fmt: skip
+
+
+def shared_by(number: int, value: str = SHARED) -> None:
+    MappingFactory.create_batch(number, channel_identifier=value)
+
+
+class TestSetting:
+    def test_changes_the_rule_and_writes_down_before_and_after(self) -> None:
+        set_email(customers_soft=4, valid_days=365)
+
+        row = email_rule()
+        assert (row.customers_soft, row.valid_days, row.version, row.changed_by) == (4, 365, 2, "lena")
+        entry = AuditEntry.objects.get(action="rule")
+        assert entry.metadata["before"] == {"customers_soft": 10, "valid_days": None}
+        assert entry.metadata["after"] == {"customers_soft": 4, "valid_days": 365}
+
+    def test_nothing_is_no_limit(self) -> None:
+        set_email(customers_soft=None, customers_hard=None)
+        assert email_rule().customers_hard is None
+
+    def test_the_same_again_changes_nothing(self) -> None:
+        set_email(customers_soft=10)
+        assert email_rule().version == 1
+        assert not AuditEntry.objects.exists()
+
+    def test_another_version_than_was_seen_is_refused(self) -> None:
+        with pytest.raises(StaleVersion, match="at version 1, and you saw 7"):
+            set_rule(identifier_type="email", version=7, changes={"rank": 5}, actor=ACTOR)
+
+    def test_an_unknown_type_is_not_found(self) -> None:
+        with pytest.raises(NotFound, match="no rule for “fax”; there are rules for external_id, email"):
+            preview_rule(identifier_type="fax", changes={})
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"customers_soft": 0}, "customers_soft is 0; a whole number from 1"),
+            ({"customers_soft": "many"}, "customers_soft is many"),
+            ({"customers_soft": True}, "a whole number"),
+            ({"rank": None}, "a whole number from 1 to 99 is wanted"),
+            ({"exclusive": "yes"}, "true or false is wanted"),
+            ({"colour": 3}, "has no field “colour”"),
+            ({"customers_soft": 600}, "customers_soft is 600 and customers_hard 500"),
+            ({"values_hard": 2}, "values_soft is 10 and values_hard 2"),
+        ],
+    )
+    def test_what_is_no_rule_is_told(self, changes: dict[str, Any], sentence: str) -> None:
+        with pytest.raises(InvalidInput, match=sentence):
+            set_email(**changes)
+
+
+class TestBelowWhatExists:
+    def test_it_is_shown_and_not_set(self) -> None:
+        shared_by(5)
+        shared_by(3, "other@factory.example.com")
+
+        with pytest.raises(
+            LimitBelowExisting, match="2 values have more than 2 customers, the most 5"
+        ) as told:
+            set_email(customers_soft=2)
+
+        assert told.value.facts["past"]["customers_soft"]["first"][0] == {"subject": SHARED, "number": 5}
+        assert email_rule().version == 1
+
+    def test_who_has_seen_it_sets_it_and_what_exists_stays_and_is_asked_about(self) -> None:
+        shared_by(5)
+
+        set_email(accept_existing=True, customers_soft=2)
+
+        assert Mapping.objects.owned().count() == 5
+        conflict = Conflict.objects.get()
+        assert (conflict.kind, conflict.identifier_value) == ("shared_value", SHARED)
+        assert conflict.reason == f"5 customers have the e-mail {SHARED}; up to 2 is usual."
+
+    def test_customers_of_many_values_are_found_too(self) -> None:
+        customer = CustomerFactory()
+        MappingFactory.create_batch(3, customer=customer)
+
+        found = preview_rule(identifier_type="email", changes={"values_soft": 2}).past
+
+        assert [(past.limit_name, past.shown) for past in found] == [
+            ("values_soft", ((str(customer.pk), None, 3),))
+        ]
+
+    def test_an_exclusive_type_shows_who_has_two_verified_values(self) -> None:
+        customer = CustomerFactory()
+        MappingFactory.create_batch(2, customer=customer, verified=True)
+        with pytest.raises(LimitBelowExisting, match="1 customer has more than 1 verified values"):
+            set_email(exclusive=True)
+
+    def test_a_higher_limit_shows_nothing(self) -> None:
+        shared_by(12)
+        assert preview_rule(identifier_type="email", changes={"customers_soft": 11}).past == ()
+
+    def test_a_preview_writes_nothing(self) -> None:
+        shared_by(5)
+        preview_rule(identifier_type="email", changes={"customers_soft": 2})
+        assert email_rule().customers_soft == 10
+        assert not AuditEntry.objects.exists()

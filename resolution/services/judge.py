@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from django.utils import timezone
 
@@ -39,7 +40,11 @@ def judge_pair(
     Raises InvalidInput for an unknown verdict or relation or a customer with itself, UnknownCustomer,
     CustomerErased, and Refused when one is merged, into the other or into a third.
     """
+    _check_words(left_id, right_id, verdict, relation)
     with audit.change(actor) as trail:
+        pair = locks.lock_customers(sorted({left_id, right_id}))
+        _check_pair(*pair.values())
+        _refuse_merged(pair.values())
         return write_judgement(
             trail,
             left_id=left_id,
@@ -61,7 +66,7 @@ def write_judgement(
     relation: str = "",
     conflict: Conflict | None = None,
 ) -> Judgement:
-    """Judge a pair as part of a larger change."""
+    """Judge a pair as part of a larger change, which may name customers that others have absorbed since."""
     _check_words(left_id, right_id, verdict, relation)
     pair = locks.lock_customers(sorted({left_id, right_id}))
     _check_pair(*pair.values())
@@ -120,7 +125,10 @@ def _check_pair(left: Customer, right: Customer) -> None:
             left=str(left.pk),
             right=str(right.pk),
         )
-    for customer in (left, right):
+
+
+def _refuse_merged(pair: Iterable[Customer]) -> None:
+    for customer in pair:
         if customer.status == Customer.Status.MERGED:
             raise Refused(
                 f"Customer {customer.pk} was merged into {customer.canonical_id}; judge that one instead.",

@@ -113,7 +113,7 @@ class TestRequestsThatCannotBeRead:
 
     def test_a_name_it_does_not_know_is_refused_with_those_it_knows(self, steward: APIClient) -> None:
         body = problem(steward.post(JUDGEMENTS, {"verdikt": "same"}), 400, "malformed_request")
-        assert "Known: left_id, right_id, verdict, reason." in body["detail"]
+        assert "Known: left_id, right_id, verdict, relation, reason." in body["detail"]
 
     def test_a_value_of_another_type_is_not_rewritten(self, service: APIClient) -> None:
         customer, channel = CustomerFactory(), ChannelFactory()

@@ -16,9 +16,9 @@ from django.db import connection
 from customers.models import Channel, Customer
 from customers.models import Mapping as Link
 from resolution.matching.identifiers import IDENTIFIER_TYPES
+from resolution.matching.key_numbers import number_keys
 from resolution.models import AuditEntry, BlockingKey
 from resolution.relations import MOVED
-from resolution.selectors.candidates import stored_keys
 from resolution.selectors.profiles import load_profiles
 from resolution.services import audit
 from resolution.services.audit import Anchor
@@ -123,7 +123,7 @@ def breaks_of_the_trail() -> list[str]:
 def keys_out_of_date() -> list[str]:
     """The blocking keys are those that today's profiles give."""
     active = Customer.objects.active().values_list("pk", flat=True)
-    fresh = {(key, owner) for owner, profile in load_profiles(active).items() for key in stored_keys(profile)}
+    fresh = {(key, owner) for owner, profile in load_profiles(active).items() for key in number_keys(profile)}
     stored = set(BlockingKey.objects.values_list("key", "customer_id"))
     return [f"key {key} of {owner} is out of date" for key, owner in sorted(fresh ^ stored)]
 

@@ -14,13 +14,11 @@ from customers.models import Channel, Customer, Mapping, Message
 from resolution.errors import InvalidInput, MergeBlocked, NotFound, Refused
 from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockingKey, Conflict, Judgement, Merge, OutboxEvent
-from resolution.selectors.customers import fetch_customers
 from resolution.services import audit, cache, conflicts, link, locks
 from resolution.services.keys import rebuild_keys
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.services.unmerge import UnmergePlan, plan_unmerge, undo_merge
-from resolution.services.unmerge_plan import members_of, plan_undo, read_ground
 from resolution.types import Actor
 from tests.concurrency import all_at_once
 from tests.factories import (
@@ -178,14 +176,6 @@ class TestUnderLaterMerges:
         assert fresh(anna).city == "Ulm"
         undo(second)
         assert fresh(anna).city == "Bonn"
-
-    def test_a_later_merge_undone_while_the_plan_is_made_is_no_blocker(self) -> None:
-        anna, ann, eve = CustomerFactory.create_batch(3)
-        first = merge(anna, ann)
-        later = merge(eve, anna)
-        met = fetch_customers(members_of(first))
-        undo(later)
-        assert plan_undo(read_ground(first, met), {}).plan.blockers == ()
 
     def test_a_field_edited_since_stays_and_is_shown(self) -> None:
         anna = CustomerFactory(city="Bonn")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.utils import timezone
 
@@ -70,9 +70,7 @@ def write_judgement(
     _check_words(left_id, right_id, verdict, relation)
     pair = locks.lock_customers(sorted({left_id, right_id}))
     _check_pair(*pair.values())
-    judgement = _supersede(
-        trail, *sorted(pair), verdict=verdict, relation=relation, reason=reason, conflict=conflict
-    )
+    judgement = _supersede(trail, pair, verdict=verdict, relation=relation, reason=reason, conflict=conflict)
     _settle_question(trail, judgement, pair, but=conflict)
     trail.record(
         "judge",
@@ -139,26 +137,28 @@ def _refuse_merged(pair: Iterable[Customer]) -> None:
 
 def _supersede(
     trail: Trail,
-    left: uuid.UUID,
-    right: uuid.UUID,
+    pair: Mapping[uuid.UUID, Customer],
     *,
     verdict: str,
     relation: str,
     reason: str,
     conflict: Conflict | None,
 ) -> Judgement:
+    """Write the word on two customers; what was compared is what they stand for now."""
+    left, right = sorted(pair)
     live = Judgement.objects.filter(left=left, right=right, superseded_at__isnull=True)
     earlier = list(live.values_list("pk", flat=True))
     live.update(superseded_at=timezone.now())
-    profiles = load_profiles({left, right})
+    profiles = load_profiles({customer.canonical_id for customer in pair.values()})
+    ours, theirs = (profiles[pair[key].canonical_id] for key in (left, right))
     judgement = Judgement.objects.create(
         left_id=left,
         right_id=right,
         verdict=verdict,
         relation=relation,
         reason=clean_text(reason)[:500],
-        fingerprint=fingerprint_of(profiles[left], profiles[right]),
-        compared={"left": digests_of(profiles[left]), "right": digests_of(profiles[right])},
+        fingerprint=fingerprint_of(ours, theirs),
+        compared={"left": digests_of(ours), "right": digests_of(theirs)},
         judged_by_id=trail.actor.user_id,
         actor_name=trail.actor.name,
         conflict=conflict,

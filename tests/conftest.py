@@ -25,7 +25,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 # Sequences of acts on the database, as many as the time for them allows.
 profiles.register_profile(
     "acts",
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from resolution.relations import MOVED
 from resolution.selectors.profiles import load_profiles
 from resolution.services import audit
 from resolution.services.audit import Anchor
+from resolution.services.cache import IdentifierKey
 from resolution.services.resolve import resolve_customer_identity
 
 # Table → its rows, as `register_state` returns them.
@@ -128,20 +129,23 @@ def keys_out_of_date() -> list[str]:
     return [f"key {key} of {owner} is out of date" for key, owner in sorted(fresh ^ stored)]
 
 
-def lies_of_the_cache() -> list[str]:
-    """P10: whoever asks, from the cache or not, hears whom the table names."""
+def lies_of_the_cache(asked: Collection[IdentifierKey] | None = None) -> list[str]:
+    """P10: whoever asks hears whom the table names, from the cache or not; asks of all or of those told."""
     owners = {
         (link.channel_id, link.identifier_type, link.normalised): link.customer_id
         for link in Link.objects.owned()
     }
-    asked = Link.objects.filter(identifier_type__in=IDENTIFIER_TYPES)
-    known = asked.values_list("channel", "identifier_type", "normalised").distinct()
     channels = Channel.objects.in_bulk()
     return [
         f"{kind} {value} is answered {told}, and belongs to {owners.get((channel, kind, value))}"
-        for channel, kind, value in known
+        for channel, kind, value in (_all_identifiers() if asked is None else asked)
         if (told := _answer(channels[channel], kind, value)) != owners.get((channel, kind, value))
     ]
+
+
+def _all_identifiers() -> set[IdentifierKey]:
+    links = Link.objects.filter(identifier_type__in=IDENTIFIER_TYPES)
+    return set(links.values_list("channel", "identifier_type", "normalised"))
 
 
 def _answer(channel: Channel, kind: str, value: str) -> uuid.UUID | None:

@@ -93,6 +93,7 @@ HANDLES = [("handle", "anna_smithers"), ("handle", "boris_okonkwo")]
 HEADER = ("record_id", "first_name", "last_name", "handle", "city")
 CONFIDENCES = [Decimal("0.50"), Decimal("0.79"), Decimal("0.80"), Decimal("1.00")]
 NAMES = ["", "Anna Smithers", "Boris Okonkwo"]
+HEARD = "last_interaction_at"
 MOMENTS = [datetime(year, 5, 1, tzinfo=UTC) for year in (2020, 2022, 2024)]
 
 contacts = st.sampled_from(CONTACTS)
@@ -131,6 +132,11 @@ def settle_a_town() -> None:
     TicketFactory(customer=town[1], channel=web)
     SourceRecordFactory(customer=town[2], channel=crm)
     rebuild_keys([row.pk for row in town])
+
+
+def unheard(state: State) -> State:
+    """A state without the moments its customers were last heard of."""
+    return {**state, "Customer": [{**row, HEARD: None} for row in state["Customer"]]}
 
 
 def owners_in(state: State) -> dict[LinkKey, uuid.UUID]:
@@ -330,12 +336,11 @@ class Acts(RuleBasedStateMachine):
     @rule(data=st.data(), verdict=verdicts)
     def judge(self, data: st.DataObject, verdict: str) -> None:
         pair = data.draw(st.lists(st.sampled_from(self.model.customers), min_size=2, max_size=2, unique=True))
-        one = len(set(map(self.model.canonical, pair))) == 1
 
         def act() -> object:
             return judge_pair(left_id=pair[0], right_id=pair[1], verdict=verdict, reason="", actor=ACTOR)
 
-        if one and verdict == "different":
+        if any(self.model.canonical(key) != key for key in pair):
             self.refused(Refused, act)
         else:
             self.act(act)
@@ -478,8 +483,11 @@ class Acts(RuleBasedStateMachine):
         expected = self.model.expected()
         found = {table: list(self.state[table]) for table in TABLES}
         found["Mapping"] = folded_into_equals(found["Mapping"], expected["Mapping"])
+        # When somebody was last heard of is derived from messages that come and go: see test_unmerge.py.
+        for rows in (found["Customer"], expected["Customer"]):
+            rows[:] = [{**row, HEARD: None} for row in rows]
         assert differences(found, expected) == []
-        assert self.touched_directly or self.state == self.first_state
+        assert self.touched_directly or unheard(self.state) == unheard(self.first_state)
 
 
 class TestAnySequenceOfActs:
@@ -489,6 +497,7 @@ class TestAnySequenceOfActs:
         Acts.folder = tmp_path
         settle_a_town()
 
+    @pytest.mark.soak
     def test_p1_p2_p3_p4_p5_hold_after_every_act_and_all_can_be_taken_back(self) -> None:
         run_state_machine_as_test(Acts, settings=profiles.get_profile("acts"))
 

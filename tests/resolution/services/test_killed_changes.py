@@ -67,6 +67,7 @@ def _database() -> str:
 
 @pytest.mark.django_db(transaction=True)
 class TestKilledChanges:
+    @pytest.mark.soak
     def test_p4_p5_a_change_killed_at_any_moment_is_whole_or_was_never_begun(self, tmp_path: Path) -> None:
         kill_again_and_again(KILLS, tmp_path / "errors")
 

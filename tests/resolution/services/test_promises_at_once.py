@@ -52,6 +52,7 @@ def assert_nothing_lost(people: list[Busy]) -> None:
 
 @pytest.mark.django_db(transaction=True)
 class TestManyAtOnce:
+    @pytest.mark.soak
     def test_p1_p2_p3_p4_p5_hold_and_nobody_waits_for_ever(self) -> None:
         work_at_once(SECONDS)
 

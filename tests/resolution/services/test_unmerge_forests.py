@@ -172,6 +172,8 @@ def assert_restored(town: Town) -> None:
     assert not Ticket.objects.exclude(customer__status="active").exists()
 
 
+# Ids are made anew in every play, so what is drawn from them may not count as drawn by hypothesis.
+CHANCES = st.builds(random.Random, st.integers(0, 2**32))
 STEPS = st.lists(
     st.sampled_from(["merge", "merge", "merge", "hear", "hear", "learn", "ticket", "undo"]), max_size=14
 )
@@ -190,7 +192,7 @@ def play(chance: random.Random, steps: list[str]) -> None:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(chance=st.randoms(use_true_random=False), steps=STEPS)
+@given(chance=CHANCES, steps=STEPS)
 def test_p4_any_forest_taken_apart_in_any_order_is_what_it_was(
     chance: random.Random, steps: list[str]
 ) -> None:
@@ -203,7 +205,7 @@ def test_p4_any_forest_taken_apart_in_any_order_is_what_it_was(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(chance=st.randoms(use_true_random=False), steps=STEPS)
+@given(chance=CHANCES, steps=STEPS)
 def test_p4_any_forest_taken_apart_in_any_order_is_what_it_was_for_long(
     chance: random.Random, steps: list[str]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class ImportRun(models.Model):
@@ -20,7 +20,10 @@ class ImportRun(models.Model):
     options = models.JSONField(default=dict, help_text="Delimiter, encoding, column map.")
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     rows_total = models.PositiveBigIntegerField(default=0)
-    rows_done = models.PositiveBigIntegerField(default=0)
+    rows_done = models.PositiveBigIntegerField(default=0, help_text="Rows that are in, from the first on.")
+    rows_settled = models.PositiveBigIntegerField(
+        default=0, help_text="Rows of these whose customers were compared."
+    )
     counts = models.JSONField(default=dict)
     rejects_file = models.CharField(max_length=255, blank=True, default="")
     error = models.CharField(max_length=500, blank=True, default="")
@@ -34,6 +37,9 @@ class ImportRun(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(state__in=["running", "done", "failed"]), name="import_run_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(rows_settled__lte=F("rows_done")), name="import_run_settles_what_is_in"
             ),
             models.UniqueConstraint(
                 fields=["channel", "file_hash"],

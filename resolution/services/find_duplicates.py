@@ -115,15 +115,17 @@ class Settler:
     ) -> Settled:
         """Compare these customers with their candidates, merge what holds together and ask the rest.
 
-        `profiles` are those of newcomers, which need no loading.
+        `profiles` are those of newcomers as they were made; whoever is still so needs no loading. Customers
+        that are not active any more are left out.
         """
         if not customer_ids:
             return Settled()
         self._shelf.follow()
-        self._shelf.drop([key for key in customer_ids if key not in profiles])
-        self._shelf.put_newcomers(profiles)
+        self._shelf.drop(customer_ids)
+        living = dict(Customer.objects.active().filter(pk__in=customer_ids).values_list("pk", "version"))
+        self._shelf.put_newcomers({key: made for key, made in profiles.items() if living.get(key) == 1})
         comparison, settled = Comparison(self._shelf, self._model), Settled()
-        findings = _compare(comparison, customer_ids)
+        findings = _compare(comparison, living)
         questions = merge_until_still(
             comparison, findings, lambda groups: _merge(trail, groups, settled, comparison)
         )

@@ -1,7 +1,8 @@
 """Files into the register: read, stage, resolve, batch by batch; a broken import goes on where it stopped.
 
-A batch is one transaction: its customers, links, keys, merges and questions, its audit rows, and the line
-up to which the file is in. Source records make it idempotent besides: the same file again changes nothing.
+A batch is two transactions (see `import_steps`): its customers, links and keys, and the line up to which the
+file is in; then its merges and questions. Source records make an import idempotent besides: the same file
+again changes nothing.
 """
 
 from __future__ import annotations
@@ -9,60 +10,35 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import closing, contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import connection
 from django.utils import timezone
-from psycopg import errors as postgres
 
 from customers.models import Channel
+from resolution.batch.ahead import one_ahead
 from resolution.batch.collector import seldom_collecting
-from resolution.batch.columns import ColumnMap, map_columns
-from resolution.batch.facts import FileFacts, examine, identity_of
-from resolution.batch.helper import same_process, second_process
-from resolution.batch.prepare import Newcomer, Source
+from resolution.batch.columns import map_columns
+from resolution.batch.facts import examine
 from resolution.batch.reader import open_table
-from resolution.batch.records import Record, RecordMaker
 from resolution.batch.rejects import RejectsFile
-from resolution.batch.table import Refusal, Row, Table
+from resolution.batch.table import Refusal, Row
 from resolution.errors import InvalidInput
 from resolution.models import ImportRun
 from resolution.selectors.channels import get_channel
 from resolution.services import audit, runs, staging
 from resolution.services.find_duplicates import Settled, Settler
+from resolution.services.import_steps import ENDS, LEFT_OUT, Batch, Opened, Settling, Taking, cut_rows
 from resolution.types import Actor
-
-if TYPE_CHECKING:
-    from resolution.batch.helper import Work
 
 BATCH = 2000
 _SAMPLE = 200
-_TRIES = 3
 _REFUSALS_SHOWN = 5
-# A row ends as one of these (P6); the rest of the counts says what came of the customers.
-ENDS = ("created", "updated", "unchanged", "refused")
-# Identifiers that were not linked, by what left them out: a block, a hard limit.
-LEFT_OUT = ("links_blocked", "links_refused")
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A file ready to be imported, before anything is written: what it is, and how its columns are read."""
-
-    facts: FileFacts
-    table: Table
-    columns: ColumnMap
-    channel: Channel
-
-    def options(self) -> dict[str, Any]:
-        return {**self.table.described, "columns": self.columns.as_options()}
 
 
 @dataclass(slots=True)
@@ -83,16 +59,15 @@ class Summary:
         return sum(self.rows[end] for end in ENDS)
 
     def note_refusals(self, refused: Sequence[Refusal]) -> None:
-        self.rows.update(refused=len(refused))
         self.refusals += refused[: max(_REFUSALS_SHOWN - len(self.refusals), 0)]
 
-    def after(self, taken: staging.Taken, refused: Sequence[Refusal], settled: Settled) -> Summary:
-        """The summary with one more batch in it; this one stays as it is."""
-        later = deepcopy(self)
-        later.rows.update(created=taken.created, updated=taken.updated, unchanged=taken.unchanged)
-        later.links.update(links_blocked=taken.links_blocked, links_refused=taken.links_refused)
-        later.note_refusals(refused)
-        later.settled.add(settled)
+    def after(self, batch: Batch, settled: Settled) -> Summary:
+        """The summary with one more batch in it and all that was settled; this one stays as it is."""
+        later, counts = deepcopy(self), batch.counts()
+        later.rows.update({end: counts[end] for end in ENDS})
+        later.links.update({name: counts[name] for name in LEFT_OUT})
+        later.note_refusals(batch.refused)
+        later.settled = settled
         return later
 
     def counts(self) -> dict[str, int]:
@@ -134,9 +109,9 @@ def preview_import(opened: Opened, *, batch: int = BATCH, watch: Watch = _watch_
     begun = time.monotonic()
     summary = Summary(run_id=None)
     staging.prepare_staging()
-    for rows in _batches(opened, batch):
+    for rows in cut_rows(opened, batch):
         taken = staging.count_news(opened.channel, rows.records)
-        summary = summary.after(taken, [*rows.refused, *taken.refused], Settled())
+        summary = summary.after(Batch(rows.size, taken, [*rows.refused, *taken.refused]), Settled())
         watch(summary)
     summary.seconds = time.monotonic() - begun
     return summary
@@ -162,25 +137,42 @@ def import_file(
     )
     with runs.one_at_a_time(f"import {opened.channel.pk}", busy):
         run = _find_or_begin(opened, actor)
-        work = _Import(opened, run, actor, rejects, resolve)
+        kept = run.options.get("rejects_size", 0)
+        file = RejectsFile(rejects or _rejects_path(opened, run), opened.table.names, size=kept)
+        taking = Taking(opened, run, actor, file)
+        settling = Settling(run, actor, Settler() if resolve else None)
         with runs.closing(run), seldom_collecting():
-            work.take_file(batch, watch)
-            _finish(run, work.summary, actor)
-    work.summary.seconds = time.monotonic() - begun
-    return work.summary
+            summary = _walk(taking, settling, batch, watch)
+            summary.rejects = file.path if file.size else None
+            _finish(run, summary, actor)
+    summary.seconds = time.monotonic() - begun
+    return summary
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """One batch as read: records and refusals, together `size` rows; customers that are being prepared."""
+def _walk(taking: Taking, settling: Settling, batch: int, watch: Watch) -> Summary:
+    """Settle batch after batch as they are in; the summary is of all the run has done."""
+    summary = Summary(taking.run.pk, resumed_at=taking.run.rows_done, settled=settling.settled)
+    summary.rows.update({end: taking.counts[end] for end in ENDS})
+    summary.links.update({name: taking.counts[name] for name in LEFT_OUT})
+    with _steps(taking, batch) as batches:
+        for taken in batches:
+            summary = summary.after(taken, settling.settle(taken))
+            watch(summary)
+    return summary
 
-    records: list[Record]
-    refused: list[Refusal]
-    prepared: Future[dict[str, Newcomer]] | None = None
 
-    @property
-    def size(self) -> int:
-        return len(self.records) + len(self.refused)
+@contextmanager
+def _steps(taking: Taking, batch: int) -> Iterator[Iterator[Batch]]:
+    """The batches of a long file are taken in while the one before is settled.
+
+    Inside somebody's transaction, whose rows no other session sees, and for short files they come in turn.
+    """
+    if taking.is_long(batch) and not connection.in_atomic_block:
+        with one_ahead(taking.batches(batch)) as batches:
+            yield batches
+    else:
+        with closing(taking.batches(batch)) as batches:
+            yield batches
 
 
 def _find_or_begin(opened: Opened, actor: Actor) -> ImportRun:
@@ -213,82 +205,9 @@ def _same_columns(run: ImportRun, opened: Opened) -> bool:
     return {name: run.options.get(name) for name in wanted} == wanted
 
 
-class _Import:
-    """One import at work: its file, its run and how far both are."""
-
-    def __init__(
-        self, opened: Opened, run: ImportRun, actor: Actor, rejects: Path | None, resolve: bool
-    ) -> None:
-        self.opened, self.run, self.actor = opened, run, actor
-        self.settler = Settler() if resolve else None
-        kept = run.options.get("rejects_size", 0)
-        self.rejects = RejectsFile(rejects or _rejects_path(opened, run), opened.table.names, size=kept)
-        self.summary = Summary(run_id=run.pk, resumed_at=run.rows_done)
-        self.summary.rows.update({end: run.counts.get(end, 0) for end in ENDS})
-        self.summary.links.update({name: run.counts.get(name, 0) for name in LEFT_OUT})
-        self.summary.settled.add_counts(run.counts)
-
-    def take_file(self, batch: int, watch: Watch) -> None:
-        """Take batch after batch; those of a former attempt are only noticed."""
-        staging.prepare_staging()
-        skip = self.run.rows_done
-        with self._helper(batch) as work:
-            for rows in _prepared_ahead(_batches(self.opened, batch, first=skip), self.opened.channel, work):
-                if skip > 0:
-                    staging.notice(rows.records)
-                    skip -= rows.size
-                    continue
-                self._take_batch(rows)
-                watch(self.summary)
-        self.summary.rejects = self.rejects.path if self.rejects.size else None
-
-    def _helper(self, batch: int) -> AbstractContextManager[Work]:
-        return second_process() if self.opened.table.expected > 2 * batch else same_process()
-
-    def _take_batch(self, rows: _Rows) -> None:
-        """Take one batch in, again from its start when it and another change wait for each other's locks."""
-        _refuse_changed_file(self.opened.facts)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._try_batch(rows)
-            except OperationalError as error:
-                if attempt == _TRIES or not isinstance(error.__cause__, postgres.DeadlockDetected):
-                    raise
-                self._forget_try()
-            else:
-                return
-
-    def _forget_try(self) -> None:
-        """Nothing of what was rolled back may be remembered."""
-        self.rejects.cut_back(self.run.options.get("rejects_size", 0))
-        if self.settler:
-            self.settler.forget()
-
-    def _try_batch(self, rows: _Rows) -> None:
-        """One transaction; what this object remembers changes only when it has been committed."""
-        with audit.change(self.actor) as trail:
-            newcomers = rows.prepared.result() if rows.prepared else {}
-            taken = staging.take_in(trail, self.opened.channel, rows.records, newcomers, run_id=self.run.pk)
-            settled = self.settler.settle(trail, taken.touched, taken.profiles) if self.settler else Settled()
-            refused = [*rows.refused, *taken.refused]
-            after = self.summary.after(taken, refused, settled)
-            self.rejects.write(refused)
-            progress = self._progress(after, rows.size)
-            ImportRun.objects.filter(pk=self.run.pk).update(**progress)
-        self.summary = after
-        for name, value in progress.items():
-            setattr(self.run, name, value)
-
-    def _progress(self, after: Summary, rows: int) -> dict[str, Any]:
-        return {
-            "rows_done": self.run.rows_done + rows,
-            "counts": after.counts(),
-            "options": {**self.run.options, "rejects_size": self.rejects.size},
-        }
-
-
 def _finish(run: ImportRun, summary: Summary, actor: Actor) -> None:
     with audit.change(actor) as trail:
+        run.refresh_from_db()
         run.state = ImportRun.State.DONE
         run.rows_total = run.rows_done
         run.counts = summary.counts()
@@ -312,39 +231,3 @@ def _rejects_path(opened: Opened, run: ImportRun) -> Path:
         / "rejects"
         / f"{run.pk}-{opened.channel.code}-{opened.facts.path.stem[:80]}.csv"
     )
-
-
-def _refuse_changed_file(facts: FileFacts) -> None:
-    if identity_of(facts.path) != facts.identity:
-        raise InvalidInput(
-            f"{facts.path} changed while it was being read; import it again when it is finished.",
-            path=str(facts.path),
-        )
-
-
-def _batches(opened: Opened, size: int, *, first: int = 0) -> Iterator[_Rows]:
-    """Cut a file into batches; the rows a former attempt took in (`first`) come as batches of their own."""
-    maker = RecordMaker(opened.table.names, opened.columns)
-    rows = opened.table.rows()
-    left = first
-    while chunk := list(islice(rows, min(size, left) if left > 0 else size)):
-        left -= len(chunk)
-        made = [row if isinstance(row, Refusal) else maker.make(row) for row in chunk]
-        yield _Rows(
-            [entry for entry in made if isinstance(entry, Record)],
-            [entry for entry in made if isinstance(entry, Refusal)],
-        )
-
-
-def _prepared_ahead(batches: Iterator[_Rows], channel: Channel, work: Work) -> Iterator[_Rows]:
-    """Have the newcomers of each batch worked out while the one before it is being stored."""
-    source = Source(channel.code, channel.default_region)
-    waiting: _Rows | None = None
-    for rows in batches:
-        unknown = staging.records_not_known(channel, rows.records)
-        ahead = replace(rows, prepared=work(unknown, source))
-        if waiting:
-            yield waiting
-        waiting = ahead
-    if waiting:
-        yield waiting

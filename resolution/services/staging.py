@@ -151,6 +151,12 @@ def take_in(
     return taken
 
 
+def taken_before(channel: Channel, records: Sequence[Record]) -> Taken:
+    """What is left to do for records that are in: their customers are to be compared."""
+    rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
+    return Taken(touched=set(rows.values_list("customer_id", flat=True)))
+
+
 def _lock_busy_values(channel: Channel, arrivals: Sequence[_Arrival], changed: Sequence[Record]) -> None:
     """Hold, before any customer, the values that come near a limit with this batch, and what is blocked."""
     after = (details_of(record.data, channel.default_region) for record in changed)

@@ -18,7 +18,8 @@ from resolution.management.console import (
     show_table,
     visible,
 )
-from resolution.services.importing import BATCH, Opened, Summary, import_file, open_file, preview_import
+from resolution.services.import_steps import Opened
+from resolution.services.importing import BATCH, Summary, import_file, open_file, preview_import
 
 DEFAULT_CHANNEL = "import"
 

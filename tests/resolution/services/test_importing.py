@@ -402,7 +402,7 @@ class TestBrokenImports:
     def test_one_that_was_killed_is_taken_up_again(self, channel: Channel, tmp_path: Path) -> None:
         path = write(tmp_path / "a.csv", ANNA, BORIS)
         take_in(path)
-        ImportRun.objects.update(state="running", rows_done=1, counts={"created": 1})
+        ImportRun.objects.update(state="running", rows_done=1, rows_settled=1, counts={"created": 1})
 
         assert dict(take_in(path).rows) == {"created": 1, "updated": 0, "unchanged": 1, "refused": 0}
         assert ImportRun.objects.get().state == "done"

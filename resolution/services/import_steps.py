@@ -1,0 +1,247 @@
+"""The two steps of an import, each a transaction a batch: rows are taken in, their customers are settled.
+
+A batch that is in is safe; one that was not settled when an import broke off is settled when it goes on. The
+steps hold no locks together, so the first may run a batch ahead of the second, in a session of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import OperationalError
+from django.db.models import F, JSONField, Value
+from django.db.models.expressions import CombinedExpression
+from psycopg import errors as postgres
+
+from customers.models import Channel
+from resolution.batch.columns import ColumnMap
+from resolution.batch.facts import FileFacts, identity_of
+from resolution.batch.helper import same_process, second_process
+from resolution.batch.prepare import Newcomer, Source
+from resolution.batch.records import Record, RecordMaker
+from resolution.batch.rejects import RejectsFile
+from resolution.batch.table import Refusal, Table
+from resolution.errors import InvalidInput
+from resolution.models import ImportRun
+from resolution.services import audit, staging
+from resolution.services.find_duplicates import Settled, Settler
+from resolution.types import Actor
+
+if TYPE_CHECKING:
+    from resolution.batch.helper import Work
+
+# A row ends as one of these (P6); the rest of the counts says what came of the customers.
+ENDS = ("created", "updated", "unchanged", "refused")
+# Identifiers that were not linked, by what left them out: a block, a hard limit.
+LEFT_OUT = ("links_blocked", "links_refused")
+_TRIES = 3
+_SHORT = 2  # batches
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file ready to be imported, before anything is written: what it is, and how its columns are read."""
+
+    facts: FileFacts
+    table: Table
+    columns: ColumnMap
+    channel: Channel
+
+    def options(self) -> dict[str, Any]:
+        return {**self.table.described, "columns": self.columns.as_options()}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One batch as read: records and refusals, together `size` rows; customers that are being prepared."""
+
+    records: list[Record]
+    refused: list[Refusal]
+    prepared: Future[dict[str, Newcomer]] | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.records) + len(self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`size` rows that are in the register: what became of them, and the refused ones among them."""
+
+    size: int
+    taken: staging.Taken
+    refused: Sequence[Refusal] = ()
+
+    def counts(self) -> Counter[str]:
+        """How many rows ended which way, and how many of their identifiers were left out."""
+        taken = self.taken
+        return Counter(
+            created=taken.created,
+            updated=taken.updated,
+            unchanged=taken.unchanged,
+            refused=len(self.refused),
+            links_blocked=taken.links_blocked,
+            links_refused=taken.links_refused,
+        )
+
+
+@dataclass(slots=True)
+class Taking:
+    """The first step: batch after batch of a file into the register, from where its run stands."""
+
+    opened: Opened
+    run: ImportRun
+    actor: Actor
+    rejects: RejectsFile
+    counts: Counter[str] = field(init=False)
+    rows_done: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = Counter({name: self.run.counts.get(name, 0) for name in (*ENDS, *LEFT_OUT)})
+        self.rows_done = self.run.rows_done
+
+    def batches(self, size: int) -> Generator[Batch, None, None]:
+        """Take batch after batch in and give each once it is; of those in before, what was not settled."""
+        staging.prepare_staging()
+        place, first, settled = 0, self.run.rows_done, self.run.rows_settled
+        cut = cut_rows(self.opened, size, edges=(settled, first))
+        with self._helper(size) as work:
+            for rows in _prepared_ahead(cut, self.opened.channel, work):
+                _refuse_changed_file(self.opened.facts)
+                place += rows.size
+                if place > first:
+                    yield retried(partial(self._take, rows), self._forget_try)
+                    continue
+                staging.notice(rows.records)
+                if place > settled:
+                    yield Batch(rows.size, staging.taken_before(self.opened.channel, rows.records))
+
+    def is_long(self, size: int) -> bool:
+        """Whether the file has so many batches that a second process or session pays."""
+        return self.opened.table.expected > _SHORT * size
+
+    def _helper(self, size: int) -> AbstractContextManager[Work]:
+        return second_process() if self.is_long(size) else same_process()
+
+    def _forget_try(self) -> None:
+        self.rejects.cut_back(self.run.options.get("rejects_size", 0))
+
+    def _take(self, rows: Rows) -> Batch:
+        """One transaction; what this object remembers changes only when it has been committed."""
+        with audit.change(self.actor) as trail:
+            newcomers = rows.prepared.result() if rows.prepared else {}
+            taken = staging.take_in(trail, self.opened.channel, rows.records, newcomers, run_id=self.run.pk)
+            batch = Batch(rows.size, taken, [*rows.refused, *taken.refused])
+            self.rejects.write(batch.refused)
+            counts, options = self.counts + batch.counts(), self._options()
+            ImportRun.objects.filter(pk=self.run.pk).update(
+                rows_done=self.rows_done + rows.size, counts=_with(counts), options=options
+            )
+        self.counts, self.rows_done, self.run.options = counts, self.rows_done + rows.size, options
+        return batch
+
+    def _options(self) -> dict[str, Any]:
+        return {**self.run.options, "rejects_size": self.rejects.size}
+
+
+@dataclass(slots=True)
+class Settling:
+    """The second step: the customers of a batch compared, merged and asked about.
+
+    Without a `settler` nobody is compared and the batch only counts as done.
+    """
+
+    run: ImportRun
+    actor: Actor
+    settler: Settler | None
+    settled: Settled = field(default_factory=Settled)
+    rows_settled: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settled.add_counts(self.run.counts)
+        self.rows_settled = self.run.rows_settled
+
+    def settle(self, batch: Batch) -> Settled:
+        """Settle one batch and return what has come of all so far."""
+        return retried(partial(self._settle, batch), self._forget_try)
+
+    def _forget_try(self) -> None:
+        if self.settler:
+            self.settler.forget()
+
+    def _settle(self, batch: Batch) -> Settled:
+        with audit.change(self.actor) as trail:
+            after = replace(self.settled)
+            if self.settler:
+                after.add(self.settler.settle(trail, batch.taken.touched, batch.taken.profiles))
+            rows = self.rows_settled + batch.size
+            ImportRun.objects.filter(pk=self.run.pk).update(rows_settled=rows, counts=_with(after.counts()))
+        self.settled, self.rows_settled = after, rows
+        return after
+
+
+def retried(step: Callable[[], Outcome], forget: Callable[[], None]) -> Outcome:
+    """Do a step, again from its start when it and another change wait for each other's locks.
+
+    `forget` undoes what was remembered of a try that was rolled back.
+    """
+    for _ in range(1, _TRIES):
+        try:
+            return step()
+        except OperationalError as error:
+            if not isinstance(error.__cause__, postgres.DeadlockDetected):
+                raise
+            forget()
+    return step()
+
+
+def cut_rows(opened: Opened, size: int, *, edges: Sequence[int] = ()) -> Generator[Rows, None, None]:
+    """Cut a file into batches of at most `size` rows; none reaches over one of the rising `edges`."""
+    maker = RecordMaker(opened.table.names, opened.columns)
+    rows, place = opened.table.rows(), 0
+    while chunk := list(islice(rows, _room(size, place, edges))):
+        place += len(chunk)
+        made = [row if isinstance(row, Refusal) else maker.make(row) for row in chunk]
+        yield Rows(
+            [entry for entry in made if isinstance(entry, Record)],
+            [entry for entry in made if isinstance(entry, Refusal)],
+        )
+
+
+def _room(size: int, place: int, edges: Sequence[int]) -> int:
+    return min([size, *(edge - place for edge in edges if edge > place)])
+
+
+def _with(counts: dict[str, int]) -> CombinedExpression:
+    """The run's counts with these put over them; the other step's stay as they are."""
+    return CombinedExpression(F("counts"), "||", Value(dict(counts), output_field=JSONField()))
+
+
+def _refuse_changed_file(facts: FileFacts) -> None:
+    if identity_of(facts.path) != facts.identity:
+        raise InvalidInput(
+            f"{facts.path} changed while it was being read; import it again when it is finished.",
+            path=str(facts.path),
+        )
+
+
+def _prepared_ahead(batches: Iterator[Rows], channel: Channel, work: Work) -> Iterator[Rows]:
+    """Have the newcomers of each batch worked out while the one before it is being stored."""
+    source = Source(channel.code, channel.default_region)
+    waiting: Rows | None = None
+    for rows in batches:
+        unknown = staging.records_not_known(channel, rows.records)
+        ahead = replace(rows, prepared=work(unknown, source))
+        if waiting:
+            yield waiting
+        waiting = ahead
+    if waiting:
+        yield waiting

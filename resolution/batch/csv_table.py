@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import TextIO
 
@@ -45,7 +46,7 @@ def open_csv(facts: FileFacts, *, delimiter: str = "") -> Table:
     names = check_names(first if headed else [""] * len(first))
     return Table(
         names=names,
-        rows=lambda: _rows(facts, delimiter, bool(told), headed, len(names)),
+        rows=partial(_rows, facts, delimiter, bool(told), headed, len(names)),
         expected=max(facts.lines - headed - bool(told), 0),
         described={"kind": "csv", "delimiter": delimiter, "encoding": facts.encoding, "header": headed},
     )

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ def open_parquet(facts: FileFacts) -> Table:
     with opened(facts) as file:
         names = check_names(file.schema_arrow.names)
         expected = file.metadata.num_rows
-    return Table(names, lambda: _rows(facts), expected, {"kind": "parquet"})
+    return Table(names, partial(_rows, facts), expected, {"kind": "parquet"})
 
 
 def opened(facts: FileFacts) -> pq.ParquetFile:

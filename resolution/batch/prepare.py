@@ -1,12 +1,8 @@
-"""What a new customer of a record needs, worked out ahead of its batch: details, profile, blocking keys.
-
-It is half of an import's work and needs no database, so that a second process can do it (see `batch.helper`).
-"""
+"""What a new customer of a record needs, worked out without the database: details, profile, blocking keys."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from customers.ids import uuid7
@@ -40,8 +36,3 @@ def prepare_newcomer(record: Record, source: Source) -> Newcomer:
     identifiers = [(entry.type, entry.normalised) for entry in details.usable]
     profile = newcomer_profile(customer_id, details.fields, identifiers, (source.code, source.region))
     return Newcomer(customer_id, details, profile, tuple(number_keys(profile)))
-
-
-def prepare_newcomers(records: Sequence[Record], source: Source) -> dict[str, Newcomer]:
-    """Work out the customers of new records, by the records' keys."""
-    return {record.key: prepare_newcomer(record, source) for record in records}

@@ -29,7 +29,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file opened for reading. Every call of `rows` starts at the top; about `expected` of them come."""
+    """A file opened for reading. Every call of `rows` starts at the top; about `expected` of them come.
+
+    It can be handed to another process.
+    """
 
     names: tuple[str, ...]
     rows: Callable[[], Iterator[Row | Refusal]]

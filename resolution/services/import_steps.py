@@ -1,19 +1,17 @@
 """The two steps of an import, each a transaction a batch: rows are taken in, their customers are settled.
 
 A batch that is in is safe; one that was not settled when an import broke off is settled when it goes on. The
-steps hold no locks together, so the first may run a batch ahead of the second, in a session of its own.
+steps share no transaction, so the first may run a batch ahead of the second, in a process of its own.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.db import OperationalError
 from django.db.models import F, JSONField, Value
@@ -21,10 +19,9 @@ from django.db.models.expressions import CombinedExpression
 from psycopg import errors as postgres
 
 from customers.models import Channel
+from resolution.batch.collector import seldom_collecting
 from resolution.batch.columns import ColumnMap
 from resolution.batch.facts import FileFacts, identity_of
-from resolution.batch.helper import same_process, second_process
-from resolution.batch.prepare import Newcomer, Source
 from resolution.batch.records import Record, RecordMaker
 from resolution.batch.rejects import RejectsFile
 from resolution.batch.table import Refusal, Table
@@ -34,15 +31,11 @@ from resolution.services import audit, staging
 from resolution.services.find_duplicates import Settled, Settler
 from resolution.types import Actor
 
-if TYPE_CHECKING:
-    from resolution.batch.helper import Work
-
 # A row ends as one of these (P6); the rest of the counts says what came of the customers.
 ENDS = ("created", "updated", "unchanged", "refused")
 # Identifiers that were not linked, by what left them out: a block, a hard limit.
 LEFT_OUT = ("links_blocked", "links_refused")
 _TRIES = 3
-_SHORT = 2  # batches
 Outcome = TypeVar("Outcome")
 
 
@@ -61,11 +54,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One batch as read: records and refusals, together `size` rows; customers that are being prepared."""
+    """One batch as read: records and refusals, together `size` rows."""
 
     records: list[Record]
     refused: list[Refusal]
-    prepared: Future[dict[str, Newcomer]] | None = None
 
     @property
     def size(self) -> int:
@@ -112,24 +104,20 @@ class Taking:
         """Take batch after batch in and give each once it is; of those in before, what was not settled."""
         staging.prepare_staging()
         place, first, settled = 0, self.run.rows_done, self.run.rows_settled
-        cut = cut_rows(self.opened, size, edges=(settled, first))
-        with self._helper(size) as work:
-            for rows in _prepared_ahead(cut, self.opened.channel, work):
-                _refuse_changed_file(self.opened.facts)
-                place += rows.size
-                if place > first:
-                    yield retried(partial(self._take, rows), self._forget_try)
-                    continue
-                staging.notice(rows.records)
-                if place > settled:
-                    yield Batch(rows.size, staging.taken_before(self.opened.channel, rows.records))
+        for rows in cut_rows(self.opened, size, edges=(settled, first)):
+            _refuse_changed_file(self.opened.facts)
+            place += rows.size
+            if place > first:
+                yield retried(partial(self._take, rows), self._forget_try)
+                continue
+            staging.notice(rows.records)
+            if place > settled:
+                yield Batch(rows.size, staging.taken_before(self.opened.channel, rows.records))
 
-    def is_long(self, size: int) -> bool:
-        """Whether the file has so many batches that a second process or session pays."""
-        return self.opened.table.expected > _SHORT * size
-
-    def _helper(self, size: int) -> AbstractContextManager[Work]:
-        return second_process() if self.is_long(size) else same_process()
+    def batches_elsewhere(self, size: int) -> Iterator[Batch]:
+        """The same in a process that does nothing else."""
+        with seldom_collecting():
+            yield from self.batches(size)
 
     def _forget_try(self) -> None:
         self.rejects.cut_back(self.run.options.get("rejects_size", 0))
@@ -137,8 +125,7 @@ class Taking:
     def _take(self, rows: Rows) -> Batch:
         """One transaction; what this object remembers changes only when it has been committed."""
         with audit.change(self.actor) as trail:
-            newcomers = rows.prepared.result() if rows.prepared else {}
-            taken = staging.take_in(trail, self.opened.channel, rows.records, newcomers, run_id=self.run.pk)
+            taken = staging.take_in(trail, self.opened.channel, rows.records, run_id=self.run.pk)
             batch = Batch(rows.size, taken, [*rows.refused, *taken.refused])
             self.rejects.write(batch.refused)
             counts, options = self.counts + batch.counts(), self._options()
@@ -231,17 +218,3 @@ def _refuse_changed_file(facts: FileFacts) -> None:
             f"{facts.path} changed while it was being read; import it again when it is finished.",
             path=str(facts.path),
         )
-
-
-def _prepared_ahead(batches: Iterator[Rows], channel: Channel, work: Work) -> Iterator[Rows]:
-    """Have the newcomers of each batch worked out while the one before it is being stored."""
-    source = Source(channel.code, channel.default_region)
-    waiting: Rows | None = None
-    for rows in batches:
-        unknown = staging.records_not_known(channel, rows.records)
-        ahead = replace(rows, prepared=work(unknown, source))
-        if waiting:
-            yield waiting
-        waiting = ahead
-    if waiting:
-        yield waiting

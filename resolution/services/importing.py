@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from resolution.types import Actor
 
 BATCH = 2000
 _SAMPLE = 200
+_SHORT_FILE = 2  # batches
 _REFUSALS_SHOWN = 5
 
 
@@ -163,12 +165,13 @@ def _walk(taking: Taking, settling: Settling, batch: int, watch: Watch) -> Summa
 
 @contextmanager
 def _steps(taking: Taking, batch: int) -> Iterator[Iterator[Batch]]:
-    """The batches of a long file are taken in while the one before is settled.
+    """The batches of a long file are taken in by a second process, while the one before is settled.
 
     Inside somebody's transaction, whose rows no other session sees, and for short files they come in turn.
     """
-    if taking.is_long(batch) and not connection.in_atomic_block:
-        with one_ahead(taking.batches(batch)) as batches:
+    long = taking.opened.table.expected > _SHORT_FILE * batch
+    if long and not connection.in_atomic_block:
+        with one_ahead(partial(taking.batches_elsewhere, batch)) as batches:
             yield batches
     else:
         with closing(taking.batches(batch)) as batches:

@@ -105,13 +105,6 @@ def _same_id(record: Record) -> str:
     return f"an earlier row of this file has the id {record.key[:80]} too, with other values"
 
 
-def records_not_known(channel: Channel, records: Sequence[Record]) -> list[Record]:
-    """The records whose key the register does not have yet."""
-    rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
-    known = set(rows.values_list("source_key", flat=True))
-    return [record for record in records if record.key not in known]
-
-
 def part_by_novelty(channel: Channel, records: Sequence[Record]) -> tuple[list[Record], list[Record], int]:
     """Part records into new ones and changed ones, and count those the register has exactly so."""
     rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
@@ -127,21 +120,15 @@ def take_in(
     trail: Trail,
     channel: Channel,
     records: Sequence[Record],
-    prepared: Mapping[str, Newcomer],
     *,
     run_id: int,
 ) -> Taken:
-    """Store one batch: a customer for every new record, new values for changed ones.
-
-    `prepared` holds newcomers worked out ahead, by record key; who is missing there is worked out here.
-    """
+    """Store one batch: a customer for every new record, new values for changed ones."""
     fresh, repeats, refused = notice(records)
     new, changed, unchanged = part_by_novelty(channel, fresh)
     taken = Taken(unchanged=unchanged + len(repeats), refused=refused)
     source = Source(channel.code, channel.default_region)
-    arrivals = [
-        _Arrival(record, prepared.get(record.key) or prepare_newcomer(record, source)) for record in new
-    ]
+    arrivals = [_Arrival(record, prepare_newcomer(record, source)) for record in new]
     _lock_busy_values(channel, arrivals, changed)
     taken.refused += [_nobody(entry.record) for entry in arrivals if not entry.details.describes_somebody]
     _create_customers(

@@ -18,6 +18,7 @@ from resolution.errors import InvalidInput, Refused, UnknownChannel
 from resolution.models import AuditEntry, Conflict, ImportRun, Merge, OutboxEvent
 from resolution.selectors.profiles import load_profiles
 from resolution.services import importing, locks, staging
+from resolution.services.audit import find_break
 from resolution.services.find_duplicates import Settled, Settler
 from resolution.services.importing import Summary, import_file, open_file, preview_import
 from resolution.services.judge import judge_pair
@@ -159,13 +160,39 @@ class TestNewRows:
 
         assert (summary.settled.same_source, summary.settled.pairs, summary.settled.merged) == (1, 0, 0)
 
-    def test_long_files_are_prepared_by_a_second_process_with_the_same_result(
-        self, channel: Channel, tmp_path: Path
-    ) -> None:
+    @pytest.mark.django_db(transaction=True)
+    def test_long_files_are_taken_in_by_a_second_process_with_the_same_result(self, tmp_path: Path) -> None:
+        ChannelFactory(code="crm", default_region="DE")
         rows = [person(number) for number in range(30)]
-        summary = take_in(write(tmp_path / "a.csv", *rows, ANNA, ANNA_AGAIN), batch=8)
+        path = write(tmp_path / "a.csv", *rows, ANNA, ("ragged",), ANNA_AGAIN)
 
-        assert (summary.rows["created"], summary.settled.merged) == (32, 1)
+        tries = count_tries(lambda: take_in(path, batch=8))
+        run, summary = ImportRun.objects.get(), take_in(path)
+
+        assert tries == 0
+        assert (run.state, run.rows_done, run.rows_settled) == ("done", 33, 33)
+        assert (run.counts["created"], run.counts["refused"], run.counts["merged"]) == (32, 1, 1)
+        assert dict(summary.rows) == {"created": 0, "updated": 0, "unchanged": 32, "refused": 1}
+        assert find_break() is None
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_fault_in_the_second_process_comes_out_after_what_was_in_is_settled(
+        self, tmp_path: Path
+    ) -> None:
+        ChannelFactory(code="crm", default_region="DE")
+        path = write(tmp_path / "a.csv", *(person(number) for number in range(40)))
+
+        def append(so_far: Summary) -> None:
+            with path.open("a") as file:
+                file.write("more\n")
+
+        with pytest.raises(InvalidInput, match="changed while it was being read"):
+            take_in(path, batch=4, watch=append)
+
+        run = ImportRun.objects.get()
+        assert (run.state, run.rows_done) == ("failed", run.rows_settled)
+        assert 4 <= run.rows_done < 40
+        assert Customer.objects.count() == run.rows_done
 
 
 class TestTrail:
@@ -184,8 +211,6 @@ class TestTrail:
         assert OutboxEvent.objects.filter(kind="customer.created").count() == 4
 
     def test_p5_the_chain_holds_after_an_import(self, channel: Channel, tmp_path: Path) -> None:
-        from resolution.services.audit import find_break
-
         take_in(write(tmp_path / "a.csv", ANNA, ANNA_AGAIN, BORIS))
 
         assert find_break() is None
@@ -398,6 +423,29 @@ class TestBrokenImports:
         self._break(path)
 
         assert take_in(path, batch=2).rows["refused"] == 1
+
+    def test_what_was_in_and_not_settled_is_settled_when_it_goes_on(
+        self, channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(tmp_path / "a.csv", BORIS, CLARA, ANNA, ANNA_AGAIN, person(1))
+        real, begun = Settler.settle, []
+
+        def fail_in_the_second_batch(self: Settler, *args: Any) -> Settled:
+            begun.append(args)
+            if len(begun) == 2:
+                raise _Broken("the power failed")
+            return real(self, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Settler, "settle", fail_in_the_second_batch)
+            run = self._break(path)
+        assert (run.rows_done, run.rows_settled, Merge.objects.count()) == (4, 2, 0)
+
+        summary = take_in(path, batch=2)
+
+        assert (summary.rows["created"], summary.settled.merged, Merge.objects.count()) == (5, 1, 1)
+        run.refresh_from_db()
+        assert (run.state, run.rows_done, run.rows_settled, run.counts["created"]) == ("done", 5, 5, 5)
 
     def test_one_that_was_killed_is_taken_up_again(self, channel: Channel, tmp_path: Path) -> None:
         path = write(tmp_path / "a.csv", ANNA, BORIS)

@@ -54,6 +54,17 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Whose turn has not come: customers made after an id by the import into a channel.
+
+    An import takes rows in ahead of comparing them; this way its outcome does not depend on how far ahead.
+    """
+
+    after: uuid.UUID
+    channel_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What a comparison came to, before anything is written."""
 
@@ -66,13 +77,20 @@ class Comparison:
     """One walk from candidates to groups; `shelf` may live longer than one walk.
 
     `model` is the one in force when the walk begins, whatever is promoted meanwhile, or another to be tried.
-    `seen` has the version of each customer with a score, as it was compared first.
+    `seen` has the version of each customer with a score, as it was compared first. Nobody of `later` is a
+    candidate.
     """
 
     shelf: ProfileShelf = field(default_factory=ProfileShelf)
     model: MatchModel = field(default_factory=live_model)
     counts: Counts = field(default_factory=Counts)
     seen: dict[uuid.UUID, int] = field(default_factory=dict)
+    later: Later | None = None
+
+    def compare_some(self, ids: Collection[uuid.UUID]) -> Findings:
+        """Compare these customers with all their candidates."""
+        with candidates_of(ids, self.counts, self.later) as pairs:
+            return self.compare(pairs)
 
     def replace(self, changed: Collection[uuid.UUID], profiles: Mapping[uuid.UUID, Profile]) -> None:
         """Know customers that this very walk has changed as they are now; without a profile, no more.
@@ -139,31 +157,34 @@ class Comparison:
 
 
 @contextmanager
-def candidates_of(ids: Collection[uuid.UUID], counts: Counts) -> Iterator[Iterator[IdPair]]:
+def candidates_of(
+    ids: Collection[uuid.UUID], counts: Counts, later: Later | None = None
+) -> Iterator[Iterator[IdPair]]:
     """Pairs of candidates with at least one among `ids`, each once; notes the blocks that were too large."""
     with connection.cursor() as cursor:
         cursor.execute(read_sql("take_settling"), {"ids": list(ids)})
         cursor.execute(read_sql("blocks_of_settling"), _LIMITS)
         cursor.execute("SELECT count(*) FROM settling_blocks WHERE large")
         counts.skipped_blocks += cursor.fetchone()[0]
-    with _streamed_pairs("pairs_of_settling") as pairs:
+    apart = {"after": later and later.after, "channel": later and later.channel_id}
+    with _streamed_pairs("pairs_of_settling", apart) as pairs:
         yield pairs
 
 
 @contextmanager
 def candidates_of_register() -> Iterator[Iterator[IdPair]]:
     """Pairs of candidates over the whole register, each once."""
-    with _streamed_pairs("pairs_of_register") as pairs:
+    with _streamed_pairs("pairs_of_register", _LIMITS) as pairs:
         yield pairs
 
 
 @contextmanager
-def _streamed_pairs(stage: str) -> Iterator[Iterator[IdPair]]:
+def _streamed_pairs(stage: str, given: Mapping[str, Any]) -> Iterator[Iterator[IdPair]]:
     """Read the pairs of a stage by a server's cursor: memory stays flat."""
     connection.ensure_connection()
     with connection.connection.cursor(name="candidates", withhold=True) as cursor:
         cursor.itersize = PAIRS_A_CHUNK
-        cursor.execute(read_sql(stage), _LIMITS)
+        cursor.execute(read_sql(stage), given)
         yield iter(cursor)
 
 

@@ -19,7 +19,7 @@ from resolution.batch.pipeline import (
     Comparison,
     Counts,
     Findings,
-    candidates_of,
+    Later,
     candidates_of_register,
     count_large_blocks,
     count_outcomes,
@@ -111,12 +111,16 @@ class Settler:
         self._shelf = ProfileShelf()
 
     def settle(
-        self, trail: Trail, customer_ids: Collection[uuid.UUID], profiles: Mapping[uuid.UUID, Profile]
+        self,
+        trail: Trail,
+        customer_ids: Collection[uuid.UUID],
+        profiles: Mapping[uuid.UUID, Profile],
+        later: Later | None = None,
     ) -> Settled:
         """Compare these customers with their candidates, merge what holds together and ask the rest.
 
         `profiles` are those of newcomers as they were made; whoever is still so needs no loading. Customers
-        that are not active any more are left out.
+        that are not active any more are left out, and so is everybody of `later`.
         """
         if not customer_ids:
             return Settled()
@@ -124,8 +128,8 @@ class Settler:
         self._shelf.drop(customer_ids)
         living = dict(Customer.objects.active().filter(pk__in=customer_ids).values_list("pk", "version"))
         self._shelf.put_newcomers({key: made for key, made in profiles.items() if living.get(key) == 1})
-        comparison, settled = Comparison(self._shelf, self._model), Settled()
-        findings = _compare(comparison, living)
+        comparison, settled = Comparison(self._shelf, self._model, later=later), Settled()
+        findings = comparison.compare_some(living)
         questions = merge_until_still(
             comparison, findings, lambda groups: _merge(trail, groups, settled, comparison)
         )
@@ -171,16 +175,11 @@ def merge_until_still(
         if not merged.survivors:
             return questions
         grown = _members_of(holding) - _members_of(_left_whole(merged))
-        findings = _compare(comparison, merged.survivors)
+        findings = comparison.compare_some(merged.survivors)
         questions = [entry for entry in questions if grown.isdisjoint(entry.members)]
         questions += questions_of(findings.groups, run=run)
     unmerged = [group for group in findings.groups if merges(group)]
     return questions + [_question_of_group(group, _STILL_GROWING, run) for group in unmerged]
-
-
-def _compare(comparison: Comparison, customer_ids: Collection[uuid.UUID]) -> Findings:
-    with candidates_of(customer_ids, comparison.counts) as pairs:
-        return comparison.compare(pairs)
 
 
 def _left_whole(merged: Merged) -> list[Group]:

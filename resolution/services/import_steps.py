@@ -19,9 +19,11 @@ from django.db.models.expressions import CombinedExpression
 from psycopg import errors as postgres
 
 from customers.models import Channel
+from resolution.batch.caches import trim_caches
 from resolution.batch.collector import seldom_collecting
 from resolution.batch.columns import ColumnMap
 from resolution.batch.facts import FileFacts, identity_of
+from resolution.batch.pipeline import Later
 from resolution.batch.records import Record, RecordMaker
 from resolution.batch.rejects import RejectsFile
 from resolution.batch.table import Refusal, Table
@@ -117,7 +119,9 @@ class Taking:
     def batches_elsewhere(self, size: int) -> Iterator[Batch]:
         """The same in a process that does nothing else."""
         with seldom_collecting():
-            yield from self.batches(size)
+            for batch in self.batches(size):
+                trim_caches()
+                yield batch
 
     def _forget_try(self) -> None:
         self.rejects.cut_back(self.run.options.get("rejects_size", 0))
@@ -168,7 +172,8 @@ class Settling:
         with audit.change(self.actor) as trail:
             after = replace(self.settled)
             if self.settler:
-                after.add(self.settler.settle(trail, batch.taken.touched, batch.taken.profiles))
+                taken, later = batch.taken, Later(batch.taken.last, self.run.channel_id)
+                after.add(self.settler.settle(trail, taken.touched, taken.profiles, later))
             rows = self.rows_settled + batch.size
             ImportRun.objects.filter(pk=self.run.pk).update(rows_settled=rows, counts=_with(after.counts()))
         self.settled, self.rows_settled = after, rows

@@ -45,7 +45,8 @@ class Taken:
     """What became of one batch's records.
 
     `links_blocked` and `links_refused` count identifiers left out by a block and by a hard limit. `touched`
-    are the customers to be compared now, `profiles` those of the new ones among them.
+    are the customers to be compared now, `profiles` those of the new ones among them. Customers of batches to
+    come get ids greater than `last`.
     """
 
     created: int = 0
@@ -56,6 +57,7 @@ class Taken:
     links_refused: int = 0
     touched: set[uuid.UUID] = field(default_factory=set)
     profiles: dict[uuid.UUID, Profile] = field(default_factory=dict)
+    last: uuid.UUID = field(default_factory=uuid7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def take_in(
         trail, channel, [entry for entry in arrivals if entry.details.describes_somebody], run_id, taken
     )
     _update_customers(trail, channel, changed, taken)
+    taken.last = uuid7()
     return taken
 
 

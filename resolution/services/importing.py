@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 from psycopg import errors as postgres
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 BATCH = 2000
 _SAMPLE = 200
 _TRIES = 3
+# Another change holds locks crosswise, or has just ended the time of an identifier's owner.
+_OVERTAKEN = (postgres.DeadlockDetected, postgres.ExclusionViolation)
 _REFUSALS_SHOWN = 5
 # A row ends as one of these (P6); the rest of the counts says what came of the customers.
 ENDS = ("created", "updated", "unchanged", "refused")
@@ -246,13 +248,13 @@ class _Import:
         return second_process() if self.opened.table.expected > 2 * batch else same_process()
 
     def _take_batch(self, rows: _Rows) -> None:
-        """Take one batch in, again from its start when it and another change wait for each other's locks."""
+        """Take one batch in, again from its start when another change came between."""
         _refuse_changed_file(self.opened.facts)
         for attempt in range(1, _TRIES + 1):
             try:
                 self._try_batch(rows)
-            except OperationalError as error:
-                if attempt == _TRIES or not isinstance(error.__cause__, postgres.DeadlockDetected):
+            except (OperationalError, IntegrityError) as error:
+                if attempt == _TRIES or not isinstance(error.__cause__, _OVERTAKEN):
                     raise
                 self._forget_try()
             else:

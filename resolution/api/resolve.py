@@ -81,7 +81,7 @@ class ResolveBody(Body):
             )
         if "as_of" in attrs and not (attrs.get("identifiers") and not attrs.get("fields")):
             raise serializers.ValidationError(
-                "as_of asks who had identifiers at a moment: give identifiers, and neither message nor fields."
+                "as_of asks who had identifiers at a moment: give identifiers, no message and no fields."
             )
         return attrs
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -98,10 +99,8 @@ def answer(channel: Channel, as_of: datetime, *values: str, **options: object) -
 
 def times() -> list[tuple[uuid.UUID, datetime, datetime | None]]:
     """Who owned the number from when until when, in order."""
-    owning = [
-        row for row in Mapping.objects.order_by("valid_from", "valid_to") if row.valid_from != row.valid_to
-    ]
-    return [(row.customer_id, row.valid_from, row.valid_to) for row in owning if row.status != "shared"]
+    owning = Mapping.objects.filter(status__in=["active", "ended"]).exclude(valid_to=F("valid_from"))
+    return list(owning.order_by("valid_from").values_list("customer", "valid_from", "valid_to"))
 
 
 def ago(hours: float) -> datetime:

@@ -23,6 +23,7 @@ def day(number: int) -> datetime:
 def loosen() -> None:
     """Put the table back to before the constraints; a test's end brings them back."""
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("""
             ALTER TABLE customer_identity_mapping
                 DROP CONSTRAINT mapping_ends_once, DROP CONSTRAINT p1_one_owner_at_a_time, DISABLE TRIGGER USER

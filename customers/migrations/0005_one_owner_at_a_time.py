@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="mapping",
             constraint=django.contrib.postgres.constraints.ExclusionConstraint(
-                condition=models.Q(("status", "ended")),
+                condition=models.Q(("status", "ended"), ("valid_to__gt", models.F("valid_from"))),
                 expressions=[
                     ("channel", "="),
                     ("identifier_type", "="),

@@ -143,7 +143,8 @@ class Mapping(models.Model):
                         RangeOperators.OVERLAPS,
                     ),
                 ],
-                condition=Q(status="ended"),
+                # Narrower than look-ups ask, so that none goes by its index, which is slow for single values.
+                condition=Q(status="ended", valid_to__gt=F("valid_from")),
             ),
         ]
         indexes = [
@@ -152,6 +153,12 @@ class Mapping(models.Model):
                 fields=["identifier_type", "normalised"],
                 condition=Q(status__in=["active", "shared"]),
                 name="mapping_value_current",
+            ),
+            # Until when a value had another owner: every new link and the trigger below; who had it, `as_of`.
+            models.Index(
+                fields=["channel", "identifier_type", "normalised", "valid_to"],
+                condition=Q(status="ended"),
+                name="mapping_former_owners",
             ),
         ]
 

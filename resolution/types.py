@@ -8,6 +8,8 @@ says what policy does about it, a `Group` is a set of customers that hold togeth
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -182,12 +184,29 @@ class LinkOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class PastOwner:
+    """Who owned an identifier at a moment, and who that is today.
+
+    `customer_id` is the id it had then, `canonical_id` that of the customer it stands for now. The time runs
+    from `valid_from` to `valid_to`, None while it still owns it.
+    """
+
+    identifier: Identifier
+    customer_id: str
+    canonical_id: str
+    confidence: Decimal
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """The answer to "who is this?".
 
     `status` is matched (known by an identifier), linked (recognised and linked now), created, or review
     (a provisional customer stands in until a person decides conflict `conflict_id`), or unknown (nothing
-    found and nothing created, as on a dry run).
+    found and nothing created, as on a dry run). With `as_of`, `owners` tells who had the identifiers at that
+    moment; review then means several customers, and nobody is asked.
     """
 
     status: str
@@ -200,6 +219,8 @@ class Resolution:
     conflict_id: int | None = None
     message_id: str | None = None
     cached: bool = False
+    as_of: datetime | None = None
+    owners: tuple[PastOwner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

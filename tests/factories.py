@@ -40,7 +40,10 @@ class CustomerFactory(DjangoModelFactory[Customer]):
 
 
 class MappingFactory(DjangoModelFactory[Mapping]):
-    """An active e-mail link; `normalised` follows from `channel_identifier` unless given."""
+    """An active e-mail link; `normalised` follows from `channel_identifier` unless given.
+
+    One that is made ended owned its value for no time unless `valid_to` is given.
+    """
 
     class Meta:
         model = Mapping
@@ -56,6 +59,11 @@ class MappingFactory(DjangoModelFactory[Mapping]):
                 mapping.identifier_type, mapping.channel_identifier, region=mapping.channel.default_region
             ).normalised
         )
+    )
+    status = Mapping.Status.ACTIVE
+    valid_from = factory.LazyFunction(timezone.now)
+    valid_to = factory.LazyAttribute(
+        lambda mapping: mapping.valid_from if mapping.status == Mapping.Status.ENDED else None
     )
 
 

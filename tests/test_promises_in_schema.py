@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -44,6 +44,41 @@ def judge_different(one: Customer, other: Customer) -> Judgement:
     )
 
 
+def set_time(mapping: Mapping, status: str, since: str, until: str | None) -> None:
+    run(
+        "UPDATE customer_identity_mapping SET status = %s, valid_from = %s, valid_to = %s WHERE id = %s",
+        status, since, until, mapping.pk,
+    )  # fmt: skip
+
+
+def insert_like(mapping: Mapping, status: str, since: str, until: str | None) -> None:
+    """Give another customer the same identifier for a time, behind the back of every service."""
+    run(
+        """
+        INSERT INTO customer_identity_mapping
+        SELECT (jsonb_populate_record(link, jsonb_build_object(
+            'id', gen_random_uuid(), 'customer_id', %s, 'status', %s, 'valid_from', %s, 'valid_to', %s
+        ))).*
+        FROM customer_identity_mapping AS link WHERE id = %s
+        """,
+        str(CustomerFactory().pk), status, since, until, mapping.pk,
+    )  # fmt: skip
+
+
+def run(statement: str, *values: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+@contextmanager
+def refused_if(refused: bool, match: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        if refused:
+            stack.enter_context(pytest.raises(IntegrityError, match=match))
+        stack.enter_context(transaction.atomic())
+        yield
+
+
 def write_one_entry() -> AuditEntry:
     with audit.change(MACHINE) as trail:
         trail.record("resolve", method="exact_match")
@@ -59,6 +94,45 @@ class TestOneOwner:
                 identifier_type=mapping.identifier_type,
                 normalised=mapping.normalised,
             )
+
+    @pytest.mark.parametrize(
+        ("status", "since", "until", "refused"),
+        [
+            ("active", "2024-02-01", None, True),
+            ("active", "2024-03-01", None, False),
+            ("ended", "2024-02-01", "2024-04-01", True),
+            ("ended", "2023-12-01", "2024-01-02", True),
+            ("ended", "2024-03-01", "2024-04-01", False),
+            ("ended", "2024-02-01", "2024-02-01", False),
+            ("shared", "2024-02-01", None, False),
+        ],
+    )
+    def test_p1_no_moment_has_two_owners(
+        self, status: str, since: str, until: str | None, refused: bool
+    ) -> None:
+        first = MappingFactory()
+        set_time(first, "ended", "2024-01-01", "2024-03-01")
+        with refused_if(refused, "p1_one_owner_at_a_time|two owners at one moment"):
+            insert_like(first, status, since, until)
+
+    @pytest.mark.parametrize(
+        ("statement", "refused"),
+        [
+            ("UPDATE customer_identity_mapping SET valid_to = '2024-04-01' WHERE status = 'ended'", True),
+            ("UPDATE customer_identity_mapping SET valid_from = '2024-02-29' WHERE status = 'active'", True),
+            ("UPDATE customer_identity_mapping SET valid_from = '2024-03-01' WHERE status = 'active'", False),
+            ("UPDATE customer_identity_mapping SET status = 'active', valid_to = NULL", True),
+            ("UPDATE customer_identity_mapping SET status = 'ended' WHERE status = 'active'", True),
+            ("UPDATE customer_identity_mapping SET valid_to = '2024-04-01' WHERE status = 'active'", True),
+            ("UPDATE customer_identity_mapping SET valid_to = NULL WHERE status = 'ended'", True),
+        ],
+    )
+    def test_p1_a_time_cannot_be_stretched_over_anothers(self, statement: str, refused: bool) -> None:
+        first = MappingFactory()
+        set_time(first, "ended", "2024-01-01", "2024-03-01")
+        insert_like(first, "active", "2024-03-15", None)
+        with refused_if(refused, "p1_one_owner|two owners at one moment|mapping_ends_once"):
+            run(statement)
 
     def test_p1_others_may_share_a_value_they_do_not_own(self) -> None:
         mapping = MappingFactory()

@@ -8,10 +8,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from collections.abc import Mapping as MappingOf
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Max
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -49,18 +50,20 @@ def attach_identifier(
     normalised: str,
     confidence: Decimal,
     verified: bool,
+    valid_from: datetime | None = None,
 ) -> Mapping:
     """Make a customer the owner of a value nobody owns; a link that shared it so far owns it from now on.
 
-    Raises IntegrityError (p1_one_owner) when another change gave the value an owner at the same moment.
+    `valid_from` is now unless given, and never before the time of the last owner has ended. Raises
+    IntegrityError (p1_one_owner) when another change gave the value an owner at the same moment.
     """
-    place = {
-        "customer_id": customer_id, "channel": channel,
-        "identifier_type": identifier_type, "normalised": normalised,
-    }  # fmt: skip
+    value_on_channel = {"channel": channel, "identifier_type": identifier_type, "normalised": normalised}
+    place = {"customer_id": customer_id, **value_on_channel}
+    now = timezone.now()
     facts = {
         "status": Mapping.Status.ACTIVE, "channel_identifier": value, "confidence_score": confidence,
-        "verified": verified, "last_seen_at": timezone.now(), "updated_at": timezone.now(),
+        "verified": verified, "last_seen_at": now, "updated_at": now,
+        "valid_from": _first_free(value_on_channel, valid_from or now),
     }  # fmt: skip
     count_changes([customer_id])
     if Mapping.objects.filter(**place, status=Mapping.Status.SHARED).update(**facts):
@@ -68,11 +71,30 @@ def attach_identifier(
     return Mapping.objects.create(**place, **facts)
 
 
-def detach_identifier(mapping: Mapping) -> Mapping:
-    """End a link as of now; the row stays, since messages that came with it point there."""
+def _first_free(value: MappingOf[str, Any], wanted: datetime) -> datetime:
+    """The moment wanted, or a later one until which a value had another owner (clocks differ)."""
+    ended = Mapping.objects.former().filter(**value).aggregate(last=Max("valid_to"))["last"]
+    return max(wanted, ended) if ended else wanted
+
+
+def detach_identifier(mapping: Mapping, *, at: datetime | None = None) -> Mapping:
+    """End a link, as of now unless told; the row stays, since messages that came with it point there."""
+    owned_since = mapping.valid_from if mapping.status == Mapping.Status.ACTIVE else None
     mapping.status = Mapping.Status.ENDED
-    mapping.valid_to = timezone.now()
-    mapping.save(update_fields=["status", "valid_to", "updated_at"])
+    mapping.valid_to = max(at or timezone.now(), mapping.valid_from)
+    mapping.valid_from = owned_since or mapping.valid_to
+    mapping.save(update_fields=["status", "valid_from", "valid_to", "updated_at"])
+    count_changes([mapping.customer_id])
+    return mapping
+
+
+def date_identifier(
+    mapping: Mapping, *, valid_from: datetime | None = None, valid_to: datetime | None = None
+) -> Mapping:
+    """Put right from when, or until when, a link owned its value."""
+    mapping.valid_from = valid_from or mapping.valid_from
+    mapping.valid_to = valid_to or mapping.valid_to
+    mapping.save(update_fields=["valid_from", "valid_to", "updated_at"])
     count_changes([mapping.customer_id])
     return mapping
 

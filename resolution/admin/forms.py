@@ -61,6 +61,11 @@ class LinkForm(forms.Form):
     verified = forms.BooleanField(
         required=False, label="Verified", help_text="You have proof that it is theirs."
     )
+    valid_from = forms.DateTimeField(
+        required=False,
+        label="Theirs since, if not now",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
 
     def refusals(self) -> list[str]:
         """What is wrong, a sentence each, with the field it is about."""

@@ -17,7 +17,7 @@ from resolution.api.authentication import actor_of
 from resolution.api.filters import OneOf
 from resolution.api.idempotency import once
 from resolution.api.permissions import LINK, READ
-from resolution.api.serializers import Body, Flag, IdentifierBody, Number, Text, read
+from resolution.api.serializers import Body, Flag, IdentifierBody, Moment, Number, Text, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customers import get_canonical
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
@@ -58,6 +58,10 @@ class LinkBody(IdentifierBody):
     channel = Text(max_length=50, help_text="Code of the channel it was seen on.")
     confidence = Number(required=False, default=1.0, min_value=0, max_value=1)
     verified = Flag(required=False, default=False)
+    valid_from = Moment(
+        required=False,
+        help_text="When it passed to this customer, if not now; until then it stays its last owner's.",
+    )
 
 
 class LinkAnswer(serializers.Serializer[Any]):
@@ -99,6 +103,7 @@ class IdentifierListView(DeskListView):
             value=body["value"],
             confidence=Decimal(str(body["confidence"])).quantize(Decimal("0.01")),
             verified=body["verified"],
+            valid_from=body.get("valid_from"),
             actor=actor_of(request),
         )
         return Response(LinkAnswer(outcome).data)

@@ -19,6 +19,7 @@ from resolution.api.serializers import (
     Body,
     Flag,
     IdentifierBody,
+    Moment,
     Number,
     PairScoreAnswer,
     Text,
@@ -66,6 +67,11 @@ class ResolveBody(Body):
     identifiers = IdentifierBody(many=True, required=False, max_length=MOST_IDENTIFIERS)
     fields = FieldsBody(required=False)
     dry_run = Flag(required=False, default=False, help_text="Answer, but write nothing.")
+    as_of = Moment(
+        required=False,
+        help_text="Answer by who had the identifiers at this past moment; writes nothing, and takes neither a"
+        " message nor fields.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         person = attrs.get("identifiers") or attrs.get("fields")
@@ -73,7 +79,23 @@ class ResolveBody(Body):
             raise serializers.ValidationError(
                 "Give either a message, or identifiers and fields; and not both."
             )
+        if "as_of" in attrs and not (attrs.get("identifiers") and not attrs.get("fields")):
+            raise serializers.ValidationError(
+                "as_of asks who had identifiers at a moment: give identifiers, no message and no fields."
+            )
         return attrs
+
+
+class PastOwnerAnswer(serializers.Serializer[Any]):
+    """Who had one of the identifiers at the moment asked of."""
+
+    type = serializers.CharField(source="identifier.type")
+    value = serializers.CharField(source="identifier.value")
+    customer_id = serializers.CharField(help_text="The id its owner had then.")
+    canonical_id = serializers.CharField(help_text="The customer that id stands for now.")
+    confidence = serializers.FloatField()
+    valid_from = serializers.DateTimeField()
+    valid_to = serializers.DateTimeField(allow_null=True, help_text="Null while it still owns it.")
 
 
 class ResolutionAnswer(serializers.Serializer[Any]):
@@ -89,6 +111,8 @@ class ResolutionAnswer(serializers.Serializer[Any]):
     conflict_id = serializers.IntegerField(allow_null=True)
     message_id = serializers.CharField(allow_null=True)
     cached = serializers.BooleanField()
+    as_of = serializers.DateTimeField(allow_null=True, help_text="The moment asked of.")
+    owners = PastOwnerAnswer(many=True, help_text="With as_of, who had the identifiers then.")
 
 
 class DuplicatesBody(Body):
@@ -144,4 +168,6 @@ def _resolve(request: Request, body: dict[str, Any]) -> Resolution:
     if body.get("message"):
         return create_or_resolve_customer(message=body["message"], **common)
     identifiers = [(given["type"], given["value"]) for given in body.get("identifiers", ())]
-    return resolve_identifiers(identifiers=identifiers, fields=body.get("fields"), **common)
+    return resolve_identifiers(
+        identifiers=identifiers, fields=body.get("fields"), as_of=body.get("as_of"), **common
+    )

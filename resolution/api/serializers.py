@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar, NoReturn
 
+from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
+from resolution.errors import InvalidInput
 from resolution.matching.identifiers import IDENTIFIER_TYPES, TYPE_ALIASES
+from resolution.services.moments import past_moment
 from resolution.types import Band
 
 VALUE_LENGTH = 255
@@ -72,6 +76,28 @@ class OneOf(serializers.ChoiceField):
         words = ", ".join(str(choice) for choice in self.choices)
         given = f"“{facts['input'][:60]}”" if isinstance(facts["input"], str) else _name_of(facts["input"])
         raise serializers.ValidationError(f"One of {words} is wanted; this is {given}.")
+
+
+class Moment(serializers.DateTimeField):
+    """A past moment with its time zone, in ISO 8601; given in UTC."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        moment = self._read(value) if isinstance(value, str) else None
+        if moment is None:
+            given = f"“{value[:40]}”" if isinstance(value, str) else _name_of(value)
+            raise serializers.ValidationError(
+                f"A moment with its time zone is wanted, such as 2026-01-31T09:30:00Z; this is {given}."
+            )
+        try:
+            return past_moment(self.field_name or "moment", moment)
+        except InvalidInput as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    def _read(self, text: str) -> datetime | None:
+        try:
+            return parse_datetime(text)
+        except ValueError:
+            return None
 
 
 class Words(serializers.DictField):

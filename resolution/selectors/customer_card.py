@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from customers.models import PROFILE_FIELDS, Customer
 from customers.models import Mapping as Link
+from customers.selectors import Key, find_owners
 from resolution.models import Conflict, Judgement
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.history import AbsorbedRow
@@ -35,7 +36,7 @@ class GoldenField:
 
 @dataclass(frozen=True, slots=True)
 class CardIdentifier:
-    """One identifier of the customer, ended and folded ones included (see `status`)."""
+    """One identifier the customer has, folded ones included (see `status`)."""
 
     mapping_id: str
     type: str
@@ -49,6 +50,24 @@ class CardIdentifier:
     confidence: str
     first_seen_at: datetime
     last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastIdentifier:
+    """One identifier the customer had, from when until when; who has it now, nobody where the id is empty.
+
+    `owned` is False when the customer only used it while somebody else owned it.
+    """
+
+    mapping_id: str
+    type_label: str
+    value: str
+    channel: str
+    owned: bool
+    since: datetime
+    until: datetime
+    owner_id: str
+    owner_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +98,7 @@ class CustomerCard:
     fields: tuple[GoldenField, ...]
     attributes: dict[str, object]
     identifiers: tuple[CardIdentifier, ...]
+    past_identifiers: tuple[PastIdentifier, ...]
     messages: int
     tickets: int
     source_records: int
@@ -91,6 +111,7 @@ def customer_card(customer_id: uuid.UUID, *, user_id: int | None = None) -> Cust
     """Return one customer's page. A constant number of queries. Raises UnknownCustomer."""
     customer = fetch_customers([customer_id])[customer_id]
     links = list(Link.objects.filter(customer=customer).select_related("channel").order_by(*_LINK_ORDER))
+    ended = [link for link in links if link.status == Link.Status.ENDED]
     return CustomerCard(
         id=str(customer.pk),
         canonical_id=str(customer.canonical_id),
@@ -101,7 +122,8 @@ def customer_card(customer_id: uuid.UUID, *, user_id: int | None = None) -> Cust
         last_interaction_at=customer.last_interaction_at,
         fields=tuple(_golden_fields(customer)),
         attributes=customer.attributes,
-        identifiers=tuple(_identifier(link) for link in links),
+        identifiers=tuple(_identifier(link) for link in links if link.status != Link.Status.ENDED),
+        past_identifiers=tuple(_past_identifiers(ended)),
         messages=customer.messages.count(),
         tickets=customer.tickets.count(),
         source_records=customer.source_records.count(),
@@ -136,6 +158,34 @@ def _identifier(link: Link) -> CardIdentifier:
         first_seen_at=link.first_seen_at,
         last_seen_at=link.last_seen_at,
     )
+
+
+def _past_identifiers(ended: Collection[Link]) -> Iterator[PastIdentifier]:
+    """What ended, the latest first."""
+    owners = find_owners([_key(link) for link in ended])
+    today = Customer.objects.in_bulk({owner.customer_id for owner in owners.values()})
+    for link in sorted(ended, key=_end, reverse=True):
+        owner = owners.get(_key(link))
+        owned = _end(link) > link.valid_from
+        yield PastIdentifier(
+            mapping_id=str(link.pk),
+            type_label=type_label(link.identifier_type),
+            value=link.channel_identifier,
+            channel=link.channel.name,
+            owned=owned,
+            since=link.valid_from if owned else link.first_seen_at,
+            until=_end(link),
+            owner_id=str(owner.customer_id) if owner else "",
+            owner_name=today[owner.customer_id].display_name if owner else "",
+        )
+
+
+def _key(link: Link) -> Key:
+    return link.channel_id, link.identifier_type, link.normalised
+
+
+def _end(link: Link) -> datetime:
+    return link.valid_to or link.updated_at
 
 
 def _live_conflicts(customer: Customer, user_id: int | None) -> tuple[QueueRow, ...]:

@@ -79,10 +79,13 @@ def as_blocked(row: BlockedValue) -> Blocked:
     return Blocked(row.identifier_type, row.value, row.pattern, row.reason)
 
 
-def is_valid(link: Link, rules: Mapping[str, Rule]) -> bool:
-    """Tell whether a link was seen within its type's window, so that it may answer."""
+def is_valid(link: Link, rules: Mapping[str, Rule], at: datetime | None = None) -> bool:
+    """Tell whether a link was seen within its type's window, so that it may answer, now or `at` a moment.
+
+    Of a moment before it was last seen that is true: who had a value before and after had it between.
+    """
     rule = rules.get(link.identifier_type)
-    begins = rule.begins(timezone.now()) if rule else None
+    begins = rule.begins(at or timezone.now()) if rule else None
     return begins is None or link.last_seen_at >= begins
 
 

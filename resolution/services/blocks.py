@@ -35,7 +35,9 @@ State = BlockedValue.State
 # Folded links are ended too: an undone merge would unfold them.
 _END_LINKS = """
     UPDATE customer_identity_mapping AS link
-    SET status = 'ended', valid_to = greatest(%(now)s, link.valid_from), updated_at = %(now)s
+    SET status = 'ended', valid_to = greatest(%(now)s, link.valid_from), updated_at = %(now)s,
+        valid_from = CASE before.status WHEN 'active' THEN link.valid_from
+            ELSE greatest(%(now)s, link.valid_from) END
     FROM customer_identity_mapping AS before
     WHERE before.id = link.id AND link.status IN ('active', 'shared', 'collapsed')
       AND link.customer_id IN (

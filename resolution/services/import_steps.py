@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.db.models import F, JSONField, Value
 from django.db.models.expressions import CombinedExpression
 from psycopg import errors as postgres
@@ -38,6 +38,8 @@ ENDS = ("created", "updated", "unchanged", "refused")
 # Identifiers that were not linked, by what left them out: a block, a hard limit.
 LEFT_OUT = ("links_blocked", "links_refused")
 _TRIES = 3
+# Another change holds locks crosswise, or has just ended the time of an identifier's owner.
+_OVERTAKEN = (postgres.DeadlockDetected, postgres.ExclusionViolation)
 Outcome = TypeVar("Outcome")
 
 
@@ -181,15 +183,15 @@ class Settling:
 
 
 def retried(step: Callable[[], Outcome], forget: Callable[[], None]) -> Outcome:
-    """Do a step, again from its start when it and another change wait for each other's locks.
+    """Do a step, again from its start when another change came between.
 
     `forget` undoes what was remembered of a try that was rolled back.
     """
     for _ in range(1, _TRIES):
         try:
             return step()
-        except OperationalError as error:
-            if not isinstance(error.__cause__, postgres.DeadlockDetected):
+        except (OperationalError, IntegrityError) as error:
+            if not isinstance(error.__cause__, _OVERTAKEN):
                 raise
             forget()
     return step()

@@ -17,11 +17,12 @@ import uuid
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from customers.models import Channel, Customer, Mapping
-from customers.selectors import find_owners
+from customers.selectors import find_last_owner, find_owners
 from customers.services import register
 from resolution.conf import policy
 from resolution.errors import InvalidInput, NotFound, UnusableIdentifier
@@ -37,6 +38,7 @@ from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
 from resolution.services.contradictions import describe_difference
 from resolution.services.merge_plan import DifferenceFact
+from resolution.services.moments import past_moment, told
 from resolution.types import Actor, Identifier, LinkOutcome
 
 OUT_OF_WINDOW = "not seen within its type's window"
@@ -44,12 +46,16 @@ OUT_OF_WINDOW = "not seen within its type's window"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One identifier of one channel, and how sure the claimant's link to it is."""
+    """One identifier of one channel, and how sure the claimant's link to it is.
+
+    `valid_from` is the moment it passed to the claimant, now unless known.
+    """
 
     channel: Channel
     identifier: Identifier
     confidence: Decimal = Decimal("1.00")
     verified: bool = False
+    valid_from: datetime | None = None
 
     @property
     def key(self) -> IdentifierKey:
@@ -58,19 +64,25 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimPlan:
-    """Whom a claim touches: the claimant and the present owner."""
+    """Whom a claim touches: the claimant, the present owner, and a former one whose time it may cut short."""
 
     claimant: uuid.UUID
-    key: IdentifierKey
+    claim: Claim
     owner: uuid.UUID | None
+    former: uuid.UUID | None
+
+    @classmethod
+    def of(cls, claimant: uuid.UUID, claim: Claim) -> ClaimPlan:
+        former = find_last_owner(claim.key) if claim.valid_from else None
+        return cls(claimant, claim, owner_of(claim.key), former.customer_id if former else None)
 
     def touched(self) -> Collection[uuid.UUID]:
-        return {self.claimant, self.owner} if self.owner else {self.claimant}
+        return {key for key in (self.claimant, self.owner, self.former) if key}
 
     def holds(self, locked: MappingOf[uuid.UUID, Customer]) -> bool:
-        return all(
-            row.status == Customer.Status.ACTIVE for row in locked.values()
-        ) and self.owner == owner_of(self.key)
+        concerned = (locked[key] for key in (self.claimant, self.owner) if key)
+        everyone_lives = all(row.status == Customer.Status.ACTIVE for row in concerned)
+        return everyone_lives and self == ClaimPlan.of(self.claimant, self.claim)
 
 
 def link_customer_identifier(
@@ -82,15 +94,19 @@ def link_customer_identifier(
     actor: Actor,
     confidence: Decimal = Decimal("1.00"),
     verified: bool = False,
+    valid_from: datetime | None = None,
 ) -> LinkOutcome:
     """Link an identifier to a customer by the rules of a claim; a merged id means its survivor.
 
-    Raises UnknownChannel, UnknownCustomer, CustomerErased, UnusableIdentifier, InvalidInput, and
+    `valid_from` is the moment it passed to the customer, where that is known and not now: until then it stays
+    its last owner's. A claim that becomes a question keeps no moment. Raises UnknownChannel, UnknownCustomer,
+    CustomerErased, UnusableIdentifier, InvalidInput (as for a moment before the last owner's time began), and
     BlockedIdentifier and LimitReached, by which nothing is linked.
     """
     channel = get_channel(channel)
     identifier = _usable(read_identifier(channel, identifier_type, value))
-    claim = Claim(channel, identifier, _checked(confidence), verified)
+    since = past_moment("valid_from", valid_from) if valid_from else None
+    claim = Claim(channel, identifier, _checked(confidence), verified, since)
     with audit.change(actor) as trail:
         locks.lock_identifiers([(claim.identifier.type, claim.identifier.normalised)])
         return locks.act_as_planned(
@@ -160,17 +176,23 @@ def claim_identifier(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutc
         return _link(trail, claimant, claim)
     if owned.customer_id == claimant.pk:
         return _confirm(trail, owned, claim)
-    if _shares_already(claimant, claim):
+    if claim.valid_from is None and _shares_already(claimant, claim):
         return LinkOutcome("unchanged", str(claimant.pk), existing_customer_id=str(owned.customer_id))
     told_apart = load_differences({owned.customer_id, claimant.pk})
     if not told_apart and not is_valid(owned, load_rules()):
         move_identifier(
-            trail, owned, claimant, confidence=claim.confidence, verified=claim.verified, reason=OUT_OF_WINDOW
+            trail,
+            owned,
+            claimant,
+            confidence=claim.confidence,
+            verified=claim.verified,
+            reason=OUT_OF_WINDOW,
+            at=claim.valid_from,
         )
         return LinkOutcome("updated", str(claimant.pk), existing_customer_id=str(owned.customer_id))
     if told_apart or owned.verified or owned.confidence_score >= policy().high_confidence:
         return _ask(trail, owned, claimant, claim, told_apart)
-    move_identifier(trail, owned, claimant, confidence=policy().high_confidence)
+    move_identifier(trail, owned, claimant, confidence=policy().high_confidence, at=claim.valid_from)
     return LinkOutcome("updated", str(claimant.pk), existing_customer_id=str(owned.customer_id))
 
 
@@ -191,12 +213,16 @@ def move_identifier(
     confidence: Decimal | None = None,
     verified: bool = False,
     reason: str = "",
+    at: datetime | None = None,
 ) -> Mapping:
-    """Make a customer the owner of what another owns; return the new link. The old one ends.
+    """Make a customer the owner of what another owns; return the new link. The old one ends where it begins.
 
     Both customers are locked; blocking keys of both are the caller's to rebuild. `confidence` defaults to
-    that of the old link. Raises BlockedIdentifier, LimitReached.
+    that of the old link, `at` to now. Raises BlockedIdentifier, LimitReached, and InvalidInput for a moment
+    before the old link's time.
     """
+    if at:
+        _refuse_before(mapping, at)
     limits.check_link(
         trail,
         customer_id=to_customer.pk,
@@ -205,7 +231,7 @@ def move_identifier(
         verified=verified,
         leaving=mapping,
     )
-    register.detach_identifier(mapping)
+    register.detach_identifier(mapping, at=at)
     moved = register.attach_identifier(
         customer_id=to_customer.pk,
         channel=mapping.channel,
@@ -214,9 +240,10 @@ def move_identifier(
         normalised=mapping.normalised,
         confidence=mapping.confidence_score if confidence is None else confidence,
         verified=verified,
+        valid_from=mapping.valid_to,
     )
     trail.reown(mapping.channel_id, mapping.identifier_type, mapping.normalised)
-    _record(trail, "move", moved, old_value=str(mapping.customer_id), reason=reason)
+    _record(trail, "move", moved, old_value=str(mapping.customer_id), reason=reason, **_dated(at))
     trail.tell(
         "identifier.moved",
         customer_id=moved.customer_id,
@@ -239,7 +266,7 @@ def end_link(trail: Trail, mapping: Mapping, *, reason: str = "") -> None:
 
 
 def _plan_claim(customer_id: uuid.UUID, claim: Claim) -> ClaimPlan:
-    return ClaimPlan(get_canonical(customer_id).pk, claim.key, owner_of(claim.key))
+    return ClaimPlan.of(get_canonical(customer_id).pk, claim)
 
 
 def _carry_out(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
@@ -268,6 +295,8 @@ def _link(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
         identifier=claim.identifier,
         verified=claim.verified,
     )
+    if claim.valid_from:
+        _end_former(trail, claim.key, claim.valid_from)
     mapping = register.attach_identifier(
         customer_id=claimant.pk,
         channel=claim.channel,
@@ -276,8 +305,9 @@ def _link(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
         normalised=claim.identifier.normalised,
         confidence=claim.confidence,
         verified=claim.verified,
+        valid_from=claim.valid_from,
     )
-    _record(trail, "link", mapping, found_in=claim.identifier.found_in)
+    _record(trail, "link", mapping, found_in=claim.identifier.found_in, **_dated(claim.valid_from))
     trail.tell("identifier.linked", customer_id=claimant.pk, identifier_type=mapping.identifier_type)
     return LinkOutcome("linked", str(claimant.pk), conflict_id=asked)
 
@@ -290,7 +320,45 @@ def _confirm(trail: Trail, owned: Mapping, claim: Claim) -> LinkOutcome:
         )
     if register.confirm_identifier(owned, confidence=claim.confidence, verified=claim.verified):
         _record(trail, "update", owned, old_value=before, strength=_strength(owned))
+    if claim.valid_from and claim.valid_from != owned.valid_from:
+        _begin_anew(trail, owned, claim.valid_from)
     return LinkOutcome("unchanged", str(owned.customer_id), existing_customer_id=str(owned.customer_id))
+
+
+def _begin_anew(trail: Trail, owned: Mapping, moment: datetime) -> None:
+    """Put right from when on an owner has its value."""
+    _end_former(trail, (owned.channel_id, owned.identifier_type, owned.normalised), moment)
+    before = owned.valid_from.isoformat()
+    register.date_identifier(owned, valid_from=moment)
+    _record(trail, "update", owned, old_value=before, **_dated(moment))
+
+
+def _end_former(trail: Trail, key: IdentifierKey, moment: datetime) -> None:
+    """Let a value's last owner have had it until this moment and no longer. Raises InvalidInput."""
+    former = find_last_owner(key)
+    if former is None or former.valid_to is None:
+        return
+    _refuse_before(former, moment)
+    if former.valid_to > moment:
+        before = former.valid_to.isoformat()
+        register.date_identifier(former, valid_to=moment)
+        _record(trail, "update", former, old_value=before, valid_to=moment.isoformat())
+
+
+def _refuse_before(link: Mapping, moment: datetime) -> None:
+    if moment < link.valid_from:
+        raise InvalidInput(
+            f"{link.channel_identifier} was customer {link.customer_id}'s from {told(link.valid_from)} on;"
+            f" valid_from is {told(moment)}, before that. Give the moment it passed on.",
+            field="valid_from",
+            customer=str(link.customer_id),
+            valid_from=link.valid_from.isoformat(),
+        )
+
+
+def _dated(moment: datetime | None) -> dict[str, str]:
+    """What the trail keeps of a moment that was given."""
+    return {"valid_from": moment.isoformat()} if moment else {}
 
 
 def _shares_already(claimant: Customer, claim: Claim) -> bool:

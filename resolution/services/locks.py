@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 _MOST_TRIES = 5
 _BLOCKLIST_LOCK = 0x1D_B10C  # any number no other advisory lock uses
 # What a plan runs into when another change, not yet committed while it was read, linked the same identifier.
-_LINKED_MEANWHILE = frozenset({"p1_one_owner", "mapping_once_a_customer"})
+_LINKED_MEANWHILE = frozenset({"p1_one_owner", "p1_one_owner_at_a_time", "mapping_once_a_customer"})
 
 
 class _Overtaken(Exception):

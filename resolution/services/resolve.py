@@ -32,8 +32,10 @@ from resolution.selectors.candidates import score_candidates
 from resolution.selectors.channels import get_channel
 from resolution.selectors.identifier_rules import load_blocklist, load_rules
 from resolution.selectors.merge_facts import load_differences
+from resolution.selectors.past_owners import find_past_owners
 from resolution.services import audit, cache, conflicts, intake, keys, limits, locks
 from resolution.services.answer import Answer, find_answer, known_by, nobody
+from resolution.services.as_of import answer_as_of
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
 from resolution.services.conflicts import Question
@@ -42,6 +44,7 @@ from resolution.services.intake import Intake
 from resolution.services.link import Claim, changed_by, claim_identifier, read_identifier
 from resolution.services.merge_plan import DifferenceFact
 from resolution.services.messages import answer_given, begin_message, find_message, keep_message
+from resolution.services.moments import past_moment
 from resolution.services.profiles import Stored, add_customer, change_fields
 from resolution.types import Actor, Band, Identifier, PairScore, Profile, Resolution
 
@@ -63,15 +66,24 @@ class Known:
 
 
 def resolve_customer_identity(
-    *, channel: Channel | str, identifier_type: str, value: str, min_confidence: Decimal | None = None
+    *,
+    channel: Channel | str,
+    identifier_type: str,
+    value: str,
+    min_confidence: Decimal | None = None,
+    as_of: datetime | None = None,
 ) -> uuid.UUID | None:
     """Return the canonical id of the customer who owns an identifier, from the cache where it knows.
 
     None when nobody owns it, it cannot be used, or the link is less sure than `min_confidence` (0 to 1, by
-    default `lookup_confidence`). Raises UnknownChannel, and InvalidInput for an unknown type.
+    default `lookup_confidence`). With `as_of`, who owned it at that past moment, as the customer it is now;
+    `resolve_identifiers` then also tells who it was. Raises UnknownChannel, InvalidInput for an unknown type
+    or a moment that cannot be asked of, and with `as_of` CustomerErased.
     """
     channel = get_channel(channel)
     identifier = read_identifier(channel, identifier_type, value)
+    if as_of:
+        return _owner_at(channel, identifier, past_moment("as_of", as_of), min_confidence)
     known = _look_up(_key(channel, identifier), min_confidence) if identifier.usable else None
     return known.customer_id if known else None
 
@@ -132,17 +144,21 @@ def resolve_identifiers(
     fields: Mapping[str, object] | None = None,
     dry_run: bool = False,
     raise_on_ambiguity: bool = False,
+    as_of: datetime | None = None,
 ) -> Resolution:
     """Say who has these (type, value) identifiers and profile fields, and link, create or ask.
 
-    One known identifier without fields is answered from the cache and writes nothing. Raises UnknownChannel,
+    One known identifier without fields is answered from the cache and writes nothing. With `as_of` the answer
+    is by who had the identifiers at that past moment, and nothing is written. Raises UnknownChannel,
     InvalidInput, UnusableIdentifier when nothing that was given can tell who it is, BlockedIdentifier when it
-    is because of a block.
+    is because of a block, and with `as_of` CustomerErased.
     """
     channel = get_channel(channel)
     given = [read_identifier(channel, kind, value) for kind, value in identifiers]
     newcomer = intake.read_request(channel, given, fields or {})
     _refuse_nothing(newcomer, given)
+    if as_of:
+        return _answer_as_of(newcomer, fields, as_of, raise_on_ambiguity)
     known = None if fields else _known_at_once(newcomer)
     if known:
         return known
@@ -168,6 +184,31 @@ def _look_up(key: IdentifierKey, min_confidence: Decimal | None) -> Known | None
         transaction.on_commit(lambda: cache.fill(key, owner, lease, confidence))
     surely = found.confidence_score >= wanted
     return Known(found.customer_id, found.confidence_score, cached=False) if surely else None
+
+
+def _owner_at(
+    channel: Channel, identifier: Identifier, moment: datetime, min_confidence: Decimal | None
+) -> uuid.UUID | None:
+    if not identifier.usable or load_blocklist().find(identifier.type, identifier.normalised):
+        return None
+    wanted = policy().lookup_confidence if min_confidence is None else min_confidence
+    key = _key(channel, identifier)
+    owner = find_past_owners({key: identifier}, moment).get(key)
+    return uuid.UUID(owner.canonical_id) if owner and owner.confidence >= wanted else None
+
+
+def _answer_as_of(
+    newcomer: Intake, fields: Mapping[str, object] | None, as_of: datetime, raise_on_ambiguity: bool
+) -> Resolution:
+    if fields:
+        raise InvalidInput(
+            "as_of asks who had identifiers at a moment; of fields that is not known, so leave them out.",
+            field="fields",
+        )
+    resolution = answer_as_of(_usable(newcomer), past_moment("as_of", as_of))
+    if raise_on_ambiguity and resolution.status == "review":
+        raise DuplicateCustomerError(list(dict.fromkeys(row.canonical_id for row in resolution.owners)))
+    return resolution
 
 
 def _ends_soon(link: Link, begins: datetime | None) -> bool:

@@ -15,7 +15,12 @@ WITH new AS (
         status, first_seen_at, last_seen_at, valid_from, created_at, updated_at
     )
     SELECT id, customer_id, %(channel)s, identifier_type, channel_identifier, normalised, confidence_score, verified,
-           'active', %(now)s, %(now)s, %(now)s, %(now)s, %(now)s
+           'active', %(now)s, %(now)s,
+           greatest(%(now)s, (  -- another clock may have ended the last owner's time a little later
+               SELECT max(m.valid_to) FROM customer_identity_mapping m
+               WHERE m.channel_id = %(channel)s AND m.identifier_type = new.identifier_type
+                 AND m.normalised = new.normalised AND m.status = 'ended'
+           )), %(now)s, %(now)s
     FROM new ORDER BY place
     ON CONFLICT (channel_id, identifier_type, normalised) WHERE status = 'active' DO NOTHING
     RETURNING id

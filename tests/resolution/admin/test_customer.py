@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
@@ -214,6 +215,71 @@ class TestIdentifiers:
         mapping, customer = MappingFactory(), CustomerFactory(name="Anna")
 
         assert as_steward.get(url("unlink-identifier", customer.pk, mapping.pk)).status_code == 404
+
+
+class TestPastIdentifiers:
+    def test_tells_from_when_until_when_and_who_has_it_now(self, as_steward: Client) -> None:
+        link = {"channel": ChannelFactory(), "channel_identifier": "anna@example.com"}
+        had = MappingFactory(
+            **link,
+            status="ended",
+            valid_from=datetime(2024, 1, 2, tzinfo=UTC),
+            valid_to=datetime(2024, 3, 4, tzinfo=UTC),
+        )
+        has = MappingFactory(**link, customer__name="Bert Jones")
+
+        text = as_steward.get(url("customer", had.customer_id)).content.decode()
+
+        assert "2 Jan 2024 00:00" in text
+        assert "4 Mar 2024 00:00" in text
+        assert f'<a href="{url("customer", has.customer_id)}">Bert Jones</a>' in text
+        assert url("unlink-identifier", had.customer_id, had.pk) not in text
+
+    def test_says_that_nobody_has_it_or_this_customer_again(self, as_steward: Client) -> None:
+        had = MappingFactory(status="ended")
+        page = url("customer", had.customer_id)
+        assert '<span class="quiet">nobody</span>' in as_steward.get(page).content.decode()
+
+        MappingFactory(customer=had.customer, channel=had.channel, channel_identifier=had.channel_identifier)
+        assert "this customer again" in as_steward.get(page).content.decode()
+
+    def test_says_that_there_are_none(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna")
+
+        assert "No identifier has passed on" in as_steward.get(url("customer", customer.pk)).content.decode()
+
+    def test_one_that_ended_cannot_be_unlinked_again(self, as_steward: Client) -> None:
+        had = MappingFactory(status="ended")
+
+        assert as_steward.get(url("unlink-identifier", had.customer_id, had.pk)).status_code == 404
+
+    def test_a_recycled_one_is_linked_from_the_moment_it_passed(self, as_steward: Client) -> None:
+        customer, channel = CustomerFactory(name="Anna"), ChannelFactory()
+        form = {
+            "channel": channel.pk, "identifier_type": "email", "value": "anna@example.com",
+            "valid_from": "2024-01-02T03:04",
+        }  # fmt: skip
+
+        as_steward.post(url("link-identifier", customer.pk), form)
+
+        assert Mapping.objects.get().valid_from == datetime(2024, 1, 2, 3, 4, tzinfo=UTC)
+
+    @pytest.mark.parametrize(
+        ("moment", "sentence"), [("2100-01-01T00:00", "still to come"), ("soon", "Theirs since, if not now:")]
+    )
+    def test_a_moment_that_cannot_be_is_refused(self, as_steward: Client, moment: str, sentence: str) -> None:
+        customer, channel = CustomerFactory(name="Anna"), ChannelFactory()
+        form = {
+            "channel": channel.pk,
+            "identifier_type": "email",
+            "value": "a@example.com",
+            "valid_from": moment,
+        }
+
+        answer = as_steward.post(url("link-identifier", customer.pk), form, follow=True)
+
+        assert sentence in answer.content.decode()
+        assert not Mapping.objects.exists()
 
 
 class TestDuplicates:

@@ -122,6 +122,16 @@ def test_a_customer_page_asks_the_same_for_fifty_messages(as_steward: Client) ->
     )
 
 
+def test_a_customer_page_asks_the_same_for_fifty_past_identifiers(as_steward: Client) -> None:
+    customer = CustomerFactory(name="Anna")
+
+    def make() -> None:
+        had = MappingFactory(customer=customer, status="ended")
+        MappingFactory(channel=had.channel, channel_identifier=had.channel_identifier)
+
+    assert_flat(as_steward, reverse("resolution:customer", args=[customer.pk]), make)
+
+
 def test_a_workbench_asks_the_same_for_two_customers_as_for_ten(as_steward: Client, sara: User) -> None:
     pair = ConflictFactory(members=CustomerFactory.create_batch(2, name="Ann"))
     many = ConflictFactory(members=CustomerFactory.create_batch(10, name="Ann"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -67,6 +68,28 @@ class TestLink:
         assert body["conflict_id"] == Conflict.objects.get().pk
         assert Mapping.objects.owned().get(normalised=EMAIL).customer_id == owned.customer_id
 
+    def test_a_recycled_value_is_linked_from_the_moment_it_passed(
+        self, service: APIClient, channel: Channel
+    ) -> None:
+        since, until = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
+        former = MappingFactory(
+            channel=channel, channel_identifier=EMAIL, status="ended", valid_from=since, valid_to=until
+        )
+        body = _link(service, CustomerFactory(), valid_from="2024-05-01T00:00:00Z").json()
+        assert body["action"] == "linked"
+        former.refresh_from_db()
+        assert former.valid_to == Mapping.objects.owned().get().valid_from == datetime(2024, 5, 1, tzinfo=UTC)
+
+    def test_before_its_last_owner_began_is_refused(self, service: APIClient, channel: Channel) -> None:
+        since, until = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
+        former = MappingFactory(
+            channel=channel, channel_identifier=EMAIL, status="ended", valid_from=since, valid_to=until
+        )
+        answer = _link(service, CustomerFactory(), valid_from="2023-12-31T00:00:00Z")
+        body = problem(answer, 422, "invalid_input")
+        assert "2024-01-01 00:00:00 UTC" in body["detail"]
+        assert list(Mapping.objects.all()) == [former]
+
     def test_p2_a_merged_id_links_to_its_survivor(self, service: APIClient) -> None:
         survivor, absorbed = CustomerFactory(name="Anna"), CustomerFactory(name="Ann")
         merge_customers(
@@ -95,6 +118,10 @@ class TestLink:
             ("confidence", 1.5),
             ("confidence", True),
             ("verified", 1),
+            ("valid_from", "2100-01-01T00:00:00Z"),
+            ("valid_from", "2024-01-01T00:00:00"),
+            ("valid_from", "soon"),
+            ("valid_from", None),
             ("colour", "red"),
         ],
     )

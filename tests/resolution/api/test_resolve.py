@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
-from customers.models import Channel, Customer, Message
+from customers.models import Channel, Customer, Mapping, Message
 from resolution.models import AuditEntry, Conflict
 from resolution.services.keys import rebuild_keys
 from resolution.services.merge import merge_customers
@@ -218,3 +219,98 @@ def _known(**fields: Any) -> Customer:
     customer.refresh_from_db()
     rebuild_keys([customer.pk])
     return customer
+
+
+class TestAsOf:
+    """Who had an identifier at a moment that is past."""
+
+    @pytest.fixture
+    def former(self, channel: Channel) -> Mapping:
+        """Anna had the address for January 2024; somebody else has it since May."""
+        link = {"channel": channel, "channel_identifier": "anna@shop.example.com"}
+        january = {
+            "valid_from": datetime(2024, 1, 1, tzinfo=UTC),
+            "valid_to": datetime(2024, 2, 1, tzinfo=UTC),
+        }
+        MappingFactory(**link, valid_from=datetime(2024, 5, 1, tzinfo=UTC))
+        return MappingFactory(**link, **january, status="ended")
+
+    def test_is_answered_by_the_owner_then(self, service: APIClient, former: Mapping) -> None:
+        body = _ask(
+            service, identifiers=_email("anna@shop.example.com"), as_of="2024-01-15T12:00:00+01:00"
+        ).json()
+        assert (body["status"], body["customer_id"]) == ("matched", str(former.customer_id))
+        assert (body["as_of"], body["cached"]) == ("2024-01-15T11:00:00Z", False)
+        assert body["owners"] == [
+            {
+                "type": "email",
+                "value": "anna@shop.example.com",
+                "customer_id": str(former.customer_id),
+                "canonical_id": str(former.customer_id),
+                "confidence": 1.0,
+                "valid_from": "2024-01-01T00:00:00Z",
+                "valid_to": "2024-02-01T00:00:00Z",
+            }
+        ]
+
+    def test_p2_names_the_customer_it_is_now_beside_the_one_it_was(
+        self, service: APIClient, former: Mapping
+    ) -> None:
+        survivor = CustomerFactory(name="Anna")
+        members = [survivor.pk, former.customer_id]
+        merge_customers(member_ids=members, survivor_id=survivor.pk, actor=Actor.machine("test"))
+        body = _ask(service, identifiers=_email("anna@shop.example.com"), as_of="2024-01-15T12:00:00Z").json()
+        assert body["customer_id"] == body["owners"][0]["canonical_id"] == str(survivor.pk)
+        assert body["owners"][0]["customer_id"] == str(former.customer_id)
+
+    def test_nobody_is_created_for_a_moment_nothing_is_known_of(
+        self, service: APIClient, former: Mapping
+    ) -> None:
+        before = Customer.objects.count(), AuditEntry.objects.count()
+        body = _ask(service, identifiers=_email("anna@shop.example.com"), as_of="2023-01-15T12:00:00Z").json()
+        assert (body["status"], body["customer_id"], body["owners"]) == ("unknown", None, [])
+        assert "its first known owner had it from 2024-01-01 00:00:00 UTC on" in body["reasons"][0]
+        assert (Customer.objects.count(), AuditEntry.objects.count()) == before
+
+    @pytest.mark.usefixtures("channel")
+    @pytest.mark.parametrize(
+        ("moment", "sentence"),
+        [
+            ("2100-01-01T00:00:00Z", "as_of is 2100-01-01 00:00:00 UTC, which is still to come"),
+            ("2024-01-15T12:00:00", "without a time zone; write it as 2024-01-15T12:00:00Z"),
+            ("2024-01-15", "without a time zone"),
+            ("2024-02-31T12:00:00Z", "such as 2026-01-31T09:30:00Z; this is “2024-02-31T12:00:00Z”"),
+            ("yesterday", "this is “yesterday”"),
+            ("0001-01-01T00:00:00+14:00", "no date can hold it"),
+            ("", "this is “”"),
+            (1705312800, "this is a number"),
+            (None, "null"),
+        ],
+    )
+    def test_a_moment_that_cannot_be_asked_of_is_refused(
+        self, moment: object, sentence: str, service: APIClient
+    ) -> None:
+        body = problem(
+            _ask(service, identifiers=_email("anna@shop.example.com"), as_of=moment), 400, "malformed_request"
+        )
+        assert list(body["facts"]["fields"]) == ["as_of"]
+        assert sentence in str(body["facts"]["fields"])
+
+    @pytest.mark.usefixtures("channel")
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"fields": ANNA},
+            {"message": {"sender_id": "anna@shop.example.com"}},
+            {"identifiers": _email("anna@shop.example.com"), "fields": ANNA},
+        ],
+    )
+    def test_only_identifiers_are_asked_of_a_moment(self, given: dict[str, Any], service: APIClient) -> None:
+        body = problem(_ask(service, as_of="2024-01-15T12:00:00Z", **given), 400, "malformed_request")
+        assert "no message and no fields" in str(body)
+        assert not Customer.objects.exists()
+
+    @pytest.mark.usefixtures("channel")
+    def test_an_unusable_identifier_is_refused(self, service: APIClient) -> None:
+        asked = _ask(service, identifiers=_email("no address"), as_of="2024-01-15T12:00:00Z")
+        problem(asked, 422, "unusable_identifier")

@@ -38,11 +38,12 @@ class TestCustomerCard:
         )
         assert (fields["email"].source, fields["email"].verified) == ("Post", True)
 
-    def test_lists_identifiers_that_ended_too(self) -> None:
+    def test_tells_identifiers_that_ended_from_those_it_has(self) -> None:
         anna = CustomerFactory()
-        for status in ("active", "ended"):
-            MappingFactory(customer=anna, status=status)
-        assert {row.status_label for row in customer_card(anna.pk).identifiers} == {"Active", "Ended"}
+        has, had = (MappingFactory(customer=anna, status=status) for status in ("active", "ended"))
+        card = customer_card(anna.pk)
+        assert [row.mapping_id for row in card.identifiers] == [str(has.pk)]
+        assert [row.mapping_id for row in card.past_identifiers] == [str(had.pk)]
 
     def test_counts_rows_and_names_whom_it_was_built_from(self) -> None:
         anna, ann = CustomerFactory(), CustomerFactory(name="Ann")

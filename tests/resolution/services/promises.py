@@ -41,6 +41,14 @@ _TWO_OWNERS = """
     FROM customer_identity_mapping WHERE status = 'active'
     GROUP BY channel_id, identifier_type, normalised HAVING count(*) > 1
 """
+_TWO_OWNERS_ONCE = """
+    SELECT one.identifier_type || ' ' || one.normalised || ' had two owners at one moment'
+    FROM customer_identity_mapping AS one JOIN customer_identity_mapping AS other
+        USING (channel_id, identifier_type, normalised)
+    WHERE one.id < other.id
+      AND one.status IN ('active', 'ended') AND other.status IN ('active', 'ended')
+      AND tstzrange(one.valid_from, one.valid_to) && tstzrange(other.valid_from, other.valid_to)
+"""
 _LINKED_TWICE = """
     SELECT customer_id || ' has ' || identifier_type || ' ' || normalised || ' twice'
     FROM customer_identity_mapping WHERE status IN ('active', 'shared')
@@ -101,14 +109,15 @@ def faults_of_the_register() -> list[str]:
 
 
 def faults_of_the_tables() -> list[str]:
-    """P1: one owner an identifier, and a customer holds one once. P2: every id stands for a living customer
-    in one hop. P3: no live *different* spans the members of one customer. P4: a merged customer keeps no rows
-    but folded links, and the ledger and the trail know of each merge as a whole. One query.
+    """P1: one owner an identifier at any moment, and a customer holds one once. P2: every id stands for a
+    living customer in one hop. P3: no live *different* spans the members of one customer. P4: a merged
+    customer keeps no rows but folded links, and the ledger and the trail know of each merge as a whole. One
+    query.
     """
     left = (_LEFT_BEHIND.format(table=relation.table) for relation in MOVED)
     asked = (
-        _TWO_OWNERS, _LINKED_TWICE, _BROKEN_REDIRECTS, _JUDGED_APART_AND_ONE, *left, _HALF_IN_THE_LEDGER,
-        _MERGES_WITHOUT_TRAIL,
+        _TWO_OWNERS, _TWO_OWNERS_ONCE, _LINKED_TWICE, _BROKEN_REDIRECTS, _JUDGED_APART_AND_ONE, *left,
+        _HALF_IN_THE_LEDGER, _MERGES_WITHOUT_TRAIL,
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(f"({query})" for query in asked))

@@ -127,7 +127,7 @@ class TestContestedIdentifiers:
 
     def test_moving_what_the_owner_has_lost_is_refused(self, actor: Actor) -> None:
         conflict, owned, _ = contested(actor)
-        Mapping.objects.filter(pk=owned.pk).update(status="ended")
+        Mapping.objects.filter(pk=owned.pk).update(status="ended", valid_to=timezone.now())
         with pytest.raises(Refused, match="no longer belongs to the owner"):
             decide(conflict, "move_identifier", actor)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
 from customers.models import Channel, Customer, Mapping, SourceRecord
@@ -26,8 +29,9 @@ from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.types import Actor
-from tests.factories import ChannelFactory, actor_for, steward
+from tests.factories import ChannelFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, BORIS, CLARA, csv_text, person, write
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +103,20 @@ class TestNewRows:
             ("phone", "+4930901820001", False),
         }
         assert SourceRecord.objects.get(source_key="r1").data["given_name"] == "Anna"
+
+    def test_p1_a_value_somebody_had_before_is_owned_from_now_on(
+        self, channel: Channel, tmp_path: Path
+    ) -> None:
+        ahead = timezone.now() + timedelta(minutes=5)  # another host's clock
+        for until in (ahead - timedelta(days=30), ahead):
+            MappingFactory(
+                channel=channel, channel_identifier=ANNA[3], status="ended", valid_to=until,
+                valid_from=until - timedelta(days=10),
+            )  # fmt: skip
+        take_in(write(tmp_path / "a.csv", ANNA))
+
+        assert owned(ANNA[3]).valid_from == ahead
+        assert owned("r1").valid_from < ahead
 
     def test_the_first_owns_a_value_and_the_second_shares_it(self, channel: Channel, tmp_path: Path) -> None:
         other = ("r9", "Zygmunt", "Quarles", ANNA[3], "", "1941-01-01", "Rome", "00100", "IT")
@@ -503,6 +521,28 @@ class TestBrokenImports:
         assert Customer.objects.count() == 2
         assert summary.rejects
         assert len(summary.rejects.read_text().splitlines()) == 2
+
+    @pytest.mark.django_db(transaction=True)
+    def test_p1_a_value_whose_owner_gives_it_up_just_then_begins_after_it(
+        self, channel: Channel, tmp_path: Path
+    ) -> None:
+        """The import waits for the owner's row and had its own moment before."""
+        take_in(write(tmp_path / "before.csv", ANNA), resolve=False)
+        link = owned(ANNA[3])
+        other = ("r9", "Zygmunt", "Quarles", ANNA[3], "", "1941-01-01", "Rome", "00100", "IT")
+        path = write(tmp_path / "a.csv", other)
+        tries = met_by(
+            lambda: count_tries(partial(take_in, resolve=False), path),
+            first=lambda: unlink_customer_identifier(
+                customer_id=link.customer_id, mapping_id=link.pk, actor=ACTOR
+            ),
+            then=lambda: Mapping.objects.filter(pk=link.pk).update(valid_to=timezone.now()),
+        )
+        link.refresh_from_db()
+        began = owned(ANNA[3])
+        assert tries == 2
+        assert link.valid_to is not None
+        assert link.valid_to <= began.valid_from
 
     def test_a_batch_that_was_rolled_back_is_not_remembered(
         self, channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

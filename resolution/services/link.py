@@ -216,6 +216,7 @@ def move_identifier(
         verified=verified,
     )
     trail.reown(mapping.channel_id, mapping.identifier_type, mapping.normalised)
+    _record(trail, "lose", mapping, old_value=str(mapping.customer_id), to=str(to_customer.pk))
     _record(trail, "move", moved, old_value=str(mapping.customer_id), reason=reason)
     trail.tell(
         "identifier.moved",
@@ -346,6 +347,7 @@ def _record(trail: Trail, action: str, mapping: Mapping, *, old_value: str = "",
         confidence=mapping.confidence_score,
         mapping=str(mapping.pk),
         verified=mapping.verified,
+        **audit.raw_value(mapping.channel_identifier, mapping.normalised),
         **metadata,
     )
 

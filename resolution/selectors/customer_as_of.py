@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from customers.models import Customer
-from resolution.errors import InvalidInput, PastUnknown, UnknownCustomer
+from resolution.errors import CustomerErased, InvalidInput, PastUnknown, UnknownCustomer
 from resolution.models import AuditEntry
 from resolution.selectors.past import TELLING, IdentifierThen, Past, Row
 
@@ -49,13 +49,14 @@ class CustomerThen:
 def customer_as_of(customer_id: uuid.UUID, moment: datetime) -> CustomerThen:
     """Return what a customer was at a moment, as two queries of the trail tell it.
 
-    Raises InvalidInput for a moment without a zone or yet to come, UnknownCustomer, PastUnknown when the
-    customer did not exist then or the trail does not hold enough of it, with the moment from which it does.
+    A third one asks the register only who may be told of. Raises InvalidInput for a moment without a zone or
+    yet to come, UnknownCustomer, CustomerErased, and PastUnknown when the customer did not exist then or the
+    trail does not hold enough of it, with the moment from which it does.
     """
     _check(moment)
-    rows = AuditEntry.objects.filter(
-        customer__in=_kin(customer_id, moment), action__in=TELLING, created_at__lte=moment
-    )
+    kin = _kin(customer_id, moment)
+    _refuse_erased(customer_id, kin)
+    rows = AuditEntry.objects.filter(customer__in=kin, action__in=TELLING, created_at__lte=moment)
     told = (Row(*row) for row in rows.order_by("sequence").values_list(*_COLUMNS))
     past = Past().replay(told)
     person = past.people.get(customer_id)
@@ -90,9 +91,21 @@ def _kin(customer_id: uuid.UUID, moment: datetime) -> list[uuid.UUID]:
         return [key for (key,) in cursor.fetchall()]
 
 
-def _why_unknown(customer_id: uuid.UUID, moment: datetime) -> UnknownCustomer | PastUnknown:
-    if not Customer.objects.filter(pk=customer_id).exists():
-        return UnknownCustomer(customer_id)
+def _refuse_erased(customer_id: uuid.UUID, kin: Collection[uuid.UUID]) -> None:
+    statuses = dict(Customer.objects.filter(pk__in=kin).values_list("pk", "status"))
+    if customer_id not in statuses:
+        raise UnknownCustomer(customer_id)
+    if statuses[customer_id] == Customer.Status.ERASED:
+        raise CustomerErased(customer_id)
+    if Customer.Status.ERASED in statuses.values():
+        raise PastUnknown(
+            f"Customer {customer_id} was one with somebody who was erased since; nobody is told what it was.",
+            customer=str(customer_id),
+            known_from=None,
+        )
+
+
+def _why_unknown(customer_id: uuid.UUID, moment: datetime) -> PastUnknown:
     born = _first(customer_id, action="create")
     told = _first(customer_id, action="create", metadata__has_key="after")
     noted = _first(customer_id, action="note", created_at__gt=moment)

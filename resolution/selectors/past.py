@@ -226,7 +226,7 @@ def _link(facts: Mapping[str, Any], **columns: Any) -> IdentifierThen:
     return IdentifierThen(
         mapping_id=uuid.UUID(facts["mapping"]),
         value=facts.get("raw", columns["normalised"]),
-        verified=facts["verified"],
+        verified=facts.get("verified", False),
         **columns,
     )
 

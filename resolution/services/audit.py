@@ -119,9 +119,14 @@ class Trail:
         self.reowned.add((channel_id, identifier_type, normalised))
 
 
-def raw_value(value: str, normalised: str) -> dict[str, Any]:
-    """Return what a row about an identifier says of the value as it came: nothing when that is canonical."""
-    return {} if value == normalised else {"raw": value}
+def link_facts(mapping_id: uuid.UUID, value: str, normalised: str, *, verified: bool) -> dict[str, Any]:
+    """Return what a row about an identifier link says of it beside its columns, the usual left out."""
+    facts: dict[str, Any] = {"mapping": str(mapping_id)}
+    if verified:
+        facts["verified"] = True
+    if value != normalised:
+        facts["raw"] = value
+    return facts
 
 
 @contextmanager

@@ -345,9 +345,9 @@ def _record(trail: Trail, action: str, mapping: Mapping, *, old_value: str = "",
         identifier_value=mapping.normalised,
         old_value=old_value,
         confidence=mapping.confidence_score,
-        mapping=str(mapping.pk),
-        verified=mapping.verified,
-        **audit.raw_value(mapping.channel_identifier, mapping.normalised),
+        **audit.link_facts(
+            mapping.pk, mapping.channel_identifier, mapping.normalised, verified=mapping.verified
+        ),
         **metadata,
     )
 

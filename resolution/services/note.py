@@ -81,14 +81,12 @@ class _Chunk:
 
 def _facts(link: Mapping) -> dict[str, Any]:
     return {
-        "mapping": str(link.pk),
         "channel": str(link.channel_id),
         "type": link.identifier_type,
         "normalised": link.normalised,
         "status": link.status,
         "confidence": str(link.confidence_score),
-        "verified": link.verified,
-        **audit.raw_value(link.channel_identifier, link.normalised),
+        **audit.link_facts(link.pk, link.channel_identifier, link.normalised, verified=link.verified),
     }
 
 

@@ -27,7 +27,7 @@ from resolution.matching.blocked import Blocklist
 from resolution.matching.key_numbers import number_keys
 from resolution.selectors.identifier_rules import load_blocklist
 from resolution.services import keys, limits, locks
-from resolution.services.audit import Trail, raw_value
+from resolution.services.audit import Trail, link_facts
 from resolution.types import Identifier, Profile
 
 # How sure a link from a file is; the source's own id is certain.
@@ -331,9 +331,12 @@ def _record_link(trail: Trail, channel: Channel, link: _Link, action: str) -> No
         identifier_value=link.identifier.normalised,
         method=METHOD,
         confidence=link.confidence,
-        mapping=str(link.id),
-        verified=link.verified and action == "link",
-        **raw_value(link.identifier.value, link.identifier.normalised),
+        **link_facts(
+            link.id,
+            link.identifier.value,
+            link.identifier.normalised,
+            verified=link.verified and action == "link",
+        ),
     )
 
 

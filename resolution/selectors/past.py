@@ -81,7 +81,10 @@ class Past:
 
     def replay(self, rows: Iterable[Row]) -> Past:
         for row in rows:
-            _ACTS[row.action](self, row)
+            if row.metadata:
+                _ACTS[row.action](self, row)
+            else:  # emptied, or of an earlier release
+                self.people[row.customer_id].known = False
         return self
 
     def links_of(self, customer: uuid.UUID) -> list[IdentifierThen]:

@@ -268,6 +268,13 @@ class TestRowsOfEarlierReleases:
         assert len(now(anna).identifiers) == 1
         assert now(ann).merged_into == anna.pk
 
+    def test_a_row_without_its_facts_is_no_row_that_changed_nothing(self) -> None:
+        anna = made()
+        with audit.change(ACTOR) as trail:
+            trail.record("merge", customer_id=anna.pk)
+        with pytest.raises(PastUnknown, match="does not hold enough"):
+            now(anna)
+
     def test_nobody_is_written_down_twice(self) -> None:
         CustomerFactory(name="Ann Smithers")
         made()

@@ -72,6 +72,12 @@ class UnknownCustomer(NotFound):
         )
 
 
+class PastUnknown(NotFound):
+    """A moment of which the trail does not tell what a customer was."""
+
+    code = "past_unknown"
+
+
 class CustomerErased(Refused):
     code = "customer_erased"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
@@ -17,8 +18,10 @@ from resolution.admin.forms import CustomerForm, LinkForm
 from resolution.admin.frame import actor_of, say_refusal, screen, show, status_of, user_of
 from resolution.errors import IdentityError, InvalidInput, NotFound, UnknownCustomer
 from resolution.selectors.customer_card import CardIdentifier, customer_card
+from resolution.selectors.customers import fetch_customers
 from resolution.selectors.history import customer_history
 from resolution.selectors.merge_tree import merge_tree
+from resolution.selectors.then_and_now import then_and_now
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.profiles import create_customer, update_profile
 
@@ -41,6 +44,20 @@ def customer(request: HttpRequest, customer_id: uuid.UUID) -> HttpResponse:
         may_edit=_may_edit(request) and card.status == Customer.Status.ACTIVE,
         may_undo=user_of(request).has_perm("resolution.undo_merge"),
     )
+
+
+@screen("customers.view_customer", READERS_ONLY)
+def customer_as_of(request: HttpRequest, customer_id: uuid.UUID) -> HttpResponse:
+    """Show a customer as it was at a moment beside what it is, or say why that cannot be told."""
+    row = fetch_customers([customer_id])[customer_id]
+    given = request.GET.get("moment", "")
+    page: dict[str, object] = {"customer": row, "given": given}
+    status = 200
+    try:
+        page["sides"] = then_and_now(customer_id, _local_moment(given))
+    except IdentityError as error:
+        page["refusal"], status = str(error), status_of(error)
+    return show(request, "customer_as_of.html", title=f"{row.display_name}, as it was", status=status, **page)
 
 
 @screen("customers.change_customer", EDITORS_ONLY)
@@ -148,6 +165,17 @@ def _identifier(identifiers: tuple[CardIdentifier, ...], mapping_id: uuid.UUID) 
     if found is None:
         raise NotFound(f"This customer has no identifier {mapping_id}; it may have moved since.")
     return found
+
+
+def _local_moment(text: str) -> datetime:
+    """Read a moment as a browser's field gives it, in the desk's own time zone unless it names another."""
+    try:
+        moment = parse_datetime(text)
+        if moment:
+            return (moment if moment.tzinfo else timezone.make_aware(moment)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidInput(f"“{text[:40]}” is no moment; give a day and a time, such as 2026-01-31T09:30.")
 
 
 def _moment(text: str) -> datetime | None:

@@ -23,6 +23,7 @@ View = Callable[..., HttpResponse]
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (InvalidInput, 400),
     (NotPermitted, 403),
+    (NotFound, 404),
     (TryAgain, 503),
     (OperationalError, 503),
     (InterfaceError, 503),

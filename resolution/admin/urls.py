@@ -42,6 +42,7 @@ urlpatterns = [
     path("customers/customer/add/", customer.add_customer, name="add-customer"),
     path(f"{CUSTOMER}/change/", customer.customer, name="customer"),
     path(f"{CUSTOMER}/edit/", customer.edit_customer, name="edit-customer"),
+    path(f"{CUSTOMER}/as-of/", customer.customer_as_of, name="customer-as-of"),
     path(f"{CUSTOMER}/duplicates/", duplicates.duplicates, name="duplicates"),
     path(f"{CUSTOMER}/identifiers/", customer.link_identifier, name="link-identifier"),
     path(

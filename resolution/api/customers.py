@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django_filters import rest_framework as filters
@@ -12,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from customers.models import PROFILE_FIELDS, Customer
+from customers.models import PROFILE_FIELDS, Channel, Customer, Mapping
 from resolution.api.authentication import actor_of
 from resolution.api.etags import etag_of, is_held, version_seen
 from resolution.api.filters import Moment, OneOf
@@ -21,8 +22,10 @@ from resolution.api.permissions import LINK, READ
 from resolution.api.schema import IF_MATCH, IF_NONE_MATCH
 from resolution.api.serializers import Body, Text, read
 from resolution.api.views import DeskListView, DeskView
+from resolution.selectors.customer_as_of import customer_as_of
 from resolution.selectors.customers import get_canonical
 from resolution.selectors.history import customer_history
+from resolution.selectors.past import IdentifierThen
 from resolution.services.profiles import update_profile
 
 
@@ -117,6 +120,54 @@ class HistoryQuery(Body):
     limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=PAGE_LIMIT)
 
 
+class ZonedMoment(serializers.DateTimeField):
+    """A moment whose zone is not guessed: one without is handed on as it is, to be refused."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        return super().enforce_timezone(value) if value.tzinfo else value
+
+
+class AsOfQuery(Body):
+    moment = ZonedMoment(help_text="With its time zone, such as 2026-01-31T09:30:00Z; it has passed.")
+
+
+class IdentifierThenAnswer(serializers.Serializer[Any]):
+    """One identifier as it was linked; `owned` unless it was shared, ended or folded into an equal one."""
+
+    id = serializers.UUIDField(source="mapping_id")
+    channel = serializers.SerializerMethodField()
+    type = serializers.CharField()
+    value = serializers.CharField()
+    normalised = serializers.CharField()
+    confidence = serializers.FloatField()
+    verified = serializers.BooleanField()
+    status = serializers.ChoiceField(choices=Mapping.Status.choices)
+    owned = serializers.BooleanField(source="owns")
+
+    def get_channel(self, link: IdentifierThen) -> str:
+        return str(self.context["channels"][link.channel_id])
+
+
+class CustomerThenAnswer(serializers.Serializer[Any]):
+    """A customer as it was; `canonical_id` is the customer its id stood for then."""
+
+    id = serializers.UUIDField(source="customer_id")
+    moment = serializers.DateTimeField()
+    canonical_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=Customer.Status.choices)
+    birth_date = serializers.DateField(source="fields.birth_date", allow_null=True)
+    attributes = serializers.DictField()
+    identifiers = IdentifierThenAnswer(many=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        texts = {
+            name: serializers.CharField(source=f"fields.{name}")
+            for name in PROFILE_FIELDS
+            if name != "birth_date"
+        }
+        return {**texts, **super().get_fields()}
+
+
 class CustomerListView(DeskListView):
     """List customers, newest first."""
 
@@ -171,6 +222,21 @@ class CustomerHistoryView(DeskView):
             get_canonical(customer_id).pk, before=asked.get("before"), limit=asked["limit"]
         )
         return Response(HistoryAnswer(history).data)
+
+
+class CustomerAsOfView(DeskView):
+    """One customer as it was."""
+
+    access: ClassVar = {"GET": READ}
+    query = AsOfQuery
+
+    @extend_schema(parameters=[AsOfQuery], responses=CustomerThenAnswer, operation_id="customer_as_of")
+    def get(self, request: Request, customer_id: uuid.UUID) -> Response:
+        """Return a customer as it was at a moment, as the trail tells it: this very id, merged or not."""
+        then = customer_as_of(customer_id, read(AsOfQuery, request.query_params.dict())["moment"])
+        wanted = {link.channel_id for link in then.identifiers}
+        channels = dict(Channel.objects.filter(pk__in=wanted).values_list("pk", "code"))
+        return Response(CustomerThenAnswer(then, context={"channels": channels}).data)
 
 
 def _shown(request: Request, customer: Customer, *, requested_id: uuid.UUID) -> Response:

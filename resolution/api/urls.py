@@ -39,6 +39,7 @@ urlpatterns = [
         customers.CustomerHistoryView.as_view(),
         name="customer-history",
     ),
+    path("customers/<uuid:customer_id>/as-of", customers.CustomerAsOfView.as_view(), name="customer-as-of"),
     path("customers/<uuid:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
     path(
         "customers/<uuid:customer_id>/identifiers",

@@ -203,7 +203,8 @@ def _detail(row: AuditEntry) -> str:
     facts = row.metadata
     identifier = f"{type_label(row.identifier_type)} {row.identifier_value}" if row.identifier_type else ""
     merge = f"merge {facts['merge']}" if "merge" in facts else ""
-    fields = ", ".join(field_label(name) for name in facts.get("fields") or ())
+    written = facts["fields"] if "fields" in facts else facts.get("after", ())
+    fields = ", ".join(map(field_label, written))
     parts = (identifier, merge, fields, str(facts.get("reason") or ""))
     return " · ".join(part for part in parts if part)
 

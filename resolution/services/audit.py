@@ -31,11 +31,13 @@ from resolution.types import Actor
 
 ACTIONS = {
     "create": "created the customer",
+    "note": "wrote down the customer as it stood",
     "update": "changed the profile",
     "link": "linked an identifier",
     "unlink": "took an identifier off",
     "share": "noted an identifier another customer owns",
     "move": "moved an identifier to this customer",
+    "lose": "lost an identifier to another customer",
     "resolve": "recognised the customer",
     "merge": "merged customers",
     "unmerge": "took a merge back",
@@ -58,6 +60,7 @@ ACTIONS = {
     "key": "made or revoked an API key",
 }
 GENESIS = "0" * 64
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 _CHAIN_LOCK = 0x1D_DE5C  # any number no other advisory lock uses
 _COLUMNS = (
     "id", "sequence", "customer_id", "channel_id", "identifier_type", "identifier_value", "action",
@@ -114,6 +117,16 @@ class Trail:
     def reown(self, channel_id: uuid.UUID, identifier_type: str, normalised: str) -> None:
         """Note that an identifier's answer changes, so that no reader is served the old one after commit."""
         self.reowned.add((channel_id, identifier_type, normalised))
+
+
+def link_facts(mapping_id: uuid.UUID, value: str, normalised: str, *, verified: bool) -> dict[str, Any]:
+    """Return what a row about an identifier link says of it beside its columns, the usual left out."""
+    facts: dict[str, Any] = {"mapping": str(mapping_id)}
+    if verified:
+        facts["verified"] = True
+    if value != normalised:
+        facts["raw"] = value
+    return facts
 
 
 @contextmanager
@@ -199,8 +212,9 @@ def _write(trail: Trail) -> None:
     copy_rows("customer_identity_audit", _COLUMNS, rows)
 
 
-def _chained(trail: Trail, sequence: int, previous: str) -> Iterator[dict[str, Any]]:
-    now = timezone.now()
+def _chained(trail: Trail, sequence: int, previous: str, latest: datetime) -> Iterator[dict[str, Any]]:
+    """Moments never go back along the chain, whatever the clock does: what was by one is its beginning."""
+    now = max(timezone.now(), latest)
     for entry in trail.entries:
         sequence += 1
         row = entry | {
@@ -216,11 +230,13 @@ def _chained(trail: Trail, sequence: int, previous: str) -> Iterator[dict[str, A
         yield row
 
 
-def _lock_head() -> tuple[int, str]:
+def _lock_head() -> tuple[int, str, datetime]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
-        cursor.execute("SELECT sequence, hash FROM customer_identity_audit ORDER BY sequence DESC LIMIT 1")
-        return cursor.fetchone() or (0, GENESIS)
+        cursor.execute(
+            "SELECT sequence, hash, created_at FROM customer_identity_audit ORDER BY sequence DESC LIMIT 1"
+        )
+        return cursor.fetchone() or (0, GENESIS, _BEFORE_ALL)
 
 
 def _in_one_way(value: Any) -> str:

@@ -243,6 +243,7 @@ def move_identifier(
         valid_from=mapping.valid_to,
     )
     trail.reown(mapping.channel_id, mapping.identifier_type, mapping.normalised)
+    _record(trail, "lose", mapping, old_value=str(mapping.customer_id), to=str(to_customer.pk))
     _record(trail, "move", moved, old_value=str(mapping.customer_id), reason=reason, **_dated(at))
     trail.tell(
         "identifier.moved",
@@ -412,8 +413,9 @@ def _record(trail: Trail, action: str, mapping: Mapping, *, old_value: str = "",
         identifier_value=mapping.normalised,
         old_value=old_value,
         confidence=mapping.confidence_score,
-        mapping=str(mapping.pk),
-        verified=mapping.verified,
+        **audit.link_facts(
+            mapping.pk, mapping.channel_identifier, mapping.normalised, verified=mapping.verified
+        ),
         **metadata,
     )
 

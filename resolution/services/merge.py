@@ -24,6 +24,7 @@ from resolution.services.ledger import MAPPINGS, Act, stored_value, write_ledger
 from resolution.services.limit_plan import bounds_of_union
 from resolution.services.merge_plan import (
     COLLAPSED,
+    LAST_INTERACTION,
     OWNING,
     CustomerFacts,
     DifferenceFact,
@@ -329,9 +330,21 @@ def _record(trail: Trail, merge: Merge, act: Act) -> None:
         trail.record(
             "merge", customer_id=row.pk, old_value=row.status, method=act.method, confidence=sureness, **facts
         )
-    changed = [choice.field for choice in act.plan.fields if choice.value != choice.before]
-    facts |= {"absorbed": list(act.plan.absorbed), "fields": changed, "conflict": act.conflict_id}
-    trail.record("merge", customer_id=act.survivor.pk, method=act.method, confidence=sureness, **facts)
+    changed = [choice for choice in act.plan.fields if choice.value != choice.before]
+    facts |= {
+        "absorbed": list(act.plan.absorbed),
+        "fields": [choice.field for choice in changed],
+        "conflict": act.conflict_id,
+    }
+    trail.record(
+        "merge",
+        customer_id=act.survivor.pk,
+        method=act.method,
+        confidence=sureness,
+        after={choice.field: stored_value(choice) for choice in changed if choice.field != LAST_INTERACTION},
+        folded=[row.row_id for row in act.plan.collapses],
+        **facts,
+    )
     trail.tell("customer.merged", customer_id=act.survivor.pk, **facts)
     for key in act.plan.absorbed:
         reown_all(trail, act.facts[key])

@@ -50,7 +50,8 @@ def update_profile(
 def add_customer(trail: Trail, fields: Mapping[str, Stored], *, method: str) -> Customer:
     """Make a customer of checked fields as part of a larger change; keys are the caller's to rebuild."""
     customer = register.create_customer(fields)
-    trail.record("create", customer_id=customer.pk, method=method, fields=_shown(fields))
+    after = {name: value for name, value in _shown(fields).items() if value}
+    trail.record("create", customer_id=customer.pk, method=method, after=after)
     trail.tell("customer.created", customer_id=customer.pk)
     return customer
 

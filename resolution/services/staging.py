@@ -27,7 +27,7 @@ from resolution.matching.blocked import Blocklist
 from resolution.matching.key_numbers import number_keys
 from resolution.selectors.identifier_rules import load_blocklist
 from resolution.services import keys, limits, locks
-from resolution.services.audit import Trail
+from resolution.services.audit import Trail, link_facts
 from resolution.types import Identifier, Profile
 
 # How sure a link from a file is; the source's own id is certain.
@@ -257,6 +257,7 @@ def _record_creation(trail: Trail, channel: Channel, entry: _Arrival, run_id: in
         customer_id=entry.id,
         channel_id=channel.pk,
         method=METHOD,
+        after={name: value for name in CUSTOMER_FIELDS if (value := entry.details.fields[name])},
         import_run=run_id,
         line=entry.record.line,
         source_key=entry.record.key,
@@ -326,6 +327,12 @@ def _record_link(trail: Trail, channel: Channel, link: _Link, action: str) -> No
         identifier_value=link.identifier.normalised,
         method=METHOD,
         confidence=link.confidence,
+        **link_facts(
+            link.id,
+            link.identifier.value,
+            link.identifier.normalised,
+            verified=link.verified and action == "link",
+        ),
     )
 
 
@@ -405,7 +412,7 @@ def _apply_change(trail: Trail, channel: Channel, customer: Customer, change: _C
         for field, value in _news(change).items()
         if _shown(customer, field) == change.before.fields[field]
     }
-    old = {field: _shown(customer, field) for field in news}
+    before = {field: _shown(customer, field) for field in news}
     if news or change.new_identifiers:
         columns = {field: _column(field, value) for field, value in news.items()}
         register.update_customer(customer, columns)
@@ -416,8 +423,8 @@ def _apply_change(trail: Trail, channel: Channel, customer: Customer, change: _C
         method=METHOD,
         source_key=change.record.key,
         line=change.record.line,
-        old=old,
-        new=news,
+        before=before,
+        after=news,
     )
 
 

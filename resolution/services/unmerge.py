@@ -22,7 +22,7 @@ from resolution.selectors.unmerge_ground import read_ground
 from resolution.services import audit, conflicts, judge, keys, locks, proposals
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS, SQL
-from resolution.services.merge_plan import COLLAPSED, OWNING
+from resolution.services.merge_plan import COLLAPSED, LAST_INTERACTION, OWNING
 from resolution.services.unmerge_fields import RESTORED, FieldReturn, Profiles
 from resolution.services.unmerge_links import Standing
 from resolution.services.unmerge_plan import (
@@ -259,9 +259,35 @@ def _record(trail: Trail, undo: Undo) -> None:
         fields=restored,
         arrivals=assigned,
         rewritten=rewritten,
+        after=_rewritten_fields(undo),
+        links=_links_after(undo),
+        followed={str(key): str(member) for key, member in undo.redirects.items()},
         **facts,
     )
     trail.tell("customer.unmerged", customer_id=root, ended=plan.ends, **facts)
+
+
+def _rewritten_fields(undo: Undo) -> dict[str, dict[str, Any]]:
+    """What is written on whom besides being heard of: customer → field → value."""
+    if not undo.profiles:
+        return {}
+    people = undo.ground.people
+    differing = {
+        str(key): {
+            name: value
+            for name, value in undo.profiles.rows[key].items()
+            if name != LAST_INTERACTION and value != people[key].profile[name]
+        }
+        for key in {undo.ground.tree.root, *undo.profiles.customers}
+    }
+    return {key: fields for key, fields in differing.items() if fields}
+
+
+def _links_after(undo: Undo) -> dict[str, list[str]]:
+    """Where the links that change stand afterwards: link → customer and status."""
+    return {
+        str(row.link.id): [str(row.customer), row.status] for row in undo.standings.values() if row.changed
+    }
 
 
 def _judge_cut(trail: Trail, undo: Undo) -> None:

@@ -9,9 +9,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from customers.models import Customer, Mapping
 from resolution.models import AuditEntry, Conflict
+from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import create_customer, update_profile
 from tests.factories import (
@@ -298,3 +300,72 @@ class TestDuplicates:
         alone = create_customer(fields={"name": "Anna Smith"}, actor=actor_for(sara))
 
         assert "Nobody comes near" in as_steward.get(url("duplicates", alone.pk)).content.decode()
+
+
+class TestAsItWas:
+    def test_shows_then_beside_now_and_marks_what_differs(self, as_steward: Client, sara: User) -> None:
+        actor = actor_for(sara)
+        customer = create_customer(fields={"name": "Anna Smith", "city": "Bonn"}, actor=actor)
+        then = timezone.now()
+        update_profile(customer_id=customer.pk, version=1, changes={"city": "Kiel"}, actor=actor)
+        link_customer_identifier(
+            customer_id=customer.pk,
+            channel=ChannelFactory(),
+            identifier_type="email",
+            value="anna@post.example",
+            actor=actor,
+        )
+
+        answer = as_steward.get(url("customer-as-of", customer.pk), {"moment": then.isoformat()})
+
+        sides = answer.context["sides"]
+        assert [(row.label, row.then, row.now) for row in sides.fields if row.differs] == [
+            ("City", "Bonn", "Kiel")
+        ]
+        assert [(row.then, row.now.status) for row in sides.identifiers] == [(None, "active")]
+        text = answer.content.decode()
+        assert text.count('class="differs"') == 2
+        assert "not linked" in text
+
+    def test_is_asked_for_by_a_plain_form_on_the_customers_page(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna Smith")
+        text = as_steward.get(url("customer", customer.pk)).content.decode()
+        assert f'method="get" action="{url("customer-as-of", customer.pk)}"' in text
+
+    def test_a_browsers_moment_is_of_the_desks_own_zone(self, as_steward: Client, sara: User) -> None:
+        customer = create_customer(fields={"name": "Anna Smith"}, actor=actor_for(sara))
+        given = timezone.localtime().strftime("%Y-%m-%dT%H:%M:%S.%f")
+        answer = as_steward.get(url("customer-as-of", customer.pk), {"moment": given})
+        assert (answer.status_code, answer.context["sides"].differing) == (200, 0)
+        assert "nothing differs" in answer.content.decode()
+
+    def test_of_a_merged_one_says_whom_it_stood_for(self, as_steward: Client, sara: User) -> None:
+        actor = actor_for(sara)
+        anna, ann = (create_customer(fields={"name": name}, actor=actor) for name in ("Anna", "Ann"))
+        then = timezone.now()
+        merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=actor)
+        answer = as_steward.get(url("customer-as-of", ann.pk), {"moment": then.isoformat()})
+        sides = answer.context["sides"]
+        assert (sides.canonical_then, sides.canonical_now) == (str(ann.pk), str(anna.pk))
+        assert "Its id stands for" in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        ("moment", "status", "sentence"),
+        [
+            ("", 400, "is no moment"),
+            ("9999-99-99T00:00", 400, "is no moment"),
+            ("0001-01-01T00:00+14:00", 400, "is no moment"),
+            ("2999-01-01T00:00", 400, "is yet to come"),
+            ("2020-01-01T00:00", 404, "it was created on"),
+        ],
+    )
+    def test_says_why_a_moment_cannot_be_shown(
+        self, as_steward: Client, sara: User, moment: str, status: int, sentence: str
+    ) -> None:
+        customer = create_customer(fields={"name": "Anna Smith"}, actor=actor_for(sara))
+        answer = as_steward.get(url("customer-as-of", customer.pk), {"moment": moment})
+        assert answer.status_code == status
+        assert sentence in answer.content.decode()
+
+    def test_knows_no_stranger(self, as_steward: Client) -> None:
+        assert as_steward.get(url("customer-as-of", uuid.uuid4())).status_code == 404

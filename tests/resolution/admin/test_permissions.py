@@ -6,12 +6,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from resolution.models import ApiKey, Conflict, MergeProposal
 from resolution.services.api_keys import make_api_key
 from resolution.services.approve import propose_merge
 from resolution.services.merge import merge_customers
+from resolution.services.note import note_untold
 from resolution.services.queue import claim
+from resolution.types import Actor
 from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, draft, service_user
 from tests.resolution.admin.conftest import SignIn
 from tests.resolution.admin.forms import workbench_form
@@ -78,6 +81,9 @@ class TestScreens:
         customer = mapping.customer_id
 
         assert open_to(clients, reverse("resolution:customer", args=[customer])) == READERS
+        as_of = reverse("resolution:customer-as-of", args=[customer])
+        note_untold(actor=Actor.machine("test"))
+        assert open_to(clients, f"{as_of}?moment={timezone.now():%Y-%m-%dT%H:%M:%S.%f}") == READERS
         assert open_to(clients, reverse("resolution:duplicates", args=[customer])) == READERS
         assert open_to(clients, reverse("resolution:edit-customer", args=[customer])) == {"steward", "lead"}
         unlink = reverse("resolution:unlink-identifier", args=[customer, mapping.pk])

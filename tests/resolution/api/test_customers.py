@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from customers.models import Customer
 from resolution.models import AuditEntry
+from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
+from resolution.services.profiles import create_customer
 from resolution.types import Actor
-from tests.factories import CustomerFactory, MessageFactory
+from tests.factories import ChannelFactory, CustomerFactory, MessageFactory
 from tests.resolution.api.answers import ids, problem
 
 pytestmark = pytest.mark.django_db
@@ -202,3 +205,52 @@ class TestHistory:
 def _patch(client: APIClient, customer: Customer, changes: dict[str, Any]) -> Any:
     tag = client.get(_address(customer))["ETag"]
     return client.patch(_address(customer), changes, HTTP_IF_MATCH=tag)
+
+
+class TestCustomerAsOf:
+    def test_tells_what_was_of_this_very_id(self, service: APIClient) -> None:
+        channel = ChannelFactory(code="web")
+        anna, ann = (
+            create_customer(fields={"name": name, "birth_date": "1980-02-01"}, actor=Actor.machine("test"))
+            for name in ("Anna Smith", "Ann Smith")
+        )
+        link_customer_identifier(
+            customer_id=ann.pk,
+            channel=channel,
+            identifier_type="email",
+            value="Ann@post.example",
+            actor=Actor.machine("test"),
+        )
+        before = timezone.now()
+        merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=Actor.machine("test"))
+
+        then = service.get(f"{_address(ann)}/as-of", {"moment": before.isoformat()}).json()
+        now = service.get(f"{_address(ann)}/as-of", {"moment": timezone.now().isoformat()}).json()
+
+        assert (then["name"], then["birth_date"], then["status"]) == ("Ann Smith", "1980-02-01", "active")
+        assert (then["id"], then["canonical_id"]) == (str(ann.pk), str(ann.pk))
+        [identifier] = then["identifiers"]
+        assert (identifier["channel"], identifier["value"]) == ("web", "Ann@post.example")
+        assert (identifier["normalised"], identifier["owned"]) == ("ann@post.example", True)
+        assert (now["status"], now["canonical_id"], now["identifiers"]) == ("merged", str(anna.pk), [])
+
+    @pytest.mark.parametrize(
+        ("moment", "status", "code"),
+        [
+            ("", 400, "malformed_request"),
+            ("yesterday", 400, "malformed_request"),
+            ("2020-01-01T00:00:00", 422, "invalid_input"),
+            ("2999-01-01T00:00:00Z", 422, "invalid_input"),
+            ("2020-01-01T00:00:00Z", 404, "past_unknown"),
+        ],
+    )
+    def test_says_what_is_wrong_with_a_moment(
+        self, service: APIClient, moment: str, status: int, code: str
+    ) -> None:
+        customer = create_customer(fields={"name": "Anna Smith"}, actor=Actor.machine("test"))
+        answer = service.get(f"{_address(customer)}/as-of", {"moment": moment})
+        problem(answer, status, code)
+
+    def test_knows_no_stranger(self, service: APIClient) -> None:
+        answer = service.get(f"{CUSTOMERS}/{uuid.uuid4()}/as-of", {"moment": "2020-01-01T00:00:00Z"})
+        problem(answer, 404, "unknown_customer")

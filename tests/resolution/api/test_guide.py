@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from customers.models import Customer
@@ -20,6 +21,7 @@ from resolution.api.throttling import CallerRateThrottle
 from resolution.conf import policy
 from resolution.models import Merge, MergeProposal
 from resolution.services.compare_models import compare_in_shadow
+from resolution.services.note import note_untold
 from resolution.types import Actor
 from tests.factories import ChannelFactory, CustomerFactory, draft, lead, service_user
 from tests.resolution.api.conftest import MakeClient
@@ -48,6 +50,8 @@ def _variables(client_for: MakeClient) -> dict[str, str]:
     ChannelFactory(code="web")
     service, second = client_for(service_user()), client_for(lead())
     one, other = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Ann Smith")
+    note_untold(actor=Actor.machine("test"))
+    moment = timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     draft()
     model = compare_in_shadow(version="2.0.0", actor=Actor.machine("test"))
     tag = service.get(f"/api/v1/customers/{one.pk}")["ETag"]
@@ -57,6 +61,7 @@ def _variables(client_for: MakeClient) -> dict[str, str]:
         "LEADS_KEY": _text_of(second),
         "CUSTOMER": str(one.pk),
         "OTHER": str(other.pk),
+        "MOMENT": moment,
         "MODEL": model.version,
         "ETAG": tag.replace('"', r"\""),
     }

@@ -31,6 +31,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 NO_CONFIDENCE = Decimal(0)
 LINK_ACTIONS = frozenset({"link", "share", "move"})
+END_ACTIONS = frozenset({"unlink", "lose"})
 MERGE_ACTIONS = frozenset({"merge", "unmerge"})
 PROFILE_ACTIONS = frozenset({"update"}) | MERGE_ACTIONS
 # Columns of a customer that tell when it was heard of, or that have a row of the trail of their own.
@@ -210,14 +211,13 @@ def _untold_of_links(before: State, after: State, told: Sequence[Row]) -> Iterat
     old = _by_id(before["Mapping"])
     merging = any(entry["action"] in MERGE_ACTIONS for entry in told)
     acts = {(entry["customer_id"], entry["identifier_value"], entry["action"]) for entry in told}
-    left = {(entry["old_value"], entry["identifier_value"]) for entry in told if entry["action"] == "move"}
     for row in after["Mapping"]:
         was = old.get(row["id"], {"status": "", "customer_id": row["customer_id"]})
         if (was["status"], was["customer_id"]) == (row["status"], row["customer_id"]):
             continue
         place = (row["customer_id"], row["normalised"])
         took = any((*place, action) in acts for action in LINK_ACTIONS)
-        ended = (*place, "unlink") in acts or (str(place[0]), place[1]) in left
+        ended = any((*place, action) in acts for action in END_ACTIONS)
         known = ended if row["status"] == "ended" else took
         if not known and not merging:
             yield f"{row['normalised']} of {row['customer_id']} became {row['status']} without a word"

@@ -312,8 +312,8 @@ class TestAgain:
         assert (customer.city, customer.email, customer.version) == ("Leiden", "clara@new.example", 2)
         assert owned("clara@new.example").customer == customer
         entry = AuditEntry.objects.get(action="update")
-        assert entry.metadata["old"] == {"email": "clara@vandermeer.example", "city": "Delft"}
-        assert entry.metadata["new"] == {"email": "clara@new.example", "city": "Leiden"}
+        assert entry.metadata["before"] == {"email": "clara@vandermeer.example", "city": "Delft"}
+        assert entry.metadata["after"] == {"email": "clara@new.example", "city": "Leiden"}
 
     def test_a_new_identifier_alone_counts_the_version_up(self, channel: Channel, tmp_path: Path) -> None:
         path = tmp_path / "a.csv"

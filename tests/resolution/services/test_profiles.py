@@ -38,7 +38,7 @@ class TestCreateCustomer:
     def test_is_audited_and_told(self) -> None:
         customer = create_customer(fields={"name": "Anna Smith"}, actor=ADA)
         entry = AuditEntry.objects.get()
-        assert (entry.action, entry.customer, entry.metadata["fields"]) == (
+        assert (entry.action, entry.customer, entry.metadata["after"]) == (
             "create",
             customer,
             {"name": "Anna Smith"},

@@ -1,0 +1,82 @@
+"""What the tables said of every customer at moments that are remembered, to ask the trail for afterwards."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from customers.models import PROFILE_FIELDS, Customer, Mapping
+from resolution.errors import PastUnknown
+from resolution.selectors.customer_as_of import CustomerThen, customer_as_of
+from resolution.selectors.past import IdentifierThen
+
+# Customer → (status, merged_into, fields, attributes, identifiers).
+Said = dict[uuid.UUID, tuple[Any, ...]]
+
+
+class Memory:
+    """Moments and what the tables said; `check` asks the trail for all of them."""
+
+    def __init__(self) -> None:
+        self.moments: list[tuple[datetime, Said]] = []
+        self.remember()
+
+    def remember(self) -> None:
+        said = what_the_tables_say()
+        self.moments.append((timezone.now(), said))
+
+    def check(self) -> None:
+        everybody = self.moments[-1][1]
+        for moment, said in self.moments:
+            assert {key: what_the_trail_says(key, moment) for key in everybody} == {
+                key: said.get(key) for key in everybody
+            }
+
+
+def what_the_tables_say() -> Said:
+    links: dict[uuid.UUID, list[IdentifierThen]] = {}
+    for link in Mapping.objects.all():
+        links.setdefault(link.customer_id, []).append(_identifier(link))
+    return {
+        row.pk: (
+            row.status,
+            row.merged_into_id,
+            {name: str(getattr(row, name) or "") for name in PROFILE_FIELDS},
+            row.attributes,
+            tuple(sorted(links.get(row.pk, ()), key=_place)),
+        )
+        for row in Customer.objects.all()
+    }
+
+
+def what_the_trail_says(customer: uuid.UUID, moment: datetime) -> tuple[Any, ...] | None:
+    """None before it was created; a trail that does not hold enough is no answer."""
+    try:
+        return as_said(customer_as_of(customer, moment))
+    except PastUnknown as error:
+        return None if "it was created on" in str(error) else (str(error),)
+
+
+def as_said(then: CustomerThen) -> tuple[Any, ...]:
+    identifiers = tuple(sorted(then.identifiers, key=_place))
+    return (then.status, then.merged_into, then.fields, then.attributes, identifiers)
+
+
+def _place(link: IdentifierThen) -> uuid.UUID:
+    return link.mapping_id
+
+
+def _identifier(link: Mapping) -> IdentifierThen:
+    return IdentifierThen(
+        mapping_id=link.pk,
+        channel_id=link.channel_id,
+        type=link.identifier_type,
+        value=link.channel_identifier,
+        normalised=link.normalised,
+        status=link.status,
+        verified=link.verified,
+        confidence=link.confidence_score,
+    )

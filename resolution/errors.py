@@ -86,8 +86,8 @@ class TrailBroken(Refused):
 
     def __init__(self, sequence: int) -> None:
         super().__init__(
-            f"Audit entry {sequence} is not as it was written; nothing was done. Run verify_audit, and compare"
-            " the trail with a backup.",
+            f"Audit entry {sequence} is not as it was written; nothing was done. Run verify_audit, and"
+            " compare the trail with a backup.",
             sequence=sequence,
         )
 

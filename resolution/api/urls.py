@@ -13,6 +13,7 @@ from resolution.api import (
     channels,
     conflicts,
     customers,
+    erase,
     explain,
     identifier_rules,
     identifiers,
@@ -39,6 +40,7 @@ urlpatterns = [
         customers.CustomerHistoryView.as_view(),
         name="customer-history",
     ),
+    path("customers/<uuid:customer_id>/erase", erase.EraseView.as_view(), name="customer-erase"),
     path("customers/<uuid:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
     path(
         "customers/<uuid:customer_id>/identifiers",

@@ -52,8 +52,8 @@ class Migration(migrations.Migration):
                 sql=pgtrigger.compiler.UpsertTriggerSql(
                     condition="WHEN (NEW.erased_by IS NOT NULL)",
                     constraint="CONSTRAINT",
-                    func="\n                    IF NOT EXISTS (\n                        SELECT FROM customer_identity_audit WHERE sequence = NEW.erased_by AND action = 'erase'\n                    ) THEN\n                        RAISE EXCEPTION 'entry % names no erasure that emptied it', NEW.sequence\n                            USING ERRCODE = 'integrity_constraint_violation';\n                    END IF;\n                    RETURN NULL;\n                ",
-                    hash="786773ae7cb241b0659abd785482353648173c57",
+                    func="\n                    IF NOT EXISTS (\n                        SELECT FROM customer_identity_audit\n                        WHERE sequence = NEW.erased_by AND action = 'erase'\n                    ) THEN\n                        RAISE EXCEPTION 'entry % names no erasure that emptied it', NEW.sequence\n                            USING ERRCODE = 'integrity_constraint_violation';\n                    END IF;\n                    RETURN NULL;\n                ",
+                    hash="332789a432683e7f3fd449db11467a7f65087030",
                     operation="UPDATE",
                     pgid="pgtrigger_p5_emptied_entry_names_its_erasure_6d1a2",
                     table="customer_identity_audit",

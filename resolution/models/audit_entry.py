@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from customers.ids import uuid7
 
-
 # What of an entry may tell who somebody is.
 PERSONAL = ("identifier_value", "old_value", "metadata")
 _EMPTIED = ", ".join(f"'{name}'" for name in (*PERSONAL, "salt", "erased_by"))
@@ -20,8 +19,8 @@ class AuditEntry(models.Model):
     """Who did what to whose identity, when and why. Written by `services.audit` alone.
 
     `sequence` has no gaps; `hash` covers the row and `previous_hash`, so an edited or missing row shows.
-    It covers `salt` too, so that it tells nothing of the values once they are gone: an erasure empties PERSONAL
-    and the salt of a row and names itself in `erased_by`, and its own entry seals what is left of the row.
+    It covers `salt` too, so that it tells nothing of the values once both are gone: an erasure empties
+    PERSONAL and the salt and names itself in `erased_by`; its own entry seals what is left.
     """
 
     class ActorKind(models.TextChoices):
@@ -102,7 +101,8 @@ class AuditEntry(models.Model):
                 condition=pgtrigger.Condition("NEW.erased_by IS NOT NULL"),
                 func="""
                     IF NOT EXISTS (
-                        SELECT FROM customer_identity_audit WHERE sequence = NEW.erased_by AND action = 'erase'
+                        SELECT FROM customer_identity_audit
+                        WHERE sequence = NEW.erased_by AND action = 'erase'
                     ) THEN
                         RAISE EXCEPTION 'entry % names no erasure that emptied it', NEW.sequence
                             USING ERRCODE = 'integrity_constraint_violation';

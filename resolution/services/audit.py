@@ -214,17 +214,19 @@ def find_break(anchor: Anchor | None = None) -> tuple[int, str] | None:
 
 
 class _Seals:
-    """What is left of emptied entries, by the erasure each names, until that erasure's own entry is reached."""
+    """What is left of emptied entries, by the erasure each names, until that one's own entry is reached."""
 
     def __init__(self) -> None:
         self._open: dict[int, Any] = {}
         self._first: dict[int, int] = {}
 
     def fault_of(self, row: dict[str, Any]) -> str:
-        """Return what is wrong with an entry, or with those that it says it emptied; nothing if all is well."""
+        """Return what is wrong with an entry, or with those that it emptied; nothing if all is well."""
         sequence, erasure = row["sequence"], row["erased_by"]
         if erasure is None and row["hash"] != entry_hash(row):
             return f"entry {sequence} was altered"
+        if erasure is not None and (row["salt"] or any(row[name] for name in PERSONAL)):
+            return f"entry {sequence} was emptied by entry {erasure} and holds something again"
         if erasure is not None:
             self._first.setdefault(erasure, sequence)
             self._open.setdefault(erasure, hashlib.sha256()).update(_text_of(row, _LEFT))

@@ -54,9 +54,13 @@ _EVIDENCE = """
     SELECT id FROM conflicts
     WHERE evidence::text LIKE ANY(%(patterns)s::text[]) AND NOT id = ANY(%(conflicts)s) ORDER BY id
 """
+# Merges of others that took from this person, or that absorbed them once.
 _PLANS = """
     SELECT id FROM merges
-    WHERE survivor_id <> ALL(%(people)s) AND plan::text LIKE ANY(%(patterns)s::text[]) ORDER BY id
+    WHERE survivor_id <> ALL(%(people)s)
+      AND (plan::text LIKE ANY(%(patterns)s::text[])
+           OR id IN (SELECT merge_id FROM merge_members WHERE customer_id = ANY(%(people)s)))
+    ORDER BY id
 """
 _ANSWERS = (
     "SELECT id FROM idempotency_records WHERE response::text LIKE ANY(%(patterns)s::text[]) ORDER BY id"

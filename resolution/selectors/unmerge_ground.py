@@ -88,7 +88,8 @@ def _blockers(
     gone = [row for _, row in sorted(group.items()) if row.status == Customer.Status.ERASED]
     if gone:
         yield (
-            f"Customer {gone[0].pk} was erased; only the id remains, so merge {merge.pk} cannot be taken back."
+            f"Customer {gone[0].pk} was erased; only the id remains,"
+            f" so merge {merge.pk} cannot be taken back."
         )
 
 

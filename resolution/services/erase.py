@@ -97,7 +97,8 @@ def _forget_ledger(plan: ErasurePlan) -> None:
     MergeMember.objects.filter(pk__in=plan.memberships).update(pre_image={})
     sources = set(map(str, plan.people))
     for merge in locks.lock_rows(Merge.objects.filter(pk__in=plan.plans)):
-        merge.plan = {name: entry for name, entry in merge.plan.items() if entry["source"] not in sources}
+        kept = {} if merge.undone_at else merge.plan
+        merge.plan = {name: entry for name, entry in kept.items() if entry["source"] not in sources}
         merge.save(update_fields=["plan"])
 
 

@@ -15,6 +15,8 @@ from django.db import DatabaseError, connection, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from customers.models import Channel, Customer, Mapping, Message, SourceRecord
+from resolution import relations
+from resolution.checks import check_erasure_knows_relations
 from resolution.errors import (
     CustomerErased,
     InvalidInput,
@@ -459,6 +461,14 @@ class TestWhatAsksAboutIt:
         assert (row.verdict, {row.left_id, row.right_id}) == ("different", {person.pk, other.pk})
         assert (row.reason, row.compared, row.fingerprint) == ("", {}, "")
 
+    def test_an_undone_merge_with_it_keeps_none_of_its_values(self) -> None:
+        keeper, person = CustomerFactory(name="Bob"), planted_person()
+        merge = merge_customers(member_ids=[keeper.pk, person.pk], survivor_id=keeper.pk, actor=ADA)
+        undo_merge(merge_id=merge.pk, actor=ADA)
+        erase(person)
+        assert traces() == {}
+        assert Merge.objects.get().pre_image["name"] == "Bob"
+
     def test_others_it_was_once_merged_with_keep_what_is_theirs(self) -> None:
         keeper, person, third = CustomerFactory(name="Bob"), planted_person(), CustomerFactory(company="Bobs")
         merge = merge_customers(member_ids=[keeper.pk, person.pk, third.pk], survivor_id=keeper.pk, actor=ADA)
@@ -563,6 +573,16 @@ class TestTheTrail:
                     "UPDATE customer_identity_audit SET metadata = '{}', salt = NULL, erased_by = 9"
                     f" WHERE sequence = {sequence}"
                 )
+
+
+class TestTheRegistry:
+    def test_every_relation_to_customers_is_known_to_an_erasure(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert check_erasure_knows_relations(None) == []
+        monkeypatch.delitem(relations.ERASED, "customers.Ticket.customer")
+        [error] = check_erasure_knows_relations(None)
+        assert (error.id, "customers.Ticket.customer" in error.msg) == ("resolution.E004", True)
 
 
 @pytest.mark.django_db(transaction=True)

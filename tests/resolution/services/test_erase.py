@@ -38,7 +38,9 @@ from resolution.models import (
 from resolution.selectors.customers import get_canonical
 from resolution.services import audit, cache
 from resolution.services.approve import propose_merge
+from resolution.services.conflicts import Question
 from resolution.services.erase import erase_customer, plan_erasure
+from resolution.services.find_duplicates import _on_living_customers
 from resolution.services.idempotency import Answer, answer_once
 from resolution.services.importing import Summary, import_file, open_file
 from resolution.services.judge import judge_pair
@@ -449,6 +451,13 @@ class TestWhatAsksAboutIt:
         erase(person)
         conflict.refresh_from_db()
         assert (conflict.state, conflict.identifier_value) == ("open", "+4930123")
+
+    def test_what_a_run_scored_before_the_erasure_is_not_asked_afterwards(self) -> None:
+        person, one, other = planted_person(), CustomerFactory(), CustomerFactory()
+        asked = Question("likely_duplicate", dict.fromkeys((person.pk, one.pk, other.pk), "member"), "Alike.")
+        two = Question("likely_duplicate", dict.fromkeys((one.pk, other.pk), "member"), "Alike.")
+        erase(person)
+        assert _on_living_customers([asked, two]) == [two]
 
     def test_a_judgement_keeps_its_edge_and_loses_its_words(self) -> None:
         person, other = planted_person(), CustomerFactory()

@@ -16,7 +16,7 @@ roles = importlib.import_module("resolution.migrations.0003_roles")
 model_roles = importlib.import_module("resolution.migrations.0005_model_roles")
 policy_rules = importlib.import_module("resolution.migrations.0009_merge_policy_rules")
 shipped_rules = importlib.import_module("resolution.migrations.0011_shipped_rules")
-erase_roles = importlib.import_module("resolution.migrations.0014_erase_roles")
+erase_roles = importlib.import_module("resolution.migrations.0015_erase_roles")
 pytestmark = pytest.mark.django_db
 
 

@@ -12,7 +12,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("resolution", "0012_unmerge"),
+        ("resolution", "0013_settled_rows"),
     ]
 
     operations = [

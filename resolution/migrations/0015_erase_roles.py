@@ -37,5 +37,5 @@ def take_permissions(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> Non
 
 
 class Migration(migrations.Migration):
-    dependencies = [("customers", "0003_erase_permission"), ("resolution", "0013_audit_can_be_emptied")]
+    dependencies = [("customers", "0003_erase_permission"), ("resolution", "0014_audit_can_be_emptied")]
     operations = [migrations.RunPython(add_permissions, take_permissions)]

@@ -55,3 +55,18 @@ def check_relations_are_registered(
         )
         for name in relations.unregistered()
     ]
+
+
+@register()
+def check_erasure_knows_relations(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """E004: every foreign key to customers is known to an erasure."""
+    return [
+        Error(
+            f"{name} points at customers, but an erasure does not know what it holds of a person.",
+            hint="Name it in resolution/relations.py, under ERASED, and take it in services.erase.",
+            id="resolution.E004",
+        )
+        for name in relations.unknown_to_erasure()
+    ]

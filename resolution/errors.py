@@ -85,6 +85,19 @@ class CustomerErased(Refused):
         super().__init__(f"Customer {given} was erased; only the id remains.", customer=str(given))
 
 
+class TrailBroken(Refused):
+    """An audit entry that is not as it was written, where somebody was about to rely on it."""
+
+    code = "trail_broken"
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(
+            f"Audit entry {sequence} is not as it was written; nothing was done. Run verify_audit, and"
+            " compare the trail with a backup.",
+            sequence=sequence,
+        )
+
+
 class UnusableIdentifier(InvalidInput):
     code = "unusable_identifier"
 

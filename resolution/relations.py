@@ -1,7 +1,7 @@
-"""The one registry of what belongs to a customer and what a merge does with it.
+"""The one registry of what belongs to a customer, what a merge does with it and what an erasure takes.
 
-Every foreign key to `customers` is named here: it either moves to the survivor or stays, with the reason.
-`checks.py` refuses to start with a relation that is missing.
+Every foreign key to `customers` is named here: it either moves to the survivor or stays, with the reason, and
+an erasure takes what it holds of a person. `checks.py` refuses to start with a relation that is missing.
 """
 
 from __future__ import annotations
@@ -52,6 +52,26 @@ STAYS = {
     "resolution.OutboxEvent.customer": "an event says what happened",
 }
 
+# What an erasure takes of each; what is not named here would keep a person's data (see services.erase).
+ERASED = {
+    "customers.Customer.merged_into": "cleared: each id answers “erased” for itself",
+    "customers.Mapping.customer": "rows removed",
+    "customers.Message.customer": "texts emptied",
+    "customers.Ticket.customer": "subject emptied",
+    "customers.SourceRecord.customer": "data and fingerprint emptied",
+    "resolution.AuditEntry.customer": "values and salt emptied, sealed by the erasure's own entry",
+    "resolution.BlockingKey.customer": "rows removed",
+    "resolution.Judgement.left": "reason and digests emptied, the edge stays",
+    "resolution.Judgement.right": "reason and digests emptied, the edge stays",
+    "resolution.ConflictMember.customer": "the conflict's texts, value and evidence emptied",
+    "resolution.MergeProposal.survivor": "picks and comments emptied",
+    "resolution.ProposalMember.customer": "picks and comments emptied",
+    "resolution.Merge.survivor": "plan and image emptied",
+    "resolution.MergeMember.customer": "image emptied",
+    "resolution.MergeMove.owner_before": "holds a status alone",
+    "resolution.OutboxEvent.customer": "holds ids and words alone",
+}
+
 
 def foreign_keys_to_customers() -> dict[str, models.ForeignKey[models.Model, models.Model]]:
     """Every foreign key to the customer table, by "app.Model.field"."""
@@ -62,6 +82,11 @@ def foreign_keys_to_customers() -> dict[str, models.ForeignKey[models.Model, mod
         for field in model._meta.get_fields()
         if isinstance(field, models.ForeignKey) and field.related_model is customer
     }
+
+
+def unknown_to_erasure() -> list[str]:
+    """Foreign keys to customers that an erasure would forget."""
+    return sorted(set(foreign_keys_to_customers()) - set(ERASED))
 
 
 def unregistered() -> list[str]:

@@ -72,6 +72,7 @@ class Customer(models.Model):
 
     class Meta:
         db_table = "customers"
+        permissions = [("erase_customer", "Can erase a person")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(status__in=["active", "merged", "erased"]), name="customer_status_known"

@@ -44,4 +44,4 @@ class Ticket(models.Model):
         indexes = [models.Index(fields=["customer", "-opened_at"], name="ticket_timeline")]  # customer page
 
     def __str__(self) -> str:
-        return self.subject
+        return self.subject or f"Ticket {self.pk}"

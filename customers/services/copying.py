@@ -62,6 +62,7 @@ _FORMS: dict[type, Callable[[Any], str]] = {
     str: _text,
     int: str,
     uuid.UUID: lambda value: f"{value.int:032x}",
+    bytes: lambda value: rf"\\x{value.hex()}",
     datetime: datetime.isoformat,
     dict: lambda value: _text(json.dumps(value)),
 }

@@ -43,6 +43,7 @@ def customer(request: HttpRequest, customer_id: uuid.UUID) -> HttpResponse:
         link_form=LinkForm(),
         may_edit=_may_edit(request) and card.status == Customer.Status.ACTIVE,
         may_undo=user_of(request).has_perm("resolution.undo_merge"),
+        may_erase=_may_erase(request) and card.status != Customer.Status.ERASED,
     )
 
 
@@ -158,6 +159,10 @@ def _edit_page(request: HttpRequest, row: Customer, form: CustomerForm, status: 
 
 def _may_edit(request: HttpRequest) -> bool:
     return user_of(request).has_perm("customers.change_customer")
+
+
+def _may_erase(request: HttpRequest) -> bool:
+    return user_of(request).has_perm("customers.erase_customer")
 
 
 def _identifier(identifiers: tuple[CardIdentifier, ...], mapping_id: uuid.UUID) -> CardIdentifier:

@@ -13,6 +13,7 @@ from resolution.admin import (
     bulk_proposals,
     customer,
     duplicates,
+    erase,
     home,
     identifier_rules,
     match_models,
@@ -44,6 +45,8 @@ urlpatterns = [
     path(f"{CUSTOMER}/edit/", customer.edit_customer, name="edit-customer"),
     path(f"{CUSTOMER}/as-of/", customer.customer_as_of, name="customer-as-of"),
     path(f"{CUSTOMER}/duplicates/", duplicates.duplicates, name="duplicates"),
+    path(f"{CUSTOMER}/erase/", erase.erase, name="erase"),
+    path(f"{CUSTOMER}/erased/", erase.erased, name="erased"),
     path(f"{CUSTOMER}/identifiers/", customer.link_identifier, name="link-identifier"),
     path(
         f"{CUSTOMER}/identifiers/<uuid:mapping_id>/unlink/",

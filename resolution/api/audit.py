@@ -24,7 +24,7 @@ class AuditEntryAnswer(serializers.ModelSerializer[AuditEntry]):
         fields = (
             "sequence", "created_at", "action", "customer_id", "channel", "identifier_type",
             "identifier_value", "old_value", "resolver_id", "resolution_method", "confidence_score",
-            "metadata", "actor_kind", "actor_name", "request_id", "previous_hash", "hash",
+            "metadata", "actor_kind", "actor_name", "request_id", "previous_hash", "hash", "erased_by",
         )  # fmt: skip
 
 

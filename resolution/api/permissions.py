@@ -44,6 +44,7 @@ READ_RULES = Access("read", "resolution.view_identifierrule")
 SET_RULES = Access("approve", "resolution.set_identifier_rules")
 READ_BLOCKED = Access("read", "resolution.view_blockedvalue")
 BLOCK_VALUES = Access("approve", "resolution.block_values")
+ERASE = Access("erase", "customers.erase_customer")
 PROMOTE_MODELS = Access("approve", "resolution.promote_model")
 
 

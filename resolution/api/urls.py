@@ -13,6 +13,7 @@ from resolution.api import (
     channels,
     conflicts,
     customers,
+    erase,
     explain,
     identifier_rules,
     identifiers,
@@ -40,6 +41,7 @@ urlpatterns = [
         name="customer-history",
     ),
     path("customers/<uuid:customer_id>/as-of", customers.CustomerAsOfView.as_view(), name="customer-as-of"),
+    path("customers/<uuid:customer_id>/erase", erase.EraseView.as_view(), name="customer-erase"),
     path("customers/<uuid:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
     path(
         "customers/<uuid:customer_id>/identifiers",

@@ -10,11 +10,17 @@ from django.utils import timezone
 
 from customers.ids import uuid7
 
+# What of an entry may tell who somebody is.
+PERSONAL = ("identifier_value", "old_value", "metadata")
+_EMPTIED = ", ".join(f"'{name}'" for name in (*PERSONAL, "salt", "erased_by"))
+
 
 class AuditEntry(models.Model):
     """Who did what to whose identity, when and why. Written by `services.audit` alone.
 
     `sequence` has no gaps; `hash` covers the row and `previous_hash`, so an edited or missing row shows.
+    It covers `salt` too, so that it tells nothing of the values once both are gone: an erasure empties
+    PERSONAL and the salt and names itself in `erased_by`; its own entry seals what is left.
     """
 
     class ActorKind(models.TextChoices):
@@ -57,6 +63,9 @@ class AuditEntry(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
+    # None in entries written before salts were.
+    salt = models.BinaryField(max_length=16, null=True)
+    erased_by = models.BigIntegerField(null=True, help_text="The sequence of the erasure that emptied it.")
 
     class Meta:
         db_table = "customer_identity_audit"
@@ -68,7 +77,39 @@ class AuditEntry(models.Model):
             models.Index(fields=["action", "-sequence"], name="audit_by_action"),  # audit filter
         ]
         triggers = [
-            pgtrigger.Protect(name="p5_audit_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="p5_audit_is_append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                declare=[("emptied", f"text[] := ARRAY[{_EMPTIED}]")],
+                func="""
+                    IF TG_OP = 'UPDATE' AND OLD.erased_by IS NULL AND OLD.action <> 'erase'
+                        AND NEW.erased_by > OLD.sequence AND NEW.identifier_value = '' AND NEW.old_value = ''
+                        AND NEW.metadata = '{}' AND NEW.salt IS NULL
+                        AND to_jsonb(NEW) - emptied = to_jsonb(OLD) - emptied
+                    THEN
+                        RETURN NEW;
+                    END IF;
+                    RAISE EXCEPTION 'Cannot update or delete rows from % table', TG_TABLE_NAME;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="p5_emptied_entry_names_its_erasure",
+                operation=pgtrigger.Update,
+                when=pgtrigger.After,
+                timing=pgtrigger.Deferred,
+                condition=pgtrigger.Condition("NEW.erased_by IS NOT NULL"),
+                func="""
+                    IF NOT EXISTS (
+                        SELECT FROM customer_identity_audit
+                        WHERE sequence = NEW.erased_by AND action = 'erase'
+                    ) THEN
+                        RAISE EXCEPTION 'entry % names no erasure that emptied it', NEW.sequence
+                            USING ERRCODE = 'integrity_constraint_violation';
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
             pgtrigger.Trigger(
                 name="p5_audit_is_not_truncated",
                 operation=pgtrigger.Truncate,

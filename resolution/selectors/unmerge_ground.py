@@ -85,8 +85,12 @@ def _blockers(
                 f"{group[row.customer_id].display_name} ({row.customer_id}) was taken out of merge {merge.pk}"
                 f" on {row.undone_at:%d %B %Y} by {row.undone_by} already."
             )
-    gone = [row for row in group.values() if row.status == Customer.Status.ERASED]
-    yield from (f"Customer {row.pk} was erased; only the id remains." for row in gone)
+    gone = [row for _, row in sorted(group.items()) if row.status == Customer.Status.ERASED]
+    if gone:
+        yield (
+            f"Customer {gone[0].pk} was erased; only the id remains,"
+            f" so merge {merge.pk} cannot be taken back."
+        )
 
 
 def _person(customer: Customer) -> Person:

@@ -18,7 +18,7 @@ from resolution.models import ApiKey
 from resolution.services import audit
 from resolution.types import Actor
 
-SCOPES = ("resolve", "read", "link", "conflicts", "merge", "approve")
+SCOPES = ("resolve", "read", "link", "conflicts", "merge", "approve", "erase")
 LONGEST_DAYS = 3650
 LONGEST_NAME = 100
 _MARK = "idk"

@@ -257,6 +257,49 @@ def hand_over(
     return list(touched)
 
 
+def leave_out(trail: Trail, gone: Collection[uuid.UUID]) -> list[int]:
+    """Let live conflicts ask without erased customers and return those that go on; the others are closed.
+
+    One goes on while it scores a pair of those who are left, or others still share its value.
+    """
+    about = ConflictMember.objects.filter(customer__in=gone).values("conflict")
+    touched = _lock_questions(Conflict.objects.filter(pk__in=about))
+    scored = {row.pk for row in Conflict.objects.filter(pk__in=touched) if without(row.evidence, gone)}
+    left = {id: _asked_without(entry, gone) for id, entry in touched.items()}
+    going_on = {
+        id: entry
+        for id, entry in left.items()
+        if entry.members and (id in scored or entry.kind == Kind.SHARED_VALUE)
+    }
+    kept, _, _ = _rename_apart(going_on, list(gone))
+    reason = "a customer it asks about was erased"
+    _close(trail, touched.keys() - kept.keys(), outcome=Outcome.CLOSED, reason=reason)
+    return list(kept)
+
+
+def forget(conflict_ids: Collection[int], kept: Collection[int], gone: Collection[uuid.UUID]) -> None:
+    """Take from conflicts what they tell of erased customers; `kept` go on asking about others."""
+    for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids)):
+        row.evidence = without(row.evidence, gone) if row.pk in kept else []
+        row.reason, row.comment = "One of the customers was erased.", ""
+        if row.pk not in kept:
+            row.identifier_value = row.members_key = ""
+        row.save(update_fields=["evidence", "reason", "comment", "identifier_value", "members_key"])
+
+
+def forget_evidence(conflict_ids: Collection[int], gone: Collection[uuid.UUID]) -> None:
+    """Take the pairs of erased customers out of the evidence of questions about others."""
+    for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids)):
+        row.evidence = without(row.evidence, gone)
+        row.save(update_fields=["evidence"])
+
+
+def without(evidence: Iterable[dict[str, Any]], gone: Collection[uuid.UUID]) -> list[dict[str, Any]]:
+    """Return stored pair scores but those of these customers."""
+    names = set(map(str, gone))
+    return [entry for entry in evidence if names.isdisjoint((entry["left"], entry["right"]))]
+
+
 def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
     """Close live conflicts whose question has gone, with the reason; return how many were."""
     return _close(trail, conflict_ids, outcome=outcome, reason=reason)
@@ -478,6 +521,10 @@ def _asked_of(question: Question, heirs: Mapping[uuid.UUID, uuid.UUID]) -> Quest
     for customer_id, role in sorted(question.members.items(), key=lambda entry: _ROLE_RANK[Role(entry[1])]):
         standing.setdefault(heirs.get(customer_id, customer_id), role)
     return replace(question, members=standing)
+
+
+def _asked_without(question: Question, gone: Collection[uuid.UUID]) -> Question:
+    return replace(question, members={key: role for key, role in question.members.items() if key not in gone})
 
 
 def _is_answered_by_merge(question: Question) -> bool:

@@ -396,10 +396,14 @@ class _Standing:
 
 
 def _on_living_customers(questions: Sequence[conflicts.Question]) -> list[conflicts.Question]:
-    """Lock the customers that ids stand for and ask of those; where the sides have become one, nothing is."""
+    """Lock the customers that ids stand for and ask of those; where the sides have become one, nothing is.
+
+    Nor is where one was erased since: its values are in the scores.
+    """
     ids = {key for question in questions for key in question.members}
     standing, _ = locks.lock_as_planned(lambda: _find_standing(ids))
-    moved = [(question, _moved(question, standing.of)) for question in questions]
+    living = [question for question in questions if question.members.keys() <= standing.of.keys()]
+    moved = [(question, _moved(question, standing.of)) for question in living]
     return [replace(question, members=members) for question, members in moved if len(members) > 1]
 
 
@@ -409,7 +413,7 @@ def _find_standing(ids: Collection[uuid.UUID]) -> _Standing:
 
 
 def _moved(question: conflicts.Question, standing: dict[uuid.UUID, uuid.UUID]) -> dict[uuid.UUID, str]:
-    return {standing[key]: role for key, role in question.members.items() if key in standing}
+    return {standing[key]: role for key, role in question.members.items()}
 
 
 def _close_gone_questions(actor: Actor, asked: set[str], model: MatchModel) -> int:

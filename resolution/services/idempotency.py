@@ -6,7 +6,8 @@ was refused leaves nothing, so that it is judged anew when it comes again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
@@ -15,9 +16,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from resolution.conf import policy
-from resolution.errors import KeyReused, RequestInFlight
+from resolution.errors import CustomerErased, KeyReused, RequestInFlight
 from resolution.models import IdempotencyRecord
 from resolution.services.locks import try_lock_request
+
+_ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ def answer_once(*, caller: str, key: str, request_hash: str, act: Callable[[], A
     """Return the answer `caller` got under `key`, or act now and keep it with the effect.
 
     `request_hash` stands for the request's content. Raises RequestInFlight while the same key is being
-    worked on, KeyReused when it came with other content before; whatever `act` raises undoes everything.
+    worked on, KeyReused when it came with other content before, CustomerErased when the answer told of
+    somebody erased since; whatever `act` raises undoes everything.
     """
     with transaction.atomic():
         if not try_lock_request(caller, key):
@@ -49,13 +53,21 @@ def forget_old_answers() -> int:
     return deleted
 
 
+def forget_answers(record_ids: Collection[int], customer_id: uuid.UUID) -> None:
+    """Forget what answers told of an erased customer; the same request again is told so, and does nothing."""
+    IdempotencyRecord.objects.filter(pk__in=record_ids).update(response={_ERASED: str(customer_id)})
+
+
 def _find_answer(caller: str, key: str, request_hash: str) -> Answer | None:
     record = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
     if record is None or _is_forgotten(record):
         return None
     if record.request_hash != request_hash:
         raise KeyReused(key)
-    return replace(Answer(**cast("dict[str, Any]", record.response)), replayed=True)
+    told = cast("dict[str, Any]", record.response)
+    if _ERASED in told:
+        raise CustomerErased(told[_ERASED])
+    return replace(Answer(**told), replayed=True)
 
 
 def _is_forgotten(record: IdempotencyRecord) -> bool:

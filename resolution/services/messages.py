@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from customers.ids import uuid7
-from customers.models import Channel, Message
+from customers.models import Channel, Customer, Message
 from customers.models import Mapping as Link
-from customers.services import register
+from customers.services import erasing, register
+from resolution.errors import CustomerErased
+from resolution.services import conflicts
 from resolution.services.answer import owners_of
 from resolution.services.conflicts import evidence_of, scores_in
 from resolution.services.intake import Intake, message_columns, storable
@@ -52,8 +54,22 @@ def keep_message(
     register.store_message(row)
 
 
+def forget_candidates(message_ids: Collection[uuid.UUID], gone: Collection[uuid.UUID]) -> None:
+    """Take erased customers out of the candidates that answers to others' messages named."""
+    for row in Message.objects.filter(pk__in=message_ids):
+        answer = row.payload.get("answer", {})
+        if "candidates" in answer:
+            answer["candidates"] = conflicts.without(answer["candidates"], gone)
+            erasing.set_message_payload(row.pk, row.payload)
+
+
 def answer_given(message: Message) -> Resolution:
-    """Return the answer that was given when a message came first; its customer as that id stands today."""
+    """Return the answer that was given when a message came first; its customer as that id stands today.
+
+    Raises CustomerErased.
+    """
+    if message.customer and message.customer.status == Customer.Status.ERASED:
+        raise CustomerErased(message.customer.pk)
     stored = message.payload["answer"]
     return Resolution(
         status=stored["status"],

@@ -14,19 +14,28 @@ from resolution.services.audit import Trail
 
 
 def withdraw_overtaken(
-    trail: Trail, absorbed: Collection[uuid.UUID], *, but: Collection[MergeProposal] = ()
+    trail: Trail,
+    gone: Collection[uuid.UUID],
+    *,
+    but: Collection[MergeProposal] = (),
+    answer: str = "Another merge took in one of its customers.",
 ) -> list[int]:
-    """Withdraw pending proposals that name a customer absorbed just now, `but` for those being carried out.
+    """Withdraw pending proposals that name a customer gone just now, `but` for those being carried out.
 
-    Their conflicts, where they still ask something, go back to the steward. Runs inside the merge's change.
+    Their conflicts, where they still ask something, go back to the steward. Runs inside the larger change.
     """
     pending = MergeProposal.objects.filter(
-        state=MergeProposal.State.PENDING, members__customer__in=absorbed
+        state=MergeProposal.State.PENDING, members__customer__in=gone
     ).exclude(pk__in=[proposal.pk for proposal in but])
     overtaken = locks.lock_rows(MergeProposal.objects.filter(pk__in=pending.values("pk")))
     for proposal in overtaken:
-        withdraw_locked(trail, proposal, answer="Another merge took in one of its customers.")
+        withdraw_locked(trail, proposal, answer=answer)
     return [proposal.pk for proposal in overtaken]
+
+
+def forget(proposal_ids: Collection[int]) -> None:
+    """Take from proposals what people typed and picked, and the digest of it."""
+    MergeProposal.objects.filter(pk__in=proposal_ids).update(picks={}, comment="", answer="", plan_hash="")
 
 
 def withdraw_moot(trail: Trail, conflict_ids: Collection[int], *, answer: str) -> list[int]:

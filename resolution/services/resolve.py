@@ -117,7 +117,8 @@ def create_or_resolve_customer(
 
     Reads sender_id, customer_email, customer_phone, external_customer_id, profile fields, subject, content;
     `message_id` is the channel's own id. With `raise_on_ambiguity` nothing is written and
-    DuplicateCustomerError raised where a person would have been asked. Raises UnknownChannel, InvalidInput.
+    DuplicateCustomerError raised where a person would have been asked. Raises UnknownChannel, InvalidInput,
+    and CustomerErased for a message that came before and whose customer was erased since.
     """
     channel = get_channel(channel)
     newcomer = intake.read_message(channel, message)

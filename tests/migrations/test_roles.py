@@ -16,6 +16,7 @@ roles = importlib.import_module("resolution.migrations.0003_roles")
 model_roles = importlib.import_module("resolution.migrations.0005_model_roles")
 policy_rules = importlib.import_module("resolution.migrations.0009_merge_policy_rules")
 shipped_rules = importlib.import_module("resolution.migrations.0011_shipped_rules")
+erase_roles = importlib.import_module("resolution.migrations.0015_erase_roles")
 pytestmark = pytest.mark.django_db
 
 
@@ -26,8 +27,8 @@ def permissions_of(role: str) -> set[str]:
 class TestRoles:
     @pytest.mark.parametrize("role", ["steward", "lead", "auditor", "service", "admin"])
     def test_every_role_is_a_group_with_the_permissions_it_names(self, role: str) -> None:
-        given = (roles.ROLES, model_roles.ROLES, policy_rules.ROLES, shipped_rules.ROLES)
-        assert permissions_of(role) == {name for table in given for name in table[role]}
+        given = (roles.ROLES, model_roles.ROLES, policy_rules.ROLES, shipped_rules.ROLES, erase_roles.ROLES)
+        assert permissions_of(role) == {name for table in given for name in table.get(role, ())}
 
     def test_a_steward_proposes_and_does_not_approve(self) -> None:
         assert "propose_merge" in permissions_of("steward")
@@ -125,6 +126,22 @@ class TestRuleRoles:
         with connection.schema_editor() as editor:
             shipped_rules.add_permissions(apps, editor)
         assert "block_values" in permissions_of("lead")
+
+
+class TestEraseRoles:
+    def test_leads_and_administrators_erase_and_nobody_else(self) -> None:
+        erasing = {role for role in roles.ROLES if "erase_customer" in permissions_of(role)}
+
+        assert erasing == {"lead", "admin"}
+
+    def test_it_can_be_taken_back_and_done_again(self) -> None:
+        with connection.schema_editor() as editor:
+            erase_roles.take_permissions(apps, editor)
+        assert "erase_customer" not in permissions_of("lead")
+
+        with connection.schema_editor() as editor:
+            erase_roles.add_permissions(apps, editor)
+        assert "erase_customer" in permissions_of("lead")
 
 
 class TestShippedRules:

@@ -95,6 +95,12 @@ class TestScreens:
 
         assert open_to(clients, reverse("resolution:undo", args=[merge.pk])) == {"lead", "admin"}
 
+    def test_erasing_opens_to_leads_and_administrators(self, clients: dict[str, Client]) -> None:
+        customer = [CustomerFactory(name="Ann").pk]
+
+        for name in ("resolution:erase", "resolution:erased"):
+            assert open_to(clients, reverse(name, args=customer)) == {"lead", "admin"}
+
     def test_a_model_opens_to_readers_and_its_promotion_to_leads(self, clients: dict[str, Client]) -> None:
         version = [draft().version]
 

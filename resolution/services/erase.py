@@ -1,0 +1,130 @@
+"""Erasing a person for good (GDPR, article 17): lock, check, plan, empty, record.
+
+The ids stay and answer “erased” (P2), and so do the edges between them: who absorbed whom, who was judged
+what, which entry of the trail was whose. Every value goes. What was taken in once is not taken in again: a
+message that is sent anew and a record that is imported anew are refused with that reason, while the person's
+identifiers are free, so that who comes by themselves begins as somebody new.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Collection
+
+from customers.models import Customer
+from customers.services import erasing
+from resolution.errors import InvalidInput, StaleVersion
+from resolution.matching.normalise.text import clean_text
+from resolution.models import Judgement, Merge, MergeMember
+from resolution.selectors.erasure import ErasurePlan, find_person, plan_erasure, plan_for, values_of
+from resolution.services import audit, conflicts, idempotency, keys, locks, messages, note, proposals
+from resolution.services.audit import Trail
+from resolution.types import Actor
+
+__all__ = ["ErasurePlan", "erase_customer", "plan_erasure"]
+
+LONGEST_REASON = 500
+_SHORTEST_TELLING = 4  # a shorter value stands in many a sentence by chance
+
+
+def erase_customer(
+    *, customer_id: uuid.UUID, actor: Actor, reason: str, fingerprint: str = ""
+) -> ErasurePlan:
+    """Erase the person an id stands for, with all that was merged into them, and return what was done.
+
+    `fingerprint` is that of the plan that was looked at. Raises UnknownCustomer, CustomerErased, InvalidInput
+    for a reason that is missing or names the person, StaleVersion when other ids belong to the person by now,
+    TrailBroken, TryAgain.
+    """
+    reason = _checked(reason)
+    with audit.change(actor) as trail:
+        person, locked = locks.lock_as_planned(lambda: find_person(customer_id))
+        plan = plan_for(customer_id, person)
+        _refuse_stale(plan, fingerprint)
+        _refuse_telling(reason, plan.people)
+        _forget_questions(trail, plan)
+        _forget_ledger(plan)
+        _forget_records(trail, plan)
+        note.note_customers(trail, {key: locked[key] for key in person.met})
+        _record(trail, plan, reason)
+        return plan
+
+
+def _checked(reason: str) -> str:
+    text = clean_text(reason).strip()
+    if not text:
+        raise InvalidInput("No reason was given; say why, such as the number of the request.", field="reason")
+    if len(text) > LONGEST_REASON:
+        raise InvalidInput(
+            f"The reason has {len(text)} characters; at most {LONGEST_REASON} fit.", field="reason"
+        )
+    return text
+
+
+def _refuse_stale(plan: ErasurePlan, fingerprint: str) -> None:
+    if fingerprint and fingerprint != plan.fingerprint:
+        raise StaleVersion(
+            f"Other ids stand for this person than when you looked, {len(plan.people)} by now. Look again.",
+            customer=str(plan.canonical),
+            fingerprint=plan.fingerprint,
+        )
+
+
+def _refuse_telling(reason: str, people: Collection[uuid.UUID]) -> None:
+    """Refuse a reason that would keep in the trail what is to go."""
+    for value in values_of(people):
+        telling = len(value) >= _SHORTEST_TELLING and rf"(?<!\w){re.escape(value.casefold())}(?!\w)"
+        if telling and re.search(telling, reason.casefold()):
+            raise InvalidInput(
+                "The reason names the person, and would stay; say why without any of their data, such as the"
+                " number of the request.",
+                field="reason",
+            )
+
+
+def _forget_questions(trail: Trail, plan: ErasurePlan) -> None:
+    kept = conflicts.leave_out(trail, plan.people)
+    conflicts.forget(plan.conflicts, kept, plan.people)
+    conflicts.forget_evidence(plan.evidence, plan.people)
+    proposals.forget(plan.proposals)
+    proposals.withdraw_overtaken(trail, plan.people, answer="One of its customers was erased.")
+    Judgement.objects.filter(pk__in=plan.judgements).update(reason="", fingerprint="", compared={})
+
+
+def _forget_ledger(plan: ErasurePlan) -> None:
+    """Leave who absorbed whom; of merges that others go on from, only what came from this person goes."""
+    Merge.objects.filter(pk__in=plan.merges).update(plan={}, pre_image={})
+    MergeMember.objects.filter(pk__in=plan.memberships).update(pre_image={})
+    sources = set(map(str, plan.people))
+    for merge in locks.lock_rows(Merge.objects.filter(pk__in=plan.plans)):
+        kept = {} if merge.undone_at else merge.plan
+        merge.plan = {name: entry for name, entry in kept.items() if entry["source"] not in sources}
+        merge.save(update_fields=["plan"])
+
+
+def _forget_records(trail: Trail, plan: ErasurePlan) -> None:
+    erasing.remove_identifiers(plan.links)
+    for key in plan.owned:
+        trail.reown(*key)
+    erasing.empty_messages(plan.messages)
+    erasing.empty_tickets(plan.tickets)
+    erasing.empty_source_records(plan.source_records)
+    erasing.erase_customers(plan.people)
+    keys.rebuild_keys(plan.people)
+    messages.forget_candidates(plan.mentions, plan.people)
+    idempotency.forget_answers(plan.answers, plan.canonical)
+
+
+def _record(trail: Trail, plan: ErasurePlan, reason: str) -> None:
+    """One entry for every id; the last, of the one who lived on, seals what is left of earlier ones."""
+    for key in plan.absorbed:
+        trail.record(audit.ERASE, customer_id=key, old_value=Customer.Status.MERGED, into=str(plan.canonical))
+    trail.erase(
+        plan.canonical,
+        plan.entries,
+        reason=reason,
+        absorbed=list(map(str, plan.absorbed)),
+        counts=dict(plan.goes()),
+    )
+    trail.tell("customer.erased", customer_id=plan.canonical, absorbed=list(map(str, plan.absorbed)))

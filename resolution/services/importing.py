@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
-from psycopg import errors as postgres
 
 from customers.models import Channel
 from resolution.batch.collector import seldom_collecting
@@ -35,7 +34,7 @@ from resolution.batch.table import Refusal, Row, Table
 from resolution.errors import InvalidInput
 from resolution.models import ImportRun
 from resolution.selectors.channels import get_channel
-from resolution.services import audit, runs, staging
+from resolution.services import audit, locks, runs, staging
 from resolution.services.find_duplicates import Settled, Settler
 from resolution.types import Actor
 
@@ -252,7 +251,7 @@ class _Import:
             try:
                 self._try_batch(rows)
             except OperationalError as error:
-                if attempt == _TRIES or not isinstance(error.__cause__, postgres.DeadlockDetected):
+                if attempt == _TRIES or not locks.is_deadlock(error):
                     raise
                 self._forget_try()
             else:

@@ -73,6 +73,7 @@ class ClaimPlan:
         ) and self.owner == owner_of(self.key)
 
 
+@locks.again_after_deadlock
 def link_customer_identifier(
     *,
     customer_id: uuid.UUID,
@@ -118,6 +119,7 @@ def resolve_conflict(
     )
 
 
+@locks.again_after_deadlock
 def unlink_customer_identifier(
     *, customer_id: uuid.UUID, mapping_id: uuid.UUID, actor: Actor, reason: str = ""
 ) -> Mapping:

@@ -91,6 +91,7 @@ def _block_of(conflict: Conflict) -> Blocked:
     return Blocked(kind, conflict.identifier_value, pattern=ANY in conflict.identifier_value)
 
 
+@locks.again_after_deadlock
 def reevaluate_value(*, identifier_type: str, value: str, why: str, actor: Actor) -> Opened:
     """Ask of every customer that a value alone holds together, in a change of its own. Raises TryAgain."""
     block = Blocked(identifier_type, value)

@@ -56,6 +56,7 @@ def plan_unmerge(
     return plan_undo(read_ground(merge_id, _named(member_ids)), assign or {}).plan
 
 
+@locks.again_after_deadlock
 def undo_merge(
     *,
     merge_id: int,

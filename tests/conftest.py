@@ -22,16 +22,24 @@ __all__ = ["browser_type_launch_args", "context", "expected_page_errors"]
 # Playwright's synchronous API keeps an event loop on the test's thread, where Django refuses every query.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# Sequences of acts on the database, as many as the time for them allows.
+# Sequences of acts on the database: thousands of acts, the same ones each time, and in a soak any.
 profiles.register_profile(
     "acts",
-    max_examples=25,
-    stateful_step_count=50,
+    max_examples=75,
+    stateful_step_count=30,
+    derandomize=True,
+    database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     print_blob=True,
 )
-profiles.register_profile("acts in a soak", parent=profiles.get_profile("acts"), max_examples=400)
+profiles.register_profile(
+    "acts in a soak",
+    parent=profiles.get_profile("acts"),
+    max_examples=1000,
+    stateful_step_count=50,
+    derandomize=False,
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

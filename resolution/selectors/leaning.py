@@ -73,13 +73,19 @@ class _Whole:
         yield from ((self.records[left], self.records[right]) for left, right in wanted)
 
 
-def find_leaning(block: Blocked, survivors: Collection[uuid.UUID]) -> list[Leaning]:
-    """Return those among canonical customers whose merges leaned on a value, a bounded number at a time."""
+def find_leaning(
+    block: Blocked, survivors: Collection[uuid.UUID], *, all_had_it: bool = False
+) -> list[Leaning]:
+    """Return those among canonical customers whose merges leaned on a value, a bounded number at a time.
+
+    Once a value is blocked its links have ended, and nothing tells any more which records had it:
+    `all_had_it` takes every record for one that did.
+    """
     merged = Customer.objects.filter(merged_into__in=list(survivors)).order_by("merged_into", "pk")
     members: dict[uuid.UUID, list[uuid.UUID]] = {}
     for row in merged.only("merged_into"):
         members.setdefault(row.canonical_id, [row.canonical_id]).append(row.pk)
-    return [entry for lot in _lots(members) for entry in _leaning_of(block, lot)]
+    return [entry for lot in _lots(members) for entry in _leaning_of(block, lot, all_had_it)]
 
 
 def _lots(members: Mapping[uuid.UUID, list[uuid.UUID]]) -> Iterator[dict[uuid.UUID, list[uuid.UUID]]]:
@@ -95,8 +101,10 @@ def _lots(members: Mapping[uuid.UUID, list[uuid.UUID]]) -> Iterator[dict[uuid.UU
         yield lot
 
 
-def _leaning_of(block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]]) -> Iterator[Leaning]:
-    wholes = [entry for entry in _wholes(block, members) if len(entry.holders) > 1]
+def _leaning_of(
+    block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]], all_had_it: bool
+) -> Iterator[Leaning]:
+    wholes = [entry for entry in _wholes(block, members, all_had_it) if len(entry.holders) > 1]
     owner = {name: place for place, entry in enumerate(wholes) for name in entry.records}
     pairs = [pair for entry in wholes for pair in entry.pairs()]
     found: list[list[PairScore]] = [[] for _ in wholes]
@@ -106,7 +114,7 @@ def _leaning_of(block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]]) ->
         yield _leaning(entry, scores)
 
 
-def _wholes(block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]]) -> list[_Whole]:
+def _wholes(block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]], all_had_it: bool) -> list[_Whole]:
     ids = [key for group in members.values() for key in group]
     records, without = load_records(ids), Blocklist((block,))
     merges = _merges_of(ids)
@@ -118,7 +126,7 @@ def _wholes(block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]]) -> lis
                 continue
             record = without.strip(records[key])
             whole.records[record.key] = record
-            if record is not records[key]:
+            if all_had_it or record is not records[key]:
                 whole.holders.add(record.key)
             if key in merges:
                 whole.merges[record.key], by_people = merges[key]

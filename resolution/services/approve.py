@@ -42,6 +42,7 @@ from resolution.types import Actor
 State = MergeProposal.State
 
 
+@locks.again_after_deadlock
 def propose_merge(
     *,
     conflict_id: int | None = None,
@@ -119,6 +120,7 @@ def pass_at_once(trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]]) -> 
         )  # fmt: skip
 
 
+@locks.again_after_deadlock
 def approve_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
     """Carry out a proposed merge as its second person.
 
@@ -147,6 +149,7 @@ def approve_drafted(
         trail.record("approve", customer_id=merge.survivor_id, merge=merge.pk, **_facts(proposal, comment))
 
 
+@locks.again_after_deadlock
 def reject_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
     """Turn a proposal down; its conflict goes back to the steward.
 
@@ -166,6 +169,7 @@ def reject_locked(trail: Trail, proposal: MergeProposal, *, comment: str, approv
     trail.record("reject", customer_id=proposal.survivor_id, **_facts(proposal, comment))
 
 
+@locks.again_after_deadlock
 def withdraw_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
     """Take one's own proposal back; its conflict returns to the queue's steward.
 

@@ -68,6 +68,7 @@ def preview_block(*, value: str, type: str = "", region: str = "") -> Reach:
     return measure_reach(block)
 
 
+@locks.again_after_deadlock
 def block_value(*, value: str, type: str = "", region: str = "", reason: str = "", actor: Actor) -> Blocking:
     """Block a value, or a pattern with * for any characters, of a type or of any, and all that leans on it.
 
@@ -90,6 +91,7 @@ def block_value(*, value: str, type: str = "", region: str = "", reason: str = "
         return Blocking(row, reach, opened)
 
 
+@locks.again_after_deadlock
 def retire_block(*, block_id: int, reason: str = "", actor: Actor) -> BlockedValue:
     """Let a blocked value be evidence again; links that ended stay ended until the value is seen once more.
 

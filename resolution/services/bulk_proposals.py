@@ -110,6 +110,7 @@ def preview_in_bulk(*, conflict_ids: Collection[int], actor: Actor) -> BulkDraft
     return _draft(conflicts, members, customers, {}, actor)
 
 
+@locks.again_after_deadlock
 def propose_in_bulk(
     *,
     conflict_ids: Collection[int],
@@ -145,6 +146,7 @@ def propose_in_bulk(
         return BulkProposed(batch, tuple(proposals), draft)
 
 
+@locks.again_after_deadlock
 def approve_in_bulk(
     *, batch_id: int, proposal_ids: Collection[int] = (), comment: str = "", actor: Actor
 ) -> BulkAnswer:
@@ -169,6 +171,7 @@ def approve_in_bulk(
         return BulkAnswer(tuple(proposal for proposal, _ in drafted), tuple(left))
 
 
+@locks.again_after_deadlock
 def reject_in_bulk(
     *, batch_id: int, proposal_ids: Collection[int] = (), comment: str = "", actor: Actor
 ) -> BulkAnswer:

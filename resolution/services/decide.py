@@ -46,6 +46,7 @@ class Case:
     roles: Mapping[str, uuid.UUID]
 
 
+@locks.again_after_deadlock
 def decide_conflict(
     *,
     conflict_id: int,

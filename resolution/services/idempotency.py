@@ -18,7 +18,7 @@ from django.utils import timezone
 from resolution.conf import policy
 from resolution.errors import CustomerErased, KeyReused, RequestInFlight
 from resolution.models import IdempotencyRecord
-from resolution.services.locks import try_lock_request
+from resolution.services.locks import again_after_deadlock, try_lock_request
 
 _ERASED = "erased"
 
@@ -33,6 +33,7 @@ class Answer:
     replayed: bool = False
 
 
+@again_after_deadlock
 def answer_once(*, caller: str, key: str, request_hash: str, act: Callable[[], Answer]) -> Answer:
     """Return the answer `caller` got under `key`, or act now and keep it with the effect.
 

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, OperationalError
 from django.db.models import F, JSONField, Value
 from django.db.models.expressions import CombinedExpression
-from psycopg import errors as postgres
 
 from customers.models import Channel
 from resolution.batch.caches import trim_caches
@@ -29,7 +28,7 @@ from resolution.batch.rejects import RejectsFile
 from resolution.batch.table import Refusal, Table
 from resolution.errors import InvalidInput
 from resolution.models import ImportRun
-from resolution.services import audit, staging
+from resolution.services import audit, locks, staging
 from resolution.services.find_duplicates import Settled, Settler
 from resolution.types import Actor
 
@@ -38,8 +37,6 @@ ENDS = ("created", "updated", "unchanged", "refused")
 # Identifiers that were not linked, by what left them out: a block, a hard limit.
 LEFT_OUT = ("links_blocked", "links_refused")
 _TRIES = 3
-# Another change holds locks crosswise, or has just ended the time of an identifier's owner.
-_OVERTAKEN = (postgres.DeadlockDetected, postgres.ExclusionViolation)
 Outcome = TypeVar("Outcome")
 
 
@@ -191,7 +188,7 @@ def retried(step: Callable[[], Outcome], forget: Callable[[], None]) -> Outcome:
         try:
             return step()
         except (OperationalError, IntegrityError) as error:
-            if not isinstance(error.__cause__, _OVERTAKEN):
+            if not locks.is_overtaken(error):
                 raise
             forget()
     return step()

@@ -24,6 +24,7 @@ _SETTLES = {
 }
 
 
+@locks.again_after_deadlock
 def judge_pair(
     *,
     left_id: uuid.UUID,

@@ -85,6 +85,7 @@ class ClaimPlan:
         return everyone_lives and self == ClaimPlan.of(self.claimant, self.claim)
 
 
+@locks.again_after_deadlock
 def link_customer_identifier(
     *,
     customer_id: uuid.UUID,
@@ -134,6 +135,7 @@ def resolve_conflict(
     )
 
 
+@locks.again_after_deadlock
 def unlink_customer_identifier(
     *, customer_id: uuid.UUID, mapping_id: uuid.UUID, actor: Actor, reason: str = ""
 ) -> Mapping:

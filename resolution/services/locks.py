@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import wraps
+from typing import ParamSpec, Protocol, TypeVar
 
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model, QuerySet
+from psycopg import errors as postgres
 
 from customers.models import Customer, SourceRecord
 from resolution.errors import NotFound, TryAgain, UnknownCustomer
@@ -29,6 +31,7 @@ class Plan(Protocol):
 
 
 SomePlan = TypeVar("SomePlan", bound=Plan)
+Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 _MOST_TRIES = 5
@@ -129,6 +132,39 @@ def _as_planned(
     raise TryAgain(
         f"Other changes of the same customers came first {_MOST_TRIES} times; nothing was done. Try again."
     )
+
+
+def again_after_deadlock(act: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Let an act begin anew when it and another change, such as an import, waited for each other's locks.
+
+    The database then takes one of them back. A part of a larger transaction cannot begin anew by itself: the
+    error goes on to whoever opened that. Raises TryAgain when it happens every time.
+    """
+
+    @wraps(act)
+    def whole(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        if connection.in_atomic_block:
+            return act(*args, **kwargs)
+        for _ in range(_MOST_TRIES):
+            try:
+                return act(*args, **kwargs)
+            except OperationalError as error:
+                if not is_deadlock(error):
+                    raise
+        raise TryAgain(
+            f"This and other changes waited for each other {_MOST_TRIES} times; nothing was done. Try again."
+        )
+
+    return whole
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    return isinstance(error.__cause__, postgres.DeadlockDetected)
+
+
+def is_overtaken(error: DatabaseError) -> bool:
+    """Whether another change held locks crosswise, or has just ended the time of an identifier's owner."""
+    return isinstance(error.__cause__, (postgres.DeadlockDetected, postgres.ExclusionViolation))
 
 
 def violated_constraint(error: IntegrityError) -> str:

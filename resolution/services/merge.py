@@ -73,6 +73,7 @@ def preview_merge(
     return draft_merge(fetch_customers(member_ids), survivor_id=survivor_id, picks=picks, rows=True).plan
 
 
+@locks.again_after_deadlock
 def merge_customers(
     *,
     member_ids: Collection[uuid.UUID],

@@ -18,6 +18,7 @@ from resolution.types import Actor
 Stored = str | date | None
 
 
+@locks.again_after_deadlock
 def create_customer(*, fields: Mapping[str, object], actor: Actor) -> Customer:
     """Make a customer from profile fields, whoever looks alike. Raises InvalidInput naming the field."""
     checked = check_fields(fields)
@@ -31,6 +32,7 @@ def create_customer(*, fields: Mapping[str, object], actor: Actor) -> Customer:
         return customer
 
 
+@locks.again_after_deadlock
 def update_profile(
     *, customer_id: uuid.UUID, version: int, changes: Mapping[str, object], actor: Actor
 ) -> Customer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,8 +13,9 @@ from django.db import transaction
 
 from customers.models import Customer
 from resolution.errors import TryAgain
-from resolution.matching.blocked import Blocked
+from resolution.matching.blocked import ANY, Blocked
 from resolution.models import Conflict, ConflictMember
+from resolution.selectors.identifier_rules import load_blocklist
 from resolution.selectors.leaning import Leaning, find_leaning
 from resolution.selectors.reach import find_held
 from resolution.selectors.records import name_records
@@ -60,6 +62,36 @@ def ask_over_merged(trail: Trail, block: Blocked, leaning: Iterable[Leaning], wh
     return conflicts.open_conflicts(trail, conflicts.leave_out_accepted(questions))
 
 
+def reevaluate_parted(trail: Trail, customers: Collection[uuid.UUID], why: str) -> None:
+    """Ask anew of customers that merges were taken out of, or no more of those that hang together now.
+
+    `why` says what was taken back. The customers are locked, and each stands for itself.
+    """
+    about = Conflict.objects.exclude(state=Conflict.State.DONE).filter(
+        kind=Conflict.Kind.OVER_MERGE, members__customer__in=customers
+    )
+    asked: defaultdict[Blocked, list[int]] = defaultdict(list)
+    for row in about.order_by("pk"):
+        asked[_block_of(row)].append(row.pk)
+    for block, conflict_ids in asked.items():
+        blocked = load_blocklist().find(block.type or ANY_TYPE, block.value) is not None
+        leaning = find_leaning(block, customers, all_had_it=blocked)
+        opened = ask_over_merged(trail, block, leaning, f"The value {block.value} held it together. {why}")
+        conflicts.close_conflicts(
+            trail,
+            set(conflict_ids) - {*opened.new, *opened.refreshed},
+            outcome=Conflict.Outcome.CLOSED,
+            reason=f"{why} What is left does not hang on {block.value}",
+        )
+
+
+def _block_of(conflict: Conflict) -> Blocked:
+    """The value that a question about merges names."""
+    kind = "" if conflict.identifier_type == ANY_TYPE else conflict.identifier_type
+    return Blocked(kind, conflict.identifier_value, pattern=ANY in conflict.identifier_value)
+
+
+@locks.again_after_deadlock
 def reevaluate_value(*, identifier_type: str, value: str, why: str, actor: Actor) -> Opened:
     """Ask of every customer that a value alone holds together, in a change of its own. Raises TryAgain."""
     block = Blocked(identifier_type, value)

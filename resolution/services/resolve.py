@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -105,6 +105,7 @@ def find_potential_duplicates(
     return score_candidates(profile, floor=floor)[:limit]
 
 
+@locks.again_after_deadlock
 def create_or_resolve_customer(
     *,
     channel: Channel | str,
@@ -137,10 +138,11 @@ def create_or_resolve_customer(
         return replace(resolution, message_id=str(row.pk))
 
 
+@locks.again_after_deadlock
 def resolve_identifiers(
     *,
     channel: Channel | str,
-    identifiers: Iterable[tuple[str, str]],
+    identifiers: Collection[tuple[str, str]],
     actor: Actor,
     fields: Mapping[str, object] | None = None,
     dry_run: bool = False,

@@ -19,7 +19,7 @@ from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.unmerge_ground import read_ground
-from resolution.services import audit, conflicts, judge, keys, locks, proposals
+from resolution.services import audit, conflicts, judge, keys, locks, proposals, reevaluate
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS, SQL
 from resolution.services.merge_plan import COLLAPSED, LAST_INTERACTION, OWNING
@@ -56,6 +56,7 @@ def plan_unmerge(
     return plan_undo(read_ground(merge_id, _named(member_ids)), assign or {}).plan
 
 
+@locks.again_after_deadlock
 def undo_merge(
     *,
     merge_id: int,
@@ -163,6 +164,9 @@ def _apply(trail: Trail, undo: Undo) -> None:
         _write_profiles(ground.tree.root, undo.profiles)
     keys.rebuild_keys({ground.tree.root, *ground.leaving})
     _hand_over_questions(trail, undo)
+    reevaluate.reevaluate_parted(
+        trail, {ground.tree.root, *ground.leaving}, f"Merge {ground.merge} was taken back."
+    )
 
 
 def _strike_moves(undo: Undo) -> None:

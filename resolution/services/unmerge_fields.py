@@ -149,15 +149,14 @@ def _write_row(profiles: Profiles, customer: uuid.UUID, value: _Value) -> None:
 
 def _meets(profiles: Profiles, value: _Value, found: Any, at: datetime | None = None) -> bool:
     """Whether what stands there is what was written before; messages heard meanwhile are allowed for."""
-    if _read(value.name, found) == _read(value.name, value.was):
-        return True
     if value.name != LAST_INTERACTION:
-        return False
+        return bool(_read(value.name, found) == _read(value.name, value.was))
     heard = [entry for entry in profiles.heard if at is None or entry.stored_at < at]
-    if _read(value.name, found) != _read(value.name, latest_of([value.was, *(row.at for row in heard)])):
+    told = [entry for entry in heard if found and entry.at <= _moment(found)]
+    if _read(value.name, found) != _read(value.name, latest_of([value.was, *(row.at for row in told)])):
         return False
     value.was = found
-    value.now = latest_of([value.now, *(row.at for row in heard if not row.leaves)])
+    value.now = latest_of([value.now, *(row.at for row in told if not row.leaves)])
     return True
 
 

@@ -92,12 +92,14 @@ class TestKeys:
         assert "revoked" in problem(service.get(CUSTOMERS), 401, "authentication_failed")["detail"]
 
     def test_a_key_of_a_switched_off_account_is_refused(self, service: APIClient) -> None:
+        assert service.get(CUSTOMERS).status_code == 200
         User.objects.update(is_active=False)
-        problem(service.get(CUSTOMERS), 401, "authentication_failed")
+        assert "is off" in problem(service.get(CUSTOMERS), 401, "authentication_failed")["detail"]
 
     def test_a_key_cannot_do_more_than_its_account(self, client_for: MakeClient) -> None:
         client = client_for(service_user(), "approve")
-        problem(client.post("/api/v1/merges/proposals/1/approve"), 403, "not_permitted")
+        refused = problem(client.post("/api/v1/merges/proposals/1/approve"), 403, "not_permitted")
+        assert refused["detail"].endswith("it needs the permission resolution.approve_merge.")
 
     def test_an_auditor_reads_the_trail_and_a_service_does_not(
         self, client_for: MakeClient, service: APIClient

@@ -71,10 +71,12 @@ class TestBlocking:
         self, lead: APIClient, body: dict[str, Any], status: int, code: str
     ) -> None:
         problem(block(lead, **body), status, code)
+        assert not BlockedValue.objects.exists()
 
     def test_twice_is_refused(self, lead: APIClient) -> None:
         block(lead)
-        problem(block(lead), 409, "refused")
+        assert "blocked already" in problem(block(lead), 409, "refused")["detail"]
+        assert BlockedValue.objects.count() == 1
 
     def test_a_steward_may_look_only(self, steward: APIClient) -> None:
         assert ids(steward.get(BLOCKED)) == []
@@ -107,4 +109,4 @@ class TestLists:
         assert {"type": "email", "value": "noreply@*", "why": "a mailbox nobody reads"} in shipped
 
     def test_an_unknown_one_is_not_found(self, lead: APIClient) -> None:
-        problem(lead.get(f"{BLOCKED}/99"), 404, "not_found")
+        assert "99" in problem(lead.get(f"{BLOCKED}/99"), 404, "not_found")["detail"]

@@ -43,9 +43,11 @@ class TestPropose:
     )
     def test_what_cannot_be_read_is_refused(self, steward: APIClient, body: dict[str, Any]) -> None:
         problem(steward.post(BULK, body), 400, "malformed_request")
+        assert not MergeProposal.objects.exists()
 
     def test_an_unknown_conflict_is_refused(self, steward: APIClient) -> None:
-        problem(steward.post(BULK, {"conflict_ids": [41]}), 404, "not_found")
+        refused = problem(steward.post(BULK, {"conflict_ids": [41]}), 404, "not_found")
+        assert refused["detail"] == "There is no conflict 41. Check the number."
 
 
 class TestAnswer:
@@ -66,6 +68,9 @@ class TestAnswer:
     def test_p9_the_proposer_is_refused(self, lead: APIClient, conflicts: list[Conflict]) -> None:
         batch = propose(lead, conflicts).json()["batch_id"]
         problem(lead.post(f"{BULK}/{batch}/approve", {}), 403, "four_eyes")
+        assert not Merge.objects.exists()
 
-    def test_a_steward_approves_nothing(self, steward: APIClient) -> None:
-        problem(steward.post(f"{BULK}/1/approve", {}), 403, "not_permitted")
+    def test_a_steward_approves_nothing(self, steward: APIClient, conflicts: list[Conflict]) -> None:
+        batch = propose(steward, conflicts).json()["batch_id"]
+        problem(steward.post(f"{BULK}/{batch}/approve", {}), 403, "not_permitted")
+        assert not Merge.objects.exists()

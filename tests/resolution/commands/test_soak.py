@@ -25,7 +25,7 @@ from resolution.models import AuditEntry, Conflict, ImportRun, Merge
 from resolution.services.audit import find_break
 from tests.factories import ChannelFactory
 from tests.resolution.batch.files import person, write
-from tests.resolution.services.waiting import wait_for_silence
+from tests.resolution.services.waiting import sessions, wait_for_silence
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
@@ -86,13 +86,14 @@ def finish_import(path: Path, var: Path) -> None:
 
 def kill_import(path: Path, var: Path, rows: int, pause: float) -> None:
     """Let an import reach a row and a moment more, then end it with all its processes."""
+    here = sessions()
     process = begin_import(path, var)
     while rows_done() < rows and process.poll() is None:
         time.sleep(0.01)
     time.sleep(pause)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(30)
-    wait_for_silence()
+    wait_for_silence(here)
 
 
 def rows_done() -> int:

@@ -20,7 +20,7 @@ from resolution.matching.clusters import (
     group_customers,
 )
 from resolution.matching.decide import Policy
-from resolution.matching.groups import Clusters, Links, cluster_rows
+from resolution.matching.groups import Clusters, Links, cluster_rows, key_of, row_of
 from resolution.matching.model import load_model
 from resolution.matching.table import ProfileTable, table_of
 from resolution.types import PairScore, Profile
@@ -58,13 +58,15 @@ def every_weight(r: random.Random, count: int) -> Weights:
 
 def as_groups(count: int, weights: Weights) -> tuple[list[int], dict[tuple[int, ...], str]]:
     """What grouping customers makes of the same pairs: the first row of each row's group, and every why."""
+    width = len(str(count))
     scores = [
-        PairScore(f"#{left:02}", f"#{right:02}", weight, ()) for (left, right), weight in weights.items()
+        PairScore(key_of(left, width), key_of(right, width), weight, ())
+        for (left, right), weight in weights.items()
     ]
     found = group_customers(scores, policy=POLICY, score=lambda pairs: pytest.fail("all pairs are known"))
     labels, why = list(range(count)), {}
     for group in found:
-        rows = tuple(int(key[1:]) for key in group.members)
+        rows = tuple(map(row_of, group.members))
         for row in rows:
             labels[row] = rows[0]
         if group.why:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -57,11 +56,10 @@ class Busy:
     refused: Counter[str] = field(default_factory=Counter)
     seen: list[tuple[uuid.UUID, int]] = field(default_factory=list)
 
-    def work(self, seconds: float) -> Busy:
-        names = self.acts or ACTS
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self.act(self.chance.choice(list(names)))
+    def work(self, times: int) -> Busy:
+        names = list(self.acts or ACTS)
+        for _ in range(times):
+            self.act(self.chance.choice(names))
         return self
 
     def act(self, name: str) -> None:

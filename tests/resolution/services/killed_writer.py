@@ -21,7 +21,7 @@ from django.db import connections  # noqa: E402
 from tests.resolution.services.busy import Busy  # noqa: E402
 
 ACTS = ("merge", "merge", "merge_groups", "undo", "undo", "message", "link")
-LONG = 3600.0
+FOR_EVER = sys.maxsize
 
 
 def main(database: str) -> None:
@@ -30,7 +30,7 @@ def main(database: str) -> None:
         seed, seconds = line.split()
         child = os.fork()
         if not child:
-            Busy(random.Random(seed), acts=ACTS).work(LONG)
+            Busy(random.Random(seed), acts=ACTS).work(FOR_EVER)
         time.sleep(float(seconds))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)

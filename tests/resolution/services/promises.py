@@ -72,7 +72,8 @@ _JUDGED_APART_AND_ONE = """
 _LEFT_BEHIND = """
     SELECT '{table} ' || record.id || ' belongs to the merged customer ' || customer.id
     FROM {table} AS record JOIN customers AS customer ON customer.id = record.customer_id
-    WHERE customer.status = 'merged' AND to_jsonb(record) ->> 'status' IS DISTINCT FROM 'collapsed'
+    WHERE customer.status = 'merged'
+      AND coalesce(to_jsonb(record) ->> 'status', '') NOT IN ('collapsed', 'ended')
 """
 _HALF_IN_THE_LEDGER = """
     SELECT customer.id || ' is ' || customer.status || ' with ' || count(member.id) || ' live memberships'
@@ -84,9 +85,13 @@ _HALF_IN_THE_LEDGER = """
 """
 _MERGES_WITHOUT_TRAIL = """
     WITH told AS (
-        SELECT (metadata ->> 'merge')::bigint AS merge_id, action, count(DISTINCT customer_id) AS customers
-        FROM customer_identity_audit WHERE action IN ('merge', 'unmerge') AND metadata ? 'merge'
-        GROUP BY merge_id, action
+        SELECT merge.id AS merge_id, entry.action, count(DISTINCT entry.customer_id) AS customers
+        FROM customer_identity_audit AS entry
+        JOIN merges AS merge ON merge.id = (entry.metadata ->> 'merge')::bigint
+        WHERE entry.action IN ('merge', 'unmerge') AND entry.customer_id IN (
+            SELECT merge.survivor_id UNION SELECT customer_id FROM merge_members WHERE merge_id = merge.id
+        )
+        GROUP BY merge.id, entry.action
     )
     SELECT 'merge ' || merge.id || ' absorbed ' || count(member.id) || ' and the trail tells otherwise'
     FROM merges AS merge
@@ -96,6 +101,12 @@ _MERGES_WITHOUT_TRAIL = """
     GROUP BY merge.id
     HAVING coalesce(max(made.customers), 0) <> count(member.id) + 1
         OR (merge.undone_at IS NOT NULL AND coalesce(max(undone.customers), 0) <> count(member.id) + 1)
+"""
+_ASKED_OF_THE_WHOLE = """
+    SELECT conflict.id || ' asks to part ' || member.customer_id || ', who is merged with nobody'
+    FROM conflicts AS conflict JOIN conflict_members AS member ON member.conflict_id = conflict.id
+    WHERE conflict.kind = 'over_merge' AND conflict.state <> 'done'
+      AND NOT EXISTS (SELECT FROM customers WHERE merged_into_id = member.customer_id)
 """
 
 
@@ -112,13 +123,13 @@ def faults_of_the_register() -> list[str]:
 def faults_of_the_tables() -> list[str]:
     """P1: one owner an identifier at any moment, and a customer holds one once. P2: every id stands for a
     living customer in one hop. P3: no live *different* spans the members of one customer. P4: a merged
-    customer keeps no rows but folded links, and the ledger and the trail know of each merge as a whole. One
-    query.
+    customer keeps no rows but links folded or ended there, the ledger and the trail know of each merge as a
+    whole, and of nobody who is merged with none is it asked to part. One query.
     """
     left = (_LEFT_BEHIND.format(table=relation.table) for relation in MOVED)
     asked = (
         _TWO_OWNERS, _TWO_OWNERS_ONCE, _LINKED_TWICE, _BROKEN_REDIRECTS, _JUDGED_APART_AND_ONE, *left,
-        _HALF_IN_THE_LEDGER, _MERGES_WITHOUT_TRAIL,
+        _HALF_IN_THE_LEDGER, _MERGES_WITHOUT_TRAIL, _ASKED_OF_THE_WHOLE,
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(f"({query})" for query in asked))
@@ -141,6 +152,8 @@ def keys_out_of_date() -> list[str]:
 
 def lies_of_the_cache(asked: Collection[IdentifierKey] | None = None) -> list[str]:
     """P10: whoever asks hears whom the table names, from the cache or not; asks of all or of those told."""
+    if asked is not None and not asked:
+        return []
     owners = {
         (link.channel_id, link.identifier_type, link.normalised): link.customer_id
         for link in Link.objects.owned()

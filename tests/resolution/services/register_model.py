@@ -8,10 +8,11 @@ must leave `home` itself.
 from __future__ import annotations
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import combinations
 from typing import Any
 
@@ -23,6 +24,7 @@ Row = dict[str, Any]
 LinkKey = tuple[uuid.UUID, str, str]
 TABLES = ("Customer", "Mapping", "Message", "SourceRecord", "Ticket")
 CURRENT = ("active", "shared")
+HEARD = "last_interaction_at"
 
 
 @dataclass(slots=True)
@@ -33,10 +35,12 @@ class RegisterModel:
     survivors: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
     verdicts: dict[frozenset[uuid.UUID], str] = field(default_factory=dict)
     came_later: set[uuid.UUID] = field(default_factory=set)
+    first_heard: dict[uuid.UUID, datetime | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: State) -> RegisterModel:
-        return cls({table: _by_id(state[table]) for table in TABLES})
+        heard = {row["id"]: row[HEARD] for row in state["Customer"]}
+        return cls({table: _by_id(state[table]) for table in TABLES}, first_heard=heard)
 
     @property
     def customers(self) -> list[uuid.UUID]:
@@ -72,16 +76,15 @@ class RegisterModel:
     def merged(self, merge: Merge, members: Collection[uuid.UUID]) -> None:
         self.survivors |= {key: merge.survivor_id for key in members if key != merge.survivor_id}
 
-    def parted(self, absorbed: Iterable[uuid.UUID], plan: UnmergePlan, answers: Mapping[str, str]) -> None:
-        """Forget a merge; rows nobody but a person can tell of go home where the answer says."""
-        for key in absorbed:
+    def parted(self, leaving: Collection[uuid.UUID], plan: UnmergePlan, answers: Mapping[str, str]) -> None:
+        """Forget that these were absorbed; what only a person can tell of leaves with whom it is given."""
+        for key in leaving:
             del self.survivors[key]
         for arrival in plan.arrivals:
-            if arrival.row_id in answers:
+            owner = answers.get(arrival.row_id)
+            if owner and uuid.UUID(owner) in leaving:
                 table = {"mappings": "Mapping", "messages": "Message"}[arrival.relation]
-                self.home[table][uuid.UUID(arrival.row_id)]["customer_id"] = uuid.UUID(
-                    answers[arrival.row_id]
-                )
+                self.home[table][uuid.UUID(arrival.row_id)]["customer_id"] = uuid.UUID(owner)
 
     def note(self, before: State, after: State) -> None:
         """Take over what an act that merges nobody wrote: new rows, and changed columns of old ones."""
@@ -95,12 +98,26 @@ class RegisterModel:
                 changed = {name: value for name, value in row.items() if was[key][name] != value}
                 self.home[table][key] |= changed
 
+    def last_heard(self, state: State) -> dict[uuid.UUID, datetime | None]:
+        """When the living were last heard of: by what members knew first, and by their messages since."""
+        moments: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
+        for customer, moment in self.first_heard.items():
+            if moment:
+                moments[self.canonical(customer)].append(moment)
+        for row in state["Message"]:
+            if row["id"] in self.came_later:
+                moments[row["customer_id"]].append(row["received_at"])
+        return {customer: max(moments[customer], default=None) for customer in self.active}
+
     def expected(self) -> dict[str, list[Row]]:
         """The tables once all merges are taken back: what came while merged goes by its identifier."""
         home = deepcopy(self.home)
         for key, message in home["Message"].items():
             if key in self.came_later and message["mapping_id"]:
                 message["customer_id"] = home["Mapping"][message["mapping_id"]]["customer_id"]
+        heard = self.last_heard({table: list(rows.values()) for table, rows in home.items()})
+        for key, moment in heard.items():
+            home["Customer"][key][HEARD] = moment
         return {table: sorted(rows.values(), key=lambda row: row["id"]) for table, rows in home.items()}
 
     def _told_apart(self, pair: frozenset[uuid.UUID]) -> bool:

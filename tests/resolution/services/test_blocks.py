@@ -11,9 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer, Mapping
-from resolution.errors import BlockedIdentifier, InvalidInput, NotFound, Refused
+from resolution.errors import BlockedIdentifier, InvalidInput, NotFound, Refused, StaleVersion
 from resolution.matching.key_numbers import key_number
-from resolution.models import AuditEntry, BlockedValue, BlockingKey, Conflict, IdentifierRule
+from resolution.models import AuditEntry, BlockedValue, BlockingKey, Conflict, IdentifierRule, Merge
 from resolution.selectors.profiles import load_profiles
 from resolution.services import cache
 from resolution.services.blocks import block_value, preview_block, retire_block
@@ -360,6 +360,94 @@ class TestReevaluation:
             return len(captured)
 
         assert queries("+4930111111112", 2, 0) == queries("+4930222222223", 12, 100)
+
+
+def over_merged(*, live: bool = True) -> list[tuple[str, str, list[uuid.UUID]]]:
+    """The questions about merges: state, outcome, whom they name."""
+    asked = Conflict.objects.filter(kind="over_merge").order_by("pk")
+    rows = asked.exclude(state="done") if live else asked
+    return [(row.state, row.outcome, [member.customer_id for member in row.members.all()]) for row in rows]
+
+
+def undo(merge: Merge, **options: Any) -> None:
+    undo_merge(merge_id=merge.pk, judge_different=False, actor=ACTOR, **options)
+
+
+class TestUndoing:
+    def test_no_more_is_asked_of_a_customer_whose_merges_are_all_undone(self) -> None:
+        held = joined(person(1), person(2))
+        block()
+        assert over_merged() == [("open", "", [held.pk])]
+
+        merge = held.merges.get()
+        undo(merge)
+
+        assert over_merged(live=False) == [("done", "closed", [held.pk])]
+        told = AuditEntry.objects.get(action="decide")
+        assert told.metadata["reason"].startswith(f"Merge {merge.pk} was taken back.")
+
+    def test_one_that_waits_for_another_day_is_not_asked_either(self) -> None:
+        held = joined(person(1), person(2))
+        block()
+        Conflict.objects.update(state="parked")
+
+        undo(held.merges.get())
+
+        assert over_merged() == []
+
+    def test_what_is_left_together_is_asked_with_the_parts_it_has_now(self) -> None:
+        people = [person(number) for number in (1, 2, 3)]
+        held = joined(*people)
+        block()
+        leaving = next(row for row in people if row.pk != held.pk)
+
+        undo(held.merges.get(), member_ids=[leaving.pk])
+
+        assert over_merged() == [("open", "", [held.pk])]
+        assert "the 2 records of this customer fall into 2 parts" in Conflict.objects.get().reason
+
+    def test_what_is_left_and_hangs_together_without_the_value_is_not_asked_any_more(self) -> None:
+        same = {"given_name": "Anna", "family_name": "Smithers", "birth_date": "1980-02-13"}
+        alike = [person(number, **same, email="a.smithers@post.example") for number in (1, 2)]
+        other = person(3)
+        held = merge_customers(
+            member_ids=[row.pk for row in (*alike, other)], survivor_id=alike[0].pk, actor=ACTOR
+        )
+        block()
+        assert over_merged() == [("open", "", [alike[0].pk])]
+
+        undo(held, member_ids=[other.pk])
+
+        assert over_merged(live=False) == [("done", "closed", [alike[0].pk])]
+
+    def test_a_branch_that_leaves_is_asked_about_and_who_stays_alone_is_not(self) -> None:
+        first, second, alone = (person(number) for number in (1, 2, 3))
+        branch = joined(first, second)
+        outer = merge_customers(member_ids=[branch.pk, alone.pk], survivor_id=alone.pk, actor=ACTOR)
+        block()
+        assert over_merged() == [("open", "", [alone.pk])]
+
+        undo(outer)
+
+        assert over_merged() == [("open", "", [branch.pk])]
+
+    def test_of_a_value_that_is_not_blocked_what_it_held_together_is_asked_alone(self) -> None:
+        held = joined(person(1), person(2))
+        reevaluate_value(identifier_type="phone", value=TILL, why="Too many have it.", actor=ACTOR)
+        assert over_merged() == [("open", "", [held.pk])]
+
+        undo(held.merges.get())
+
+        assert over_merged() == []
+
+    def test_an_undo_that_fails_leaves_the_question_asked(self) -> None:
+        held = joined(person(1), person(2))
+        block()
+
+        with pytest.raises(StaleVersion):
+            undo(held.merges.get(), fingerprint="another")
+
+        assert over_merged() == [("open", "", [held.pk])]
 
 
 class TestLifting:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from psycopg import errors as postgres
 
 from customers.models import Customer
 from resolution.errors import TryAgain, UnknownCustomer
-from resolution.models import AuditEntry
+from resolution.models import AuditEntry, Merge
 from resolution.services import audit, locks
 from resolution.services.audit import Trail
 from resolution.services.merge import merge_customers
@@ -120,3 +121,46 @@ class TestLockWithAbsorbed:
         )
         assert ann.pk.hex not in statements[0]
         assert ann.pk.hex in statements[-1]
+
+
+def ended_by(cause: Exception) -> Callable[[], None]:
+    """An act that the database ends each time."""
+
+    def act() -> None:
+        raise OperationalError(str(cause)) from cause
+
+    return act
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAgainAfterDeadlock:
+    def test_a_merge_that_the_database_took_back_is_made_after_all(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+
+        def hold_the_second_patiently() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL deadlock_timeout = '60s'")
+            locks.lock_customers([ann.pk])
+
+        merge = met_by(
+            lambda: merge_customers(member_ids=[anna.pk, ann.pk], actor=ACTOR),
+            first=hold_the_second_patiently,
+            then=lambda: locks.lock_customers([anna.pk]),
+        )
+        assert Merge.objects.get() == merge
+        assert AuditEntry.objects.filter(action="merge").count() == 2
+
+    def test_gives_up_with_a_sentence_when_it_happens_every_time(self) -> None:
+        act = locks.again_after_deadlock(ended_by(postgres.DeadlockDetected("deadlock detected")))
+        with pytest.raises(TryAgain, match="waited for each other 5 times; nothing was done"):
+            act()
+
+    def test_lets_another_failure_of_the_database_through(self) -> None:
+        act = locks.again_after_deadlock(ended_by(postgres.AdminShutdown("shut down")))
+        with pytest.raises(OperationalError, match="shut down"):
+            act()
+
+    def test_within_a_larger_change_that_one_hears_of_it(self) -> None:
+        act = locks.again_after_deadlock(ended_by(postgres.DeadlockDetected("deadlock detected")))
+        with pytest.raises(OperationalError, match="deadlock detected"), transaction.atomic():
+            act()

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Channel, Customer, Mapping, Message
+from customers.services import register
 from resolution.errors import InvalidInput, MergeBlocked, NotFound, Refused
 from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockingKey, Conflict, Judgement, Merge, OutboxEvent
@@ -290,6 +291,20 @@ class TestArrivals:
         message.refresh_from_db()
         assert message.customer_id == ann.pk
         assert fresh(ann).last_interaction_at == message.received_at
+
+    def test_p4_who_stays_was_heard_of_by_messages_no_later_than_what_the_leaving_knew(
+        self, channel: Channel
+    ) -> None:
+        moment = datetime(2024, 5, 1, tzinfo=UTC)
+        anna = CustomerFactory(last_interaction_at=datetime(2022, 5, 1, tzinfo=UTC))
+        ann = CustomerFactory(last_interaction_at=moment)
+        hers = MappingFactory(customer=anna, channel=channel)
+        made = merge(anna, ann)
+        register.store_message(
+            Message(customer=anna, channel=channel, mapping=hers, outcome="linked", received_at=moment)
+        )
+        undo(made)
+        assert (fresh(anna).last_interaction_at, fresh(ann).last_interaction_at) == (moment, moment)
 
     def test_p4_a_message_sent_long_ago_does_not_make_its_customer_heard_of_earlier(
         self, ann: Customer, channel: Channel

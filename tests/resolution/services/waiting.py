@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -34,20 +34,22 @@ def met_by(call: Callable[[], Result], *, first: Callable[[], object], then: Cal
         return running.result(timeout=_PATIENCE)
 
 
-def wait_for_silence() -> None:
-    """Wait until this session is the only one in the database.
+def sessions() -> frozenset[int]:
+    """The sessions in the database. A browser's test may have left some, in which nobody does anything."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        return frozenset(pid for (pid,) in cursor.fetchall())
+
+
+def wait_for_silence(before: Collection[int]) -> None:
+    """Wait until only sessions that were there before are left.
 
     The server needs a moment to see that the other end is gone, and takes its open change back then.
     """
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + _PATIENCE
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute(others, [connection.settings_dict["NAME"]])
-            if cursor.fetchone() == (0,):
-                return
-            time.sleep(0.02)
-    raise AssertionError("somebody who should have ended still has a session")
+    while sessions() - set(before):
+        assert time.monotonic() < deadline, "somebody who should have ended still has a session"
+        time.sleep(0.02)
 
 
 def _wait_until_somebody_waits() -> None:

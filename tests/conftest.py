@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as profiles
 from pytest_django import DjangoDbBlocker
 
@@ -26,6 +26,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 profiles.register_profile(
     "acts",
     max_examples=75,
+    phases=[Phase.explicit, Phase.generate],  # a failing sequence is made shorter in a soak
     stateful_step_count=30,
     derandomize=True,
     database=None,
@@ -36,6 +37,7 @@ profiles.register_profile(
 profiles.register_profile(
     "acts in a soak",
     parent=profiles.get_profile("acts"),
+    phases=list(Phase),
     max_examples=1000,
     stateful_step_count=50,
     derandomize=False,

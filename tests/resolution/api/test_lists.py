@@ -86,7 +86,7 @@ class TestAudit:
         for name in ("Anna", "Hans"):
             create_customer(fields={"name": name}, actor=Actor.machine("test"))
         rows = lead.get(AUDIT, {"action": "create"}).json()["results"]
-        assert [row["metadata"]["fields"]["name"] for row in rows] == ["Hans", "Anna"]
+        assert [row["metadata"]["after"]["name"] for row in rows] == ["Hans", "Anna"]
         assert rows[0]["previous_hash"] == rows[1]["hash"]
 
     def test_of_one_customer(self, lead: APIClient) -> None:

@@ -70,7 +70,7 @@ class RegisterModel:
     def may_become_one(self, members: Iterable[uuid.UUID]) -> bool:
         """Whether these are two living customers or more with no *different* between what they stand for."""
         ids = set(members)
-        apart = any(self._told_apart(frozenset(pair)) for pair in combinations(ids, 2))
+        apart = any(self.told_apart(frozenset(pair)) for pair in combinations(ids, 2))
         return len(ids) > 1 and not ids & self.survivors.keys() and not apart
 
     def merged(self, merge: Merge, members: Collection[uuid.UUID]) -> None:
@@ -120,7 +120,7 @@ class RegisterModel:
             home["Customer"][key][HEARD] = moment
         return {table: sorted(rows.values(), key=lambda row: row["id"]) for table, rows in home.items()}
 
-    def _told_apart(self, pair: frozenset[uuid.UUID]) -> bool:
+    def told_apart(self, pair: frozenset[uuid.UUID]) -> bool:
         return any(
             word == "different" and frozenset(map(self.canonical, judged)) == pair
             for judged, word in self.verdicts.items()

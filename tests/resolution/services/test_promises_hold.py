@@ -282,7 +282,10 @@ class Acts(RuleBasedStateMachine):
             return "unchanged"
         if owning["verified"]:
             return "conflict_verified"
-        return "updated" if owning["confidence_score"] < Decimal("0.80") else "conflict_high_confidence"
+        if owning["confidence_score"] >= Decimal("0.80"):
+            return "conflict_high_confidence"
+        apart = self.model.told_apart(frozenset({self.model.owner(key), claimant}))
+        return "conflict_contradiction" if apart else "updated"
 
     @rule(data=st.data())
     def unlink(self, data: st.DataObject) -> None:

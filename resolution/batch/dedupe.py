@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,9 +27,10 @@ from resolution.batch.facts import identity_of
 from resolution.batch.given_labels import Labels, read_labels
 from resolution.batch.load import Loaded, load_files
 from resolution.batch.scoring import Kept, score_candidates
-from resolution.batch.spread import processors
+from resolution.batch.spread import in_threads
 from resolution.errors import InvalidInput, NotFound
 from resolution.matching.blocking import Candidates, candidate_pairs
+from resolution.matching.comparisons.many import work_out_facts
 from resolution.matching.groups import Clusters, Links, Mask, cluster_rows
 from resolution.matching.model import MatchModel, ModelRefused, load_model
 from resolution.matching.table import Rows
@@ -136,6 +136,7 @@ def _through_stages(options: Options, loaded: Loaded, stages: Stages) -> Outcome
         copies = no_copies(loaded.table) if options.link_only else copies_of(loaded.table)
         candidates = _candidates(loaded, copies, options)
     with stages.stage("train"):
+        work_out_facts(loaded.table, mapper=in_threads)
         trained = _model(loaded, candidates, options)
     left, right = candidates.rows()
     with stages.stage("score", len(left)) as note:
@@ -183,8 +184,7 @@ def _floor(options: Options) -> float:
 
 
 def _candidates(loaded: Loaded, copies: Copies, options: Options) -> Candidates:
-    with ThreadPoolExecutor(processors()) as pool:
-        found = candidate_pairs(rows_of(loaded.table, copies.distinct), mapper=pool.map)
+    found = candidate_pairs(rows_of(loaded.table, copies.distinct), mapper=in_threads)
     if not options.link_only:
         return with_copies(found, copies)
     left, right = found.rows()

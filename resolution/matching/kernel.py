@@ -34,12 +34,13 @@ from resolution.matching.comparisons.many import (
     compare_many,
     compare_many_names,
     compare_two,
+    distinct_pairs,
     number_of,
 )
 from resolution.matching.comparisons.name import TWO_NAMES, are_two_names, compare_names
 from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.model import Level, MatchModel
-from resolution.matching.table import Column, Part, ProfileTable, Rows, table_of
+from resolution.matching.table import Column, Part, ProfileTable, Rows, table_of, texts_at
 from resolution.types import Address, FieldEvidence, Name, PairScore, Profile
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -283,9 +284,12 @@ class _Batch:
 
     def _mark_two_names(self, texts: Sequence[str], levels: Answers, left: Codes, right: Codes) -> None:
         """Close spellings that are two known names are no slip."""
-        for place in np.flatnonzero(levels == _CLOSE):
-            if are_two_names(texts[left[place]], texts[right[place]], self.scorer.known_names):
-                levels[place] = _NEAR
+        places = np.flatnonzero(levels == _CLOSE)
+        low, high, inverse = distinct_pairs(left[places], right[places])
+        pairs = zip(texts_at(texts, low), texts_at(texts, high), strict=True)
+        known = self.scorer.known_names
+        two = np.fromiter((are_two_names(*pair, known) for pair in pairs), np.bool_, count=len(low))
+        levels[places[two[inverse]]] = _NEAR
 
     def _weigh_part(
         self, field: str, part: Part, levels: Answers, left: Codes, right: Codes
@@ -299,7 +303,7 @@ class _Batch:
             spelled = np.flatnonzero(chosen != others)
             chosen[spelled] = _shorter(part.texts, chosen[spelled], others[spelled])
             distinct, inverse = np.unique(chosen, return_inverse=True)
-            table = self.scorer.value_weights(field, 0, [part.texts[code] for code in distinct])
+            table = self.scorer.value_weights(field, 0, texts_at(part.texts, distinct))
             same[exact], household[exact] = table[0][inverse], table[1][inverse]
         return same, household
 
@@ -310,7 +314,7 @@ class _Batch:
         if field in self.scorer.model.frequencies:
             exact = np.flatnonzero((levels == 0) & (left == right))
             distinct, inverse = np.unique(left[exact], return_inverse=True)
-            table = self.scorer.value_weights(field, 0, [column.values[code] for code in distinct])
+            table = self.scorer.value_weights(field, 0, texts_at(column.values, distinct))
             same[exact], household[exact] = table[0][inverse], table[1][inverse]
         return same, household
 
@@ -435,9 +439,9 @@ def _sortable(value: Any) -> Any:
 
 
 def _shorter(texts: Sequence[str], left: Codes, right: Codes) -> Codes:
-    pairs = zip(left.tolist(), right.tolist(), strict=True)
-    shorter = (min(pair, key=lambda code: (len(texts[code]), texts[code])) for pair in pairs)
-    return np.fromiter(shorter, dtype=np.int32, count=len(left))
+    ones, others = texts_at(texts, left), texts_at(texts, right)
+    first = [(len(one), one) <= (len(other), other) for one, other in zip(ones, others, strict=True)]
+    return np.where(np.array(first, dtype=np.bool_), left, right)
 
 
 def _row(

@@ -97,7 +97,6 @@ def canonical_columns(fields: Fields, regions: Regions, systems: Sequence[str]) 
         "company": lambda texts: _plain(texts, bulk_companies(texts.values, spread)),
     }
 
-
     def joined(field: str, make: Callable[[Texts], Column]) -> Column:
         return _joined([make(texts) for texts in fields.get(field, ())], rows)
 

@@ -27,7 +27,7 @@ from resolution.batch.facts import identity_of
 from resolution.batch.given_labels import Labels, read_labels
 from resolution.batch.load import Loaded, load_files
 from resolution.batch.scoring import Kept, score_candidates
-from resolution.batch.spread import in_threads
+from resolution.batch.spread import in_forks, in_threads
 from resolution.errors import InvalidInput, NotFound
 from resolution.matching.blocking import Candidates, candidate_pairs
 from resolution.matching.comparisons.many import work_out_facts
@@ -225,7 +225,7 @@ def _clusters(
     between = copies.between(kept.right)
     links = Links(kept.left, kept.right, kept.weight).of(~between)
     sources = loaded.sources.astype(np.int64) if options.link_only else None
-    clusters = cluster_rows(model, loaded.table, links, threshold, sources=sources)
+    clusters = cluster_rows(model, loaded.table, links, threshold, sources=sources, mapper=in_forks)
     return clusters_with_copies(clusters, copies, kept.right[between & (kept.weight >= threshold)])
 
 
@@ -245,9 +245,9 @@ def rows_to_explain(loaded: Loaded, text: str) -> tuple[int, int]:
     )
 
 
-def rows_of_clusters(labels: Rows) -> list[Rows]:
-    """The rows of every cluster of several, the largest first."""
-    order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.append(True, labels[order][1:] != labels[order][:-1])) if len(order) else order
-    parts = [part for part in np.split(order, starts[1:]) if len(part) > 1]
-    return sorted(parts, key=lambda part: (-len(part), part[0]))
+def largest_clusters(labels: Rows, most: int) -> list[Rows]:
+    """The rows of the largest clusters of several, the largest first."""
+    sizes = np.bincount(labels, minlength=1)
+    several = np.flatnonzero(sizes > 1)
+    largest = several[np.argsort(-sizes[several], kind="stable")[:most]]
+    return [np.flatnonzero(labels == label) for label in largest]

@@ -3,7 +3,8 @@
 `spread` is for Python functions over texts: the bulk normalisers take it as their mapper. The children are
 forks that run nothing but the function: they need no set-up and touch neither the database nor another
 library's threads. Where the system cannot fork, or the values are few, the work stays in this process.
-`in_threads` is for few large pieces of work that are mostly Arrow's and NumPy's, which wait for nobody.
+`in_forks` is for a function that needs what this process holds. `in_threads` is for few large pieces of work
+that are mostly Arrow's and NumPy's, which wait for nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -56,6 +57,37 @@ def _in_processes(
         ProcessPoolExecutor(processes, mp_context=context, initializer=leave_interrupts) as pool,
     ):
         yield from pool.map(function, values, chunksize=share)
+
+
+def in_forks(function: Callable[[Value], Result], values: Sequence[Value], /) -> Iterable[Result]:
+    """Apply a function to every value, in order, in children that inherit it with all that it holds.
+
+    Values and results alone are sent. A single value, or any where the system cannot fork, stays here.
+    """
+    if len(values) < 2 or processors() < 2 or not sys.platform.startswith("linux"):
+        return map(function, values)
+    return _inherited(function, values)
+
+
+class _Inherited:
+    """What children apply; they find it where their parent left it."""
+
+    function: ClassVar[Callable[[Any], Any]]
+
+
+def _inherited(function: Callable[[Value], Result], values: Sequence[Value]) -> Iterator[Result]:
+    context = multiprocessing.get_context("fork")
+    with _FORKING:
+        _Inherited.function = function
+        try:
+            with ProcessPoolExecutor(processors(), mp_context=context, initializer=leave_interrupts) as pool:
+                yield from pool.map(_apply_inherited, values)
+        finally:
+            del _Inherited.function
+
+
+def _apply_inherited(value: Any) -> Any:
+    return _Inherited.function(value)
 
 
 def in_threads(function: Callable[[Value], Result], values: Sequence[Value], /) -> list[Result]:

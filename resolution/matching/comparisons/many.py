@@ -373,9 +373,7 @@ def _screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
     return answers
 
 
-def _maybe_near(
-    texts: Sequence[str], left: Codes, right: Codes, places: npt.NDArray[np.intp]
-) -> Mask:
+def _maybe_near(texts: Sequence[str], left: Codes, right: Codes, places: npt.NDArray[np.intp]) -> Mask:
     """Which pairs `is_near` or `is_alike` could hold of."""
     if not len(places):
         return np.zeros(0, dtype=np.bool_)

@@ -162,9 +162,7 @@ def sounds_of(names: Sequence[str]) -> list[str]:
     """Reduce many names at once as `sound_of` does each: all of them as one text, a name a line."""
     lines = "\n".join([name if name.isascii() else "" for name in names])
     heard = _consonants(lines).split("\n") if names else []
-    return [
-        _head(name) + sound if name.isascii() else name for name, sound in zip(names, heard, strict=True)
-    ]
+    return [_head(name) + sound if name.isascii() else name for name, sound in zip(names, heard, strict=True)]
 
 
 def _head(name: str) -> str:

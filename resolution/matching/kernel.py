@@ -167,11 +167,11 @@ class Scorer:
         self, table: ProfileTable, left: Rows, right: Rows, floor: float | None, *, explained: bool = False
     ) -> Scores:
         """Score one batch of pairs; those that cannot reach the floor are dropped on the way."""
-        work = _Batch(self, table, left, right, None if floor is None else floor - SLACK)
+        work = _Batch(self, table, left, right, None if floor is None else floor - SLACK, explained)
         for field in self.fields:
             if field in table.columns and field in self.same:
                 work.compare(field)
-        return work.result(floor, explained)
+        return work.result(floor)
 
     def value_weights(self, field: str, level: int, values: Sequence[str]) -> tuple[Floats, Floats]:
         """What an exact agreement on each value adds: by how common it is, where the model knows."""
@@ -221,9 +221,16 @@ class _Batch:
     """The pairs of one batch on their way through the fields; dropped ones leave every array."""
 
     def __init__(
-        self, scorer: Scorer, table: ProfileTable, left: Rows, right: Rows, floor: float | None
+        self,
+        scorer: Scorer,
+        table: ProfileTable,
+        left: Rows,
+        right: Rows,
+        floor: float | None,
+        explained: bool,
     ) -> None:
         self.scorer, self.table, self.left, self.right, self.floor = scorer, table, left, right, floor
+        self.explained = explained
         self.at_random = np.full(len(left), scorer.model.prior)
         self.at_home = np.full(len(left), scorer.model.household_prior)
         self.levels: dict[str, Answers] = {}
@@ -241,7 +248,7 @@ class _Batch:
         random, against_home = np.zeros(len(self.left)), np.zeros(len(self.left))
         for field in self.scorer.fields:
             if column := self.table.columns.get(field):
-                both = (column.counts[self.left] > 0) & (column.counts[self.right] > 0)
+                both = column.filled[self.left] & column.filled[self.right]
                 best = self.scorer.best[field]
                 random += best[0] * both
                 against_home += best[1] * both
@@ -250,8 +257,7 @@ class _Batch:
     def compare(self, field: str) -> None:
         """Compare one field of all pairs that are left, then drop those without hope."""
         column = self.table.columns[field]
-        lefts, rights = column.counts[self.left], column.counts[self.right]
-        both = (lefts > 0) & (rights > 0)
+        both = column.filled[self.left] & column.filled[self.right]
         if self.hope_random is not None and self.hope_against_home is not None:
             best = self.scorer.best[field]
             self.hope_random -= best[0] * both
@@ -267,7 +273,7 @@ class _Batch:
 
     def _compare_names(self) -> None:
         column = self.table.columns[NAME]
-        both = np.flatnonzero((column.counts[self.left] > 0) & (column.counts[self.right] > 0))
+        both = np.flatnonzero(column.filled[self.left] & column.filled[self.right])
         owner, left, right = _value_pairs(column, self.left[both], self.right[both])
         given, family = compare_many_names(column, left, right)
         givens, families = column.part("given"), column.part("family")
@@ -331,6 +337,8 @@ class _Batch:
         self.at_home[places] += household
 
     def _note_values(self, field: str, places: Rows, left: Codes, right: Codes) -> None:
+        if not self.explained:
+            return
         lefts = np.full(len(self.left), -1, dtype=np.int32)
         rights = lefts.copy()
         lefts[places], rights[places] = left, right
@@ -355,7 +363,7 @@ class _Batch:
         self.weights = {field: weights[kept] for field, weights in self.weights.items()}
         self.values = {field: (left[kept], right[kept]) for field, (left, right) in self.values.items()}
 
-    def result(self, floor: float | None, explained: bool) -> Scores:
+    def result(self, floor: float | None) -> Scores:
         correction = -np.logaddexp2(0.0, self.at_home)
         correction[correction > -SMALLEST_CORRECTION] = 0.0
         weight = self.at_random + correction
@@ -363,10 +371,9 @@ class _Batch:
             kept = weight >= floor
             self._keep(kept)
             weight, correction = weight[kept], correction[kept]
-        values = self.values if explained else {}
         return Scores(
             self.left, self.right, weight, self.levels, self.weights,
-            self.at_random, self.at_home, correction, values,
+            self.at_random, self.at_home, correction, self.values,
         )  # fmt: skip
 
 

@@ -115,6 +115,12 @@ class Column:
         return np.diff(self.starts)
 
     @cached_property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        """Which profiles have a value."""
+        found: npt.NDArray[np.bool_] = self.counts > 0
+        return found
+
+    @cached_property
     def single(self) -> bool:
         """Whether no profile has more than one value."""
         return bool(len(self.counts) == 0 or self.counts.max() <= 1)

@@ -32,7 +32,14 @@ from resolution.matching.comparisons.email import MOST_SLIPS, compare_emails
 from resolution.matching.comparisons.external_id import compare_external_ids
 from resolution.matching.comparisons.handle import compare_handles
 from resolution.matching.comparisons.name import (
+    INITIAL,
+    LONGEST_GENDERED,
+    MIDDLE_DIFFERS,
+    OTHER_INITIAL,
+    SAME_FIRST,
+    SHORTEST_SHORTENED,
     SHORTEST_SOUND,
+    SWAPPED,
     compare_family,
     compare_given,
     compare_names,
@@ -99,13 +106,18 @@ def compare_many_names(column: Column, left: Codes, right: Codes) -> tuple[Answe
     family = _settle_part("family_name", families, families.codes[left], families.codes[right])
     both_differ = (given >= _GIVEN_FAR) & (family >= _FAMILY_FAR)
     differing = np.flatnonzero(both_differ)
-    crossed = _may_be_swapped(column, left[differing], right[differing]) if len(differing) else differing
-    for place in differing[crossed]:
-        one, other = column.values[left[place]], column.values[right[place]]
-        found = compare_names((one.given, one.family), (other.given, other.family))
-        if found[0] is not None and found[0].level == "swapped":
-            given[place], family[place] = _GIVEN_SWAPPED, _FAMILY_SWAPPED
+    if len(differing):
+        places = differing[_may_be_swapped(column, left[differing], right[differing])]
+        ones, others = (_both_parts(givens, families, side[places]) for side in (left, right))
+        found = [compare_names(one, other) == _SWAPPED for one, other in zip(ones, others, strict=True)]
+        swapped = places[np.array(found, dtype=np.bool_)]
+        given[swapped], family[swapped] = _GIVEN_SWAPPED, _FAMILY_SWAPPED
     return given, family
+
+
+def _both_parts(givens: Part, families: Part, codes: Codes) -> list[tuple[str, str]]:
+    parts = (texts_at(part.texts, part.codes[codes]) for part in (givens, families))
+    return list(zip(*parts, strict=True))
 
 
 def _settle(
@@ -434,18 +446,55 @@ class _WordFacts:
         self.one_word = (self.length > 1) & ~_mask(pc.match_substring(column, " "))
         self.sound, self.heard = number_values(sounds), _lengths(sounds) >= SHORTEST_SOUND
         self.head = number_values(pc.utf8_slice_codeunits(column, 0, 2))
+        self.start = number_values(pc.utf8_slice_codeunits(column, 0, SHORTEST_SHORTENED))
         self.first = number_values(pc.utf8_slice_codeunits(column, 0, 1))
         self.feminine = _mask(pc.ends_with(column, "a"))
 
     @cached_property
     def forms(self) -> npt.NDArray[np.uint64]:
-        """Which names a given name may stand for, as bits."""
-        return np.fromiter(map(_forms_mask, self.texts), dtype=np.uint64, count=len(self.texts))
+        """Which names a given name may stand for, as bits of two kinds."""
+        masks = [mask for text in self.texts for mask in _forms_masks(text)]
+        return np.array(masks, dtype=np.uint64).reshape(-1, 2)
 
-    def begin_alike(self, left: Codes, right: Codes) -> Mask:
-        """Whether the first two letters are the same."""
-        found: Mask = self.head[left] == self.head[right]
+    @cached_property
+    def words(self) -> _GivenWords:
+        """The first two words of a given name."""
+        return _GivenWords(arrow_of(self.texts))
+
+    def share_forms(self, left: Codes, right: Codes) -> Mask:
+        """Which may stand for one name; rarely also others."""
+        found: Mask = ((self.forms[left] & self.forms[right]) != 0).all(axis=1)
         return found
+
+
+class _GivenWords:
+    """First and second word of each given name as numbers, -1 for none; which of them are initials."""
+
+    def __init__(self, texts: pa.Array) -> None:
+        words = pc.split_pattern(texts, " ", max_splits=2)
+        several = pc.greater(pc.list_value_length(words), 1)
+        first = pc.list_element(words, 0)
+        second = pc.list_element(pc.filter(words, several), 1)
+        self.first, self.initial = number_values(first), _initials(first)
+        self.letter = number_values(pc.utf8_slice_codeunits(first, 0, 1))
+        self.second = np.full(len(texts), -1, dtype=np.int32)
+        self.second_letter, self.second_initial = self.second.copy(), np.zeros(len(texts), dtype=np.bool_)
+        places = np.flatnonzero(_mask(several))
+        self.second[places], self.second_initial[places] = number_values(second), _initials(second)
+        self.second_letter[places] = number_values(pc.utf8_slice_codeunits(second, 0, 1))
+
+    def middle_fits(self, left: Codes, right: Codes) -> Mask:
+        """Whether second names are one, one of them missing, or an initial of the other."""
+        ones, others = self.second[left], self.second[right]
+        initial = (self.second_initial[left] | self.second_initial[right]) & (
+            self.second_letter[left] == self.second_letter[right]
+        )
+        found: Mask = (ones < 0) | (others < 0) | (ones == others) | initial
+        return found
+
+
+def _initials(words: pa.Array) -> Mask:
+    return _mask(pc.equal(pc.utf8_length(words), 1))
 
 
 def _word_facts(part: Part) -> _WordFacts:
@@ -453,33 +502,54 @@ def _word_facts(part: Part) -> _WordFacts:
     return found
 
 
-def _given_facts(part: Part) -> npt.NDArray[np.uint64]:
-    return _word_facts(part).forms
+def _given_facts(part: Part) -> tuple[_GivenWords, npt.NDArray[np.uint64]]:
+    facts = _word_facts(part)
+    return facts.words, facts.forms
 
 
 @lru_cache(1 << 14)
-def _forms_mask(text: str) -> int:
-    """A bit for every name a given name may stand for; two without a bit in common share none."""
-    mask = 0
+def _forms_masks(text: str) -> tuple[int, int]:
+    """Two bits for every name a given name may stand for; two that lack one in common share no name."""
+    one = other = 0
     for name in formal_names(text):
-        mask |= 1 << (crc32(name.encode()) & 63)
-    return mask
+        bits = crc32(name.encode())
+        one, other = one | 1 << (bits & 63), other | 1 << (bits >> 6 & 63)
+    return one, other
 
 
 def _screen_given(part: Part, left: Codes, right: Codes) -> Answers:
     facts = _word_facts(part)
     answers = _screen_words(facts, left, right, "given_name")
-    may_shorten = facts.begin_alike(left, right) & (answers >= _GIVEN_FAR)
-    answers[may_shorten | ((facts.forms[left] & facts.forms[right]) != 0)] = UNDECIDED
-    answers[(left == right) & facts.one_word[left]] = number_of("given_name", "exact")
+    may_shorten = (facts.start[left] == facts.start[right]) & (answers >= _GIVEN_FAR)
+    answers[may_shorten | facts.share_forms(left, right)] = UNDECIDED
+    several = np.flatnonzero(~(facts.one_word[left] & facts.one_word[right]))
+    answers[several] = _screen_several_given(facts.words, left[several], right[several])
+    answers[(left == right) & (facts.length[left] > 1)] = number_of("given_name", "exact")
     return answers
+
+
+def _screen_several_given(words: _GivenWords, left: Codes, right: Codes) -> Answers:
+    """Of initials and several given names: whether the initial fits, or the others beside one first name."""
+    answers = _nothing_known(len(left))
+    one_first = words.first[left] == words.first[right]
+    fits = words.middle_fits(left, right)
+    answers[one_first] = np.where(fits, _number(SAME_FIRST), _number(MIDDLE_DIFFERS))[one_first]
+    initial = words.initial[left] | words.initial[right]
+    same = words.letter[left] == words.letter[right]
+    answers[initial] = np.where(same, _number(INITIAL), _number(OTHER_INITIAL))[initial]
+    return answers
+
+
+def _number(outcome: Outcome) -> int:
+    return number_of("given_name", outcome.level)
 
 
 def _screen_family(part: Part, left: Codes, right: Codes) -> Answers:
     facts = _word_facts(part)
     answers = _screen_words(facts, left, right, "family_name")
-    may_be_gendered = facts.begin_alike(left, right) & (facts.feminine[left] | facts.feminine[right])
-    answers[may_be_gendered] = UNDECIDED
+    may_be_gendered = (facts.head[left] == facts.head[right]) & (facts.feminine[left] | facts.feminine[right])
+    may_be_gendered &= np.abs(facts.length[left] - facts.length[right]) <= LONGEST_GENDERED
+    answers[may_be_gendered | ~(facts.one_word[left] & facts.one_word[right])] = UNDECIDED
     answers[left == right] = number_of("family_name", "exact")
     return answers
 
@@ -493,7 +563,6 @@ def _screen_words(facts: _WordFacts, left: Codes, right: Codes, field: str) -> A
     answers[places[alike]] = number_of(field, "far")
     answers[places[near]] = number_of(field, "close")
     answers[plain & facts.heard[left] & (facts.sound[left] == facts.sound[right])] = number_of(field, "close")
-    answers[~plain] = UNDECIDED
     return answers
 
 
@@ -662,6 +731,7 @@ def _compare_address_values(left: Address, right: Address) -> Outcome | None:
     )
 
 
+_SWAPPED = (SWAPPED, SWAPPED)
 _GIVEN_DIFFERENT, _GIVEN_SWAPPED = number_of("given_name", "different"), number_of("given_name", "swapped")
 _GIVEN_FAR, _FAMILY_FAR = number_of("given_name", "far"), number_of("family_name", "far")
 _FAMILY_DIFFERENT = number_of("family_name", "different")

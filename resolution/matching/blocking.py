@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -209,6 +209,17 @@ def _sounds_of(part: Part, heard: Callable[[str], str]) -> list[str]:
     return sounds
 
 
+def _heard_by_several(table: ProfileTable) -> Iterator[Callable[[], object]]:
+    """What several tokens ask of the parts of names and addresses, to be worked out before they do."""
+    for field, part, hear in (
+        ("name", "family", partial(_sounds_of, heard=core_family)),
+        ("address", "street", _head_codes),
+        ("name", "given", partial(_sounds_of, heard=_given_word)),
+    ):
+        if field in table.columns:
+            yield partial(hear, table.columns[field].part(part))
+
+
 def _number_given(column: Column) -> list[Numbered]:
     return [_by_sound(column.part("given"), _given_word)]
 
@@ -268,11 +279,21 @@ def _door(address: Address) -> tuple[str, ...]:
 
 def _number_doors(column: Column) -> list[Numbered]:
     house, street = column.part("house"), column.part("street")
-    numbers: dict[str, int] = {}
-    heads = _number_with(numbers, _heads_of(street.fact("cores", street_cores)))
-    head = _looked_up(heads, street)
+    heads = _head_codes(street)
+    head = _looked_up(heads.codes, street)
     both = (house.codes >= 0) & (head >= 0)
-    return [_distinct(np.where(both, house.codes.astype(np.int64) * max(len(numbers), 1) + head, -1))]
+    return [_distinct(np.where(both, house.codes.astype(np.int64) * max(heads.size, 1) + head, -1))]
+
+
+def _head_codes(street: Part) -> Numbered:
+    """How the first letters of each distinct street sound, in numbers."""
+
+    def number(texts: Sequence[str]) -> Numbered:
+        codes = number_values(_heads_of(street.fact("cores", street_cores)))
+        return Numbered(codes.astype(np.int64), int(codes.max(initial=-1)) + 1)
+
+    found: Numbered = street.fact("heads", number)
+    return found
 
 
 @lru_cache(1 << 16)
@@ -480,6 +501,8 @@ class Candidates:
 
 
 _RULE_BITS = 6
+# So many numbers tell where about the middle of all is.
+_SAMPLED = 1_000
 
 
 def candidate_pairs(table: ProfileTable, *, mapper: Mapper = in_process) -> Candidates:
@@ -489,14 +512,20 @@ def candidate_pairs(table: ProfileTable, *, mapper: Mapper = in_process) -> Cand
     """
     keys = _KeysOf(table, mapper)
     joined = tuple(mapper(lambda wanted: join_keys(keys.column(*wanted), len(table)), keys.combinations()))
-    found = [(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)]
-    every = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-    every.sort()
+    every = _in_order([(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)], mapper)
     pairs = every >> _RULE_BITS
     first = np.ones(len(pairs), dtype=np.bool_)
     first[1:] = pairs[1:] != pairs[:-1]
     gains = np.bincount(every[first] & ((1 << _RULE_BITS) - 1), minlength=len(joined))
     return Candidates(max(len(table), 1), pairs[first], joined, tuple(gains.tolist()))
+
+
+def _in_order(parts: Sequence[Rows], mapper: Mapper) -> Rows:
+    """All numbers sorted, those below and above their middle by themselves."""
+    every = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+    middle = np.median(every[:: max(len(every) // _SAMPLED, 1)]) if len(every) else 0
+    low = every < middle
+    return np.concatenate(list(mapper(np.sort, (every[low], every[~low]))))
 
 
 class _KeysOf:
@@ -508,6 +537,7 @@ class _KeysOf:
             for name, token in TOKENS.items()
             if token.field in table.columns and len(table.columns[token.field].codes)
         }
+        list(mapper(lambda hear: hear(), tuple(_heard_by_several(table))))
         found = mapper(
             lambda token: _token_column(token, table.columns[token.field]), tuple(present.values())
         )

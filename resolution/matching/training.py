@@ -272,12 +272,14 @@ def _random_pairs(count: int, rng: np.random.Generator) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class _Patterns:
-    """Pairs of one rule, compressed: each distinct combination of levels and how often it occurs."""
+    """Pairs of one rule, compressed: each distinct combination of levels and how often it occurs.
+
+    The fields that the rule makes agree are silent.
+    """
 
     rule: str
     levels: Levels  # patterns × fields
     counts: Floats
-    silent_fields: frozenset[str]
 
 
 class _Learning:
@@ -305,7 +307,7 @@ class _Learning:
             for entry, pairs in zip(coarse, samples, strict=True)
         )
         self.patterns = [entry for entry in patterns if entry.counts.sum() >= FEWEST_PAIRS]
-        self.mixes = [np.array([0.5, 0.25, 0.25]) for _ in self.patterns]
+        self.mixes = np.tile([0.5, 0.25, 0.25], (len(self.patterns), 1))
         self.strangers = _distinct_rows(self._levels(table, _random_pairs(len(table), rng)))
         self.labelled = self._labelled(table, labels)
 
@@ -321,8 +323,9 @@ class _Learning:
         return found
 
     def _compress(self, entry: Joined, levels: Levels) -> _Patterns:
-        distinct, counts = _distinct_rows(levels)
-        return _Patterns(entry.rule.name, distinct, counts, fields_of(entry.tokens) & frozenset(self.fields))
+        silent = fields_of(entry.tokens)
+        levels[:, [name in silent for name in self.fields]] = SILENT
+        return _Patterns(entry.rule.name, *_distinct_rows(levels))
 
     def _labelled(
         self, table: ProfileTable, labels: Sequence[tuple[int, int, bool]]
@@ -347,7 +350,7 @@ class _Learning:
         """Learn u from random pairs, each counted by how surely it is two strangers."""
         levels, counts = self.strangers
         prior = np.array([2.0**self.believed.prior, 2.0**self.believed.household_prior, 1.0])
-        strange = _posterior(self._likely(levels, frozenset()), prior / prior.sum())[:, RANDOM] * counts
+        strange = _posterior(self._likely(levels), prior / prior.sum())[:, RANDOM] * counts
         for place, name in enumerate(self.fields):
             said = levels[:, place] != SILENT
             believed = self._belief_random(name, strange[said].sum()) * self.beliefs[name][:, RANDOM]
@@ -362,13 +365,15 @@ class _Learning:
 
     def _maximise(self) -> None:
         """Alternate between what each pair is and what each class looks like, until nothing moves."""
+        levels = np.concatenate([entry.levels for entry in self.patterns])
+        counts = np.concatenate([entry.counts for entry in self.patterns])
+        rules = np.repeat(np.arange(len(self.patterns)), [len(entry.counts) for entry in self.patterns])
         for _ in range(ROUNDS):
             self.rounds += 1
             sums = {name: self._belief_counts(name) for name in self.fields}
-            for number, entry in enumerate(self.patterns):
-                self._expect(number, entry, sums)
-            for kind, (levels, counts) in zip((SAME, HOUSEHOLD), self.labelled, strict=True):
-                self._count_labels(sums, kind, levels, counts)
+            self._expect(levels, counts, rules, sums)
+            for kind, known in zip((SAME, HOUSEHOLD), self.labelled, strict=True):
+                self._count_labels(sums, kind, *known)
             if self._take_over(sums) < ENOUGH:
                 return
 
@@ -376,13 +381,13 @@ class _Learning:
         counts: Floats = self.beliefs[name] * np.array([BELIEF_SAME, BELIEF_HOUSEHOLD, 1.0])
         return counts
 
-    def _expect(self, number: int, entry: _Patterns, sums: Shares) -> None:
-        likely = self._likely(entry.levels, entry.silent_fields)
-        weights = _posterior(likely, self.mixes[number]) * entry.counts[:, None]
-        self.mixes[number] = (weights.sum(axis=0) + 1.0) / (weights.sum() + CLASSES)
+    def _expect(self, levels: Levels, counts: Floats, rules: Rows, sums: Shares) -> None:
+        """Count every pattern for the classes it may be of, each rule by its own mix of them."""
+        weights = _posterior(self._likely(levels), self.mixes[rules]) * counts[:, None]
+        mixed = np.stack([np.bincount(rules, weights[:, kind]) for kind in range(CLASSES)], axis=1) + 1.0
+        self.mixes = mixed / mixed.sum(axis=1, keepdims=True)
         for place, name in enumerate(self.fields):
-            if name not in entry.silent_fields:
-                _add_counts(sums[name], entry.levels[:, place], weights)
+            _add_counts(sums[name], levels[:, place], weights)
 
     def _count_labels(self, sums: Shares, kind: int, levels: Levels, counts: Floats) -> None:
         """Count labelled pairs of one person as such; others as of one home, by how much they look it."""
@@ -391,7 +396,7 @@ class _Learning:
             weights[:, SAME] = counts
         else:
             prior = np.array([1e-300, 2.0**self.believed.household_prior, 1.0])
-            weights = _posterior(self._likely(levels, frozenset()), prior) * counts[:, None]
+            weights = _posterior(self._likely(levels), prior) * counts[:, None]
         weights *= LABEL_STRENGTH
         for place, name in enumerate(self.fields):
             _add_counts(sums[name], levels[:, place], weights)
@@ -406,13 +411,12 @@ class _Learning:
             self.shares[name] = fresh
         return moved
 
-    def _likely(self, levels: Levels, but: frozenset[str]) -> Floats:
+    def _likely(self, levels: Levels) -> Floats:
         """Log of the share of each pattern in each class; a silent field says nothing."""
         total = np.zeros((len(levels), CLASSES))
         for place, name in enumerate(self.fields):
-            if name not in but:
-                logs: Floats = np.vstack([np.log(self.shares[name]), np.zeros(CLASSES)])
-                total += logs[levels[:, place]]
+            logs: Floats = np.vstack([np.log(self.shares[name]), np.zeros(CLASSES)])
+            total += logs[levels[:, place]]
         return total
 
     def model(self) -> MatchModel:

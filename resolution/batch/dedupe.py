@@ -27,12 +27,13 @@ from resolution.batch.facts import identity_of
 from resolution.batch.given_labels import Labels, read_labels
 from resolution.batch.load import Loaded, load_files
 from resolution.batch.scoring import Kept, score_candidates
-from resolution.batch.spread import in_forks, in_threads
+from resolution.batch.spread import FEWEST_SPREAD, in_forks, in_threads
 from resolution.errors import InvalidInput, NotFound
 from resolution.matching.blocking import Candidates, candidate_pairs
 from resolution.matching.comparisons.many import work_out_facts
 from resolution.matching.groups import Clusters, Links, Mask, cluster_rows
 from resolution.matching.model import MatchModel, ModelRefused, load_model
+from resolution.matching.normalise.bulk import in_process
 from resolution.matching.table import Rows
 from resolution.matching.thresholds import EVEN_ODDS, Expected, choose_threshold, expected_at
 from resolution.matching.training import Trained, train
@@ -200,6 +201,7 @@ def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
         base=load_model(),
         seed=options.seed,
         labels=_labels(loaded, candidates, options),
+        mapper=in_forks if len(loaded) >= FEWEST_SPREAD else in_process,
     )
     if trained.method == "believed":
         return trained

@@ -17,7 +17,7 @@ their price, go first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -292,9 +292,10 @@ class _Batch:
         """Close spellings that are two known names are no slip."""
         places = np.flatnonzero(levels == _CLOSE)
         low, high, inverse = distinct_pairs(left[places], right[places])
-        pairs = zip(texts_at(texts, low), texts_at(texts, high), strict=True)
-        known = self.scorer.known_names
-        two = np.fromiter((are_two_names(*pair, known) for pair in pairs), np.bool_, count=len(low))
+        known, two = self.scorer.known_names, np.zeros(len(low), dtype=np.bool_)
+        both = np.flatnonzero(_are_known(known, texts, low) & _are_known(known, texts, high))
+        pairs = zip(texts_at(texts, low[both]), texts_at(texts, high[both]), strict=True)
+        two[both] = np.fromiter((are_two_names(*pair, known) for pair in pairs), np.bool_, count=len(both))
         levels[places[two[inverse]]] = _NEAR
 
     def _weigh_part(
@@ -375,6 +376,13 @@ class _Batch:
             self.left, self.right, weight, self.levels, self.weights,
             self.at_random, self.at_home, correction, self.values,
         )  # fmt: skip
+
+
+def _are_known(known: Container[str], texts: Sequence[str], codes: Codes) -> npt.NDArray[np.bool_]:
+    """Which names begin with one that is known."""
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    found = [text.partition(" ")[0] in known for text in texts_at(texts, distinct)]
+    return np.array(found, dtype=np.bool_)[inverse]
 
 
 def _bits(levels: Sequence[Level], attribute: str) -> Floats:

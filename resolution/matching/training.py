@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from resolution.matching.comparisons import extra
 from resolution.matching.comparisons.many import SILENT
 from resolution.matching.kernel import NAME, Floats, score_rows
 from resolution.matching.model import FREQUENCY_FIELDS, Frequencies, Level, MatchModel
+from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.table import EXTRA, Column, ProfileTable, Rows, table_of
 from resolution.types import Profile
 
@@ -109,19 +111,20 @@ def train(
     base: MatchModel,
     seed: int = 1,
     labels: Sequence[tuple[int, int, bool]] = (),
+    mapper: Mapper = in_process,
 ) -> Trained:
     """Learn a model from a table and its candidate pairs, starting from what `base` believes.
 
-    `labels` are (row, row, is one person). With too few pairs, or where learning contradicts belief, shipped
-    shares are kept, with the table's own frequencies and priors. Labels that contradict all that is known are
-    left aside.
+    `labels` are (row, row, is one person). `mapper` compares several samples of pairs, each by itself. With
+    too few pairs, or where learning contradicts belief, shipped shares are kept, with the table's own
+    frequencies and priors. Labels that contradict all that is known are left aside.
     """
     rng = np.random.default_rng(seed)
     believed = _believe(base, table)
     sample = _sample(candidates.pairs, PAIRS_FOR_PRIORS, rng)
     scale = len(candidates.pairs) / max(len(sample), 1)
     believed = fit_priors(believed, table, sample, scale)
-    learnt = _Learning(believed, table, candidates, labels, rng)
+    learnt = _Learning(believed, table, candidates, labels, rng, mapper)
     if not learnt.patterns:
         note = (
             f"There are too few candidate pairs ({len(candidates.pairs):,}), or they are too much alike, to"
@@ -133,7 +136,7 @@ def train(
     facts = {"rules": [entry.rule for entry in learnt.patterns], "rounds": learnt.rounds}
     if labels:
         chosen = choose_by_labels(believed, model, table, labels, facts)
-        return chosen or _without_labels(train(table, candidates, base=base, seed=seed))
+        return chosen or _without_labels(train(table, candidates, base=base, seed=seed, mapper=mapper))
     if refusal := _incredible(believed, model):
         return Trained(believed, "believed", facts | {"notes": [refusal]})
     return Trained(model, "trained", facts | {"notes": []})
@@ -292,6 +295,7 @@ class _Learning:
         candidates: Candidates,
         labels: Sequence[tuple[int, int, bool]],
         rng: np.random.Generator,
+        mapper: Mapper,
     ) -> None:
         self.believed = believed
         self.fields = tuple(believed.comparisons)
@@ -301,14 +305,14 @@ class _Learning:
         coarse = [entry for entry in candidates.joined if entry.tokens == entry.rule.tokens]
         samples = [_sample(entry.pairs, PAIRS_A_RULE, rng) for entry in coarse]
         every = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *samples]))
-        seen = self._levels(table, every)
+        seen, strange = mapper(partial(self._levels, table), (every, _random_pairs(len(table), rng)))
         patterns = (
             self._compress(entry, seen[np.searchsorted(every, pairs)])
             for entry, pairs in zip(coarse, samples, strict=True)
         )
         self.patterns = [entry for entry in patterns if entry.counts.sum() >= FEWEST_PAIRS]
         self.mixes = np.tile([0.5, 0.25, 0.25], (len(self.patterns), 1))
-        self.strangers = _distinct_rows(self._levels(table, _random_pairs(len(table), rng)))
+        self.strangers = _distinct_rows(strange)
         self.labelled = self._labelled(table, labels)
 
     def _levels(self, table: ProfileTable, pairs: Rows) -> Levels:

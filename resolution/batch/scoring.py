@@ -20,7 +20,7 @@ from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.table import ProfileTable, Rows
 
 # Fewer pairs are scored before a process has started.
-FEWEST_SPREAD = 4 * PAIRS_A_BATCH
+FEWEST_SPREAD = 2 * PAIRS_A_BATCH
 Singles = npt.NDArray[np.float32]
 
 

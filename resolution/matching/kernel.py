@@ -54,8 +54,8 @@ SINGLE_FIELDS = ("birth_date", "email", "phone", "external_id", "address", "comp
 SLACK = 1e-6
 # A household correction smaller than this, in bits, says nothing to a steward.
 SMALLEST_CORRECTION = 0.01
-# Pairs that are scored at a time: arrays of this length stay in the processor's cache and memory is bounded.
-PAIRS_A_BATCH = 1 << 17
+# Pairs that are scored at a time: the more, the fewer values meet twice; memory is bounded.
+PAIRS_A_BATCH = 1 << 18
 PROFILE_PAIRS_A_BATCH = 1 << 13
 
 PRIOR_DETAIL = "two customers picked at random"

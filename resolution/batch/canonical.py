@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from resolution.batch.customs import Customs
 from resolution.batch.numbering import Codes, combine, renumber, take
 from resolution.batch.sheet import Texts
-from resolution.batch.spread import spread
+from resolution.batch.spread import in_threads, spread
 from resolution.matching.normalise import junk
 from resolution.matching.normalise.bulk import (
     bulk_cities,
@@ -33,13 +34,16 @@ from resolution.matching.normalise.bulk import (
 from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.external_id import external_id_in, normalise_handle
 from resolution.matching.normalise.text import plain_words
-from resolution.matching.table import EXTRA, Column, Composites, Part, single_column
+from resolution.matching.table import EXTRA, ArrowTexts, Column, Composites, Part, single_column
 from resolution.types import Address, Name
 
 _ADDRESS_PARTS = ("street", "house", "postcode", "city", "country")
 
 # The column of each field, several for some, in the order their values come.
 Fields = Mapping[str, Sequence[Texts]]
+
+# The fields that take longest go first, so that no processor is left with one of them at the end.
+_LONGEST = ("phone", "address", "email", "name")
 
 _PLAIN_ID = "^[A-Za-z0-9._-]{1,100}$"
 
@@ -82,6 +86,7 @@ def canonical_columns(fields: Fields, regions: Regions, systems: Sequence[str]) 
 
     `systems` are those of the columns of external ids.
     """
+    rows = len(regions)
     several: dict[str, Callable[[Texts], Column]] = {
         "email": lambda texts: _plain(texts, bulk_emails(texts.values, spread)),
         "phone": lambda texts: _by_region(texts, regions, regions.phones, bulk_phones),
@@ -91,21 +96,25 @@ def canonical_columns(fields: Fields, regions: Regions, systems: Sequence[str]) 
         "birth_date": lambda texts: _by_region(texts, regions, regions.dates, bulk_dates),
         "company": lambda texts: _plain(texts, bulk_companies(texts.values, spread)),
     }
-    rows = len(regions)
-    found = {
-        field: _joined([make(texts) for texts in fields.get(field, ())], rows)
-        for field, make in (several | single).items()
+
+    def joined(field: str, make: Callable[[Texts], Column]) -> Column:
+        return _joined([make(texts) for texts in fields.get(field, ())], rows)
+
+    def external_ids() -> Column:
+        named = zip(fields.get("external_id", ()), systems, strict=True)
+        return _joined([_plain(texts, _external_ids(texts.values, system)) for texts, system in named], rows)
+
+    makers: dict[str, Callable[[], Column]] = {
+        field: partial(joined, field, make) for field, make in (several | single).items()
     }
-    found["external_id"] = _joined(
-        [
-            _plain(texts, _external_ids(texts.values, system))
-            for texts, system in zip(fields.get("external_id", ()), systems, strict=True)
-        ],
-        rows,
-    )
-    found["name"] = _names(fields, rows)
-    found["address"] = _addresses(fields, rows)
-    return found
+    makers |= {
+        "external_id": external_ids,
+        "name": lambda: _names(fields, rows),
+        "address": lambda: _addresses(fields, rows),
+    }
+    order = (*_LONGEST, *(makers.keys() - set(_LONGEST)))
+    found = dict(zip(order, in_threads(lambda field: makers[field](), order), strict=True))
+    return {field: found[field] for field in makers}
 
 
 def extra_column(texts: Texts) -> Column:
@@ -135,7 +144,7 @@ def _external_ids(values: pa.Array, system: str) -> pa.Array:
 
 def _plain(texts: Texts, canonical: pa.Array) -> Column:
     values, codes = renumber(canonical, texts.codes)
-    return single_column(values.to_pylist(), codes)
+    return single_column(ArrowTexts(values), codes)
 
 
 def _by_region(texts: Texts, regions: Regions, rows: Codes, bulk: Callable[..., pa.Array]) -> Column:
@@ -146,7 +155,7 @@ def _by_region(texts: Texts, regions: Regions, rows: Codes, bulk: Callable[..., 
     found, numbers = renumber(canonical, pairs)
     codes = np.full(len(texts.codes), -1, dtype=np.int32)
     codes[filled] = numbers
-    return single_column(found.to_pylist(), codes)
+    return single_column(ArrowTexts(found), codes)
 
 
 def _joined(columns: Sequence[Column], rows: int) -> Column:
@@ -231,7 +240,7 @@ def _composed(
 ) -> Column:
     """A column of the useful combinations of parts, numbered anew; equal ones must have met before."""
     numbers = np.where(useful, np.cumsum(useful) - 1, -1).astype(np.int32)
-    kept = {name: Part(texts.to_pylist(), own[useful]) for name, (texts, own) in parts.items()}
+    kept = {name: Part(ArrowTexts(texts), own[useful]) for name, (texts, own) in parts.items()}
     return single_column(Composites(make, kept), take(numbers, codes))
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from resolution.batch.spread import in_threads
 from resolution.matching.blocking import Candidates
 from resolution.matching.groups import Clusters, Mask
 from resolution.matching.table import Column, ProfileTable, Rows
@@ -60,18 +61,27 @@ def copies_of(table: ProfileTable, *, few: int = FEW) -> Copies:
 
     Sets of up to `few` rows are left as they are.
     """
-    hashes, filled = np.zeros(len(table), dtype=np.uint64), np.zeros(len(table), dtype=np.bool_)
-    for place, column in enumerate(table.columns.values(), 1):
-        hashes += _hashes(column, np.uint64(place))
-        filled |= column.counts > 0
     first = np.arange(len(table))
+    numbered = list(enumerate(table.columns.values(), 1))
+    found = in_threads(lambda entry: _hashes(entry[1], np.uint64(entry[0])), numbered)
+    hashes: Hashes = np.sum(found, axis=0)
+    filled = np.logical_or.reduce([column.filled for column in table.columns.values()])
     rows = np.flatnonzero(filled)
+    if _most_alike(hashes[rows]) <= few:
+        return Copies(first)
     _, firsts, groups, sizes = np.unique(
         hashes[rows], return_index=True, return_inverse=True, return_counts=True
     )
     many = sizes[groups] > few
     first[rows[many]] = rows[firsts[groups[many]]]
     return Copies(first)
+
+
+def _most_alike(hashes: Hashes) -> int:
+    """How often the commonest number occurs."""
+    ordered = np.sort(hashes)
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+    return int(np.diff(ends, prepend=-1).max(initial=0))
 
 
 def no_copies(table: ProfileTable) -> Copies:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,11 +27,13 @@ from resolution.batch.facts import identity_of
 from resolution.batch.given_labels import Labels, read_labels
 from resolution.batch.load import Loaded, load_files
 from resolution.batch.scoring import Kept, score_candidates
-from resolution.batch.spread import processors
+from resolution.batch.spread import FEWEST_SPREAD, in_forks, in_threads
 from resolution.errors import InvalidInput, NotFound
 from resolution.matching.blocking import Candidates, candidate_pairs
+from resolution.matching.comparisons.many import work_out_facts
 from resolution.matching.groups import Clusters, Links, Mask, cluster_rows
 from resolution.matching.model import MatchModel, ModelRefused, load_model
+from resolution.matching.normalise.bulk import in_process
 from resolution.matching.table import Rows
 from resolution.matching.thresholds import EVEN_ODDS, Expected, choose_threshold, expected_at
 from resolution.matching.training import Trained, train
@@ -136,6 +137,7 @@ def _through_stages(options: Options, loaded: Loaded, stages: Stages) -> Outcome
         copies = no_copies(loaded.table) if options.link_only else copies_of(loaded.table)
         candidates = _candidates(loaded, copies, options)
     with stages.stage("train"):
+        work_out_facts(loaded.table, mapper=in_threads)
         trained = _model(loaded, candidates, options)
     left, right = candidates.rows()
     with stages.stage("score", len(left)) as note:
@@ -183,8 +185,7 @@ def _floor(options: Options) -> float:
 
 
 def _candidates(loaded: Loaded, copies: Copies, options: Options) -> Candidates:
-    with ThreadPoolExecutor(processors()) as pool:
-        found = candidate_pairs(rows_of(loaded.table, copies.distinct), mapper=pool.map)
+    found = candidate_pairs(rows_of(loaded.table, copies.distinct), mapper=in_threads)
     if not options.link_only:
         return with_copies(found, copies)
     left, right = found.rows()
@@ -200,6 +201,7 @@ def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
         base=load_model(),
         seed=options.seed,
         labels=_labels(loaded, candidates, options),
+        mapper=in_forks if len(loaded) >= FEWEST_SPREAD else in_process,
     )
     if trained.method == "believed":
         return trained
@@ -225,7 +227,7 @@ def _clusters(
     between = copies.between(kept.right)
     links = Links(kept.left, kept.right, kept.weight).of(~between)
     sources = loaded.sources.astype(np.int64) if options.link_only else None
-    clusters = cluster_rows(model, loaded.table, links, threshold, sources=sources)
+    clusters = cluster_rows(model, loaded.table, links, threshold, sources=sources, mapper=in_forks)
     return clusters_with_copies(clusters, copies, kept.right[between & (kept.weight >= threshold)])
 
 
@@ -245,9 +247,9 @@ def rows_to_explain(loaded: Loaded, text: str) -> tuple[int, int]:
     )
 
 
-def rows_of_clusters(labels: Rows) -> list[Rows]:
-    """The rows of every cluster of several, the largest first."""
-    order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.append(True, labels[order][1:] != labels[order][:-1])) if len(order) else order
-    parts = [part for part in np.split(order, starts[1:]) if len(part) > 1]
-    return sorted(parts, key=lambda part: (-len(part), part[0]))
+def largest_clusters(labels: Rows, most: int) -> list[Rows]:
+    """The rows of the largest clusters of several, the largest first."""
+    sizes = np.bincount(labels, minlength=1)
+    several = np.flatnonzero(sizes > 1)
+    largest = several[np.argsort(-sizes[several], kind="stable")[:most]]
+    return [np.flatnonzero(labels == label) for label in largest]

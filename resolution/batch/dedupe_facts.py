@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from resolution.batch.dedupe import Outcome, rows_of_clusters
+from resolution.batch.dedupe import Outcome, largest_clusters
 from resolution.batch.outputs import bands_of
 from resolution.batch.run_facts import (
     BlockFact,
@@ -267,7 +267,7 @@ def _clusters(outcome: Outcome) -> ClusterFacts:
     sizes = np.bincount(labels, minlength=1)
     found, counts = np.unique(sizes[sizes > 0], return_counts=True)
     why = {rows[0]: reason for rows, reason in outcome.clusters.doubtful}
-    largest = [_cluster(outcome, rows, why) for rows in rows_of_clusters(labels)[:_CLUSTERS_SHOWN]]
+    largest = [_cluster(outcome, rows, why) for rows in largest_clusters(labels, _CLUSTERS_SHOWN)]
     doubtful = [
         _cluster(outcome, np.array(rows), why) for rows, _ in outcome.clusters.doubtful[:_CLUSTERS_SHOWN]
     ]

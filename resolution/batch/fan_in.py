@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 
 from resolution.batch.numbering import Codes, combine
 from resolution.batch.run_facts import SharedValueFact
 from resolution.matching.normalise.name import core_family, sound_of
-from resolution.matching.table import Column, Rows
+from resolution.matching.table import ArrowTexts, Column, Rows
 
 FIELDS = ("email", "phone", "external_id")
 # From so many names of people and of families on a value is nobody's own ...
@@ -88,5 +89,5 @@ def _without(column: Column, shared: list[int]) -> Column:
     numbers = (np.cumsum(kept) - 1).astype(np.int32)
     stay = kept[column.codes]
     starts = np.append(0, np.cumsum(stay))[column.starts]
-    values = [value for value, keep in zip(column.values, kept.tolist(), strict=True) if keep]
+    values = ArrowTexts(column.arrow.filter(pa.array(kept)))
     return Column(values, numbers[column.codes[stay]], starts.astype(np.int64))

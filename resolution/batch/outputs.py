@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from resolution.batch.dedupe import Outcome
 from resolution.batch.scoring import Kept
+from resolution.batch.spread import in_threads
 from resolution.errors import InvalidInput
 from resolution.matching.comparisons import FIELD_LEVELS, extra
 from resolution.matching.comparisons.many import SILENT
@@ -84,9 +85,12 @@ def told_as_refusal(folder: Path) -> Iterator[None]:
 
 def write_outputs(outcome: Outcome, folder: Path) -> None:
     """Write pairs.parquet, clusters.parquet and model.json, and rejects.csv where rows were refused."""
-    _write_pairs(outcome, folder / PAIRS)
-    pq.write_table(_clusters(outcome), folder / CLUSTERS, compression="zstd")
-    save_model(outcome.trained.model, folder / MODEL)
+    work: list[Callable[[], None]] = [
+        lambda: _write_pairs(outcome, folder / PAIRS),
+        lambda: pq.write_table(_clusters(outcome), folder / CLUSTERS, compression="zstd"),
+        lambda: save_model(outcome.trained.model, folder / MODEL),
+    ]
+    in_threads(lambda write: write(), work)
     if any(outcome.loaded.refusals):
         _write_rejects(outcome, folder / REJECTS)
 

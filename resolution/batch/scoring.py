@@ -6,24 +6,21 @@ system cannot fork, or the pairs are few, the work stays here.
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from resolution.batch.spread import leave_interrupts, processors
+from resolution.batch.spread import in_forks
 from resolution.matching.comparisons.many import SILENT, Answers
 from resolution.matching.kernel import PAIRS_A_BATCH, Floats, Scores, score_rows
 from resolution.matching.model import MatchModel
+from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.table import ProfileTable, Rows
 
 # Fewer pairs are scored before a process has started.
-FEWEST_SPREAD = 4 * PAIRS_A_BATCH
+FEWEST_SPREAD = 2 * PAIRS_A_BATCH
 Singles = npt.NDArray[np.float32]
 
 
@@ -68,53 +65,18 @@ def score_candidates(
     watch: Callable[[int], None] = lambda done: None,
 ) -> Kept:
     """Score rows against each other and keep what reaches the floor; `watch` is told how many are done."""
-    work = _Work(model, table, left, right, floor)
+    starts = range(0, len(left), PAIRS_A_BATCH)
+
+    def score(start: int) -> Kept:
+        part = slice(start, start + PAIRS_A_BATCH)
+        return _kept(next(iter(score_rows(model, table, left[part], right[part], floor=floor))))
+
+    mapper: Mapper = in_forks if len(left) >= FEWEST_SPREAD else in_process
     parts = []
-    for start, part in zip(work.starts(), work.parts(), strict=True):
+    for start, part in zip(starts, mapper(score, starts), strict=True):
         parts.append(part)
         watch(min(start + PAIRS_A_BATCH, len(left)))
     return _joined(parts, tuple(model.comparisons))
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """What is to be scored; children find it where their parent left it."""
-
-    model: MatchModel
-    table: ProfileTable
-    left: Rows
-    right: Rows
-    floor: float
-    current: ClassVar[_Work | None] = None
-
-    def starts(self) -> range:
-        return range(0, len(self.left), PAIRS_A_BATCH)
-
-    def parts(self) -> Iterator[Kept]:
-        """The batches' results in order. The first is scored here, which works out what the others share."""
-        if len(self.left) < FEWEST_SPREAD or processors() < 2 or not sys.platform.startswith("linux"):
-            yield from map(self.score, self.starts())
-            return
-        first, *rest = self.starts()
-        yield self.score(first)
-        _Work.current = self
-        context = multiprocessing.get_context("fork")
-        try:
-            with ProcessPoolExecutor(processors(), mp_context=context, initializer=leave_interrupts) as pool:
-                yield from pool.map(_score_current, rest)
-        finally:
-            _Work.current = None
-
-    def score(self, start: int) -> Kept:
-        part = slice(start, start + PAIRS_A_BATCH)
-        scores = score_rows(self.model, self.table, self.left[part], self.right[part], floor=self.floor)
-        return _kept(next(iter(scores)))
-
-
-def _score_current(start: int) -> Kept:
-    if _Work.current is None:
-        raise AssertionError("a child was started without work")
-    return _Work.current.score(start)
 
 
 def _kept(scores: Scores) -> Kept:

@@ -23,6 +23,7 @@ from resolution.batch.csv_table import LONGEST_FIELD
 from resolution.batch.facts import FileFacts, examine
 from resolution.batch.parquet_table import as_text, broken, opened
 from resolution.batch.reader import open_table
+from resolution.batch.spread import in_threads
 from resolution.batch.table import Refusal, Row, Table
 from resolution.errors import InvalidInput
 from resolution.matching.normalise.text import LONGEST_VALUE
@@ -99,7 +100,7 @@ def read_sheet(path: Path, *, delimiter: str = "", encoding: str = "") -> Sheet:
             f"{path} has {_words_for_none(refusals)}; a file with rows below its header is wanted.",
             path=str(path),
         )
-    return Sheet(path, facts.kind, raw, tuple(map(as_texts, raw.columns)), refusals)
+    return Sheet(path, facts.kind, raw, tuple(in_threads(as_texts, raw.columns)), refusals)
 
 
 def _words_for_none(refusals: tuple[Refusal, ...]) -> str:
@@ -259,12 +260,10 @@ def _numbered(texts: pa.Array, indices: pa.Array, *, same: bool) -> Texts:
 
     Texts that are the `same` as the values they were made of differ.
     """
-    numbers = np.arange(len(texts), dtype=np.int32)
+    codes = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False)
     if not same:
         encoded = texts.dictionary_encode()
-        texts, numbers = encoded.dictionary, pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        numbers = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        texts, codes = encoded.dictionary, np.append(numbers, np.int32(-1))[codes]
     blank = pc.index(texts, pa.scalar("", texts.type)).as_py()
-    if blank >= 0:
-        numbers = np.where(numbers == blank, np.int32(-1), numbers)
-    places = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False)
-    return Texts(texts, np.append(numbers, np.int32(-1))[places])
+    return Texts(texts, np.where(codes == blank, np.int32(-1), codes) if blank >= 0 else codes)

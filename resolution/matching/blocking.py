@@ -7,25 +7,26 @@ ones still bring the likeliest pairs together. Online look-up and batch join bot
 alone, so both find the same candidates, and what a size cost can be counted. Blank and junk values never
 get here, so they are never a key.
 
-`blocking_keys` writes one profile's keys as text, for the key table of the register. `key_columns` gives the
-keys of a whole table as numbers, and `candidate_pairs` joins them; both read RULES.
+`blocking_keys` writes one profile's keys as text, for the key table of the register. `candidate_pairs` joins
+the keys of a whole table as numbers; both read RULES.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from resolution.matching.normalise.address import street_core
+from resolution.matching.normalise.address import street_core, street_cores
+from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.normalise.email import are_shared_mailboxes, is_shared_mailbox, local_parts
-from resolution.matching.normalise.name import core_family, sound_of
+from resolution.matching.normalise.name import core_family, sound_of, sounds_of
 from resolution.matching.table import (
     PROFILE_COLUMNS,
     Column,
@@ -145,7 +146,12 @@ def _initial(text: str) -> tuple[str, ...]:
 
 
 def _given(given: str) -> tuple[str, ...]:
-    return _heard(sound_of(given.split()[0]))
+    return _heard(sound_of(_given_word(given)))
+
+
+def _given_word(given: str) -> str:
+    """The first of several given names."""
+    return given.split()[0]
 
 
 def _family(family: str) -> tuple[str, ...]:
@@ -186,32 +192,43 @@ def _sounds(column: Column, *, silent: bool) -> tuple[Rows, Rows, int]:
     """
     numbers: dict[str, int] = {}
     found = []
-    for part, of in ((column.part("given"), _given), (column.part("family"), _family)):
-        sounds = _sounds_of(part, of)
+    for part, heard in ((column.part("given"), _given_word), (column.part("family"), core_family)):
+        sounds = _sounds_of(part, heard)
         own = [numbers.setdefault(text, len(numbers)) if text or silent else -1 for text in sounds]
         found.append(_looked_up(np.array(own, dtype=np.int64), part))
     return found[0], found[1], len(numbers)
 
 
-def _sounds_of(part: Part, of: Callable[[str], tuple[str, ...]]) -> list[str]:
-    """How each distinct name sounds, worked out once a part; empty for none."""
+def _sounds_of(part: Part, heard: Callable[[str], str]) -> list[str]:
+    """How what is heard of each distinct name sounds, worked out once a part; empty for none."""
 
     def hear(texts: Sequence[str]) -> list[str]:
-        return ["".join(of(text)) for text in texts]
+        return sounds_of([heard(text) if " " in text else text for text in texts])
 
     sounds: list[str] = part.fact("sounds", hear)
     return sounds
 
 
+def _heard_by_several(table: ProfileTable) -> Iterator[Callable[[], object]]:
+    """What several tokens ask of the parts of names and addresses, to be worked out before they do."""
+    for field, part, hear in (
+        ("name", "family", partial(_sounds_of, heard=core_family)),
+        ("address", "street", _head_codes),
+        ("name", "given", partial(_sounds_of, heard=_given_word)),
+    ):
+        if field in table.columns:
+            yield partial(hear, table.columns[field].part(part))
+
+
 def _number_given(column: Column) -> list[Numbered]:
-    return [_by_sound(column.part("given"), _given)]
+    return [_by_sound(column.part("given"), _given_word)]
 
 
 def _number_family(column: Column) -> list[Numbered]:
-    return [_by_sound(column.part("family"), _family)]
+    return [_by_sound(column.part("family"), core_family)]
 
 
-def _by_sound(part: Part, of: Callable[[str], tuple[str, ...]]) -> Numbered:
+def _by_sound(part: Part, of: Callable[[str], str]) -> Numbered:
     sounds = _sounds_of(part, of)
     heard = np.fromiter(map(bool, sounds), dtype=np.bool_, count=len(sounds))
     own = _renumber(number_values(sounds), heard)
@@ -262,18 +279,31 @@ def _door(address: Address) -> tuple[str, ...]:
 
 def _number_doors(column: Column) -> list[Numbered]:
     house, street = column.part("house"), column.part("street")
-    numbers: dict[str, int] = {}
-    heads = np.array(
-        [numbers.setdefault(_street_head(text), len(numbers)) for text in street.texts], dtype=np.int64
-    )
-    head = _looked_up(heads, street)
+    heads = _head_codes(street)
+    head = _looked_up(heads.codes, street)
     both = (house.codes >= 0) & (head >= 0)
-    return [_distinct(np.where(both, house.codes.astype(np.int64) * max(len(numbers), 1) + head, -1))]
+    return [_distinct(np.where(both, house.codes.astype(np.int64) * max(heads.size, 1) + head, -1))]
+
+
+def _head_codes(street: Part) -> Numbered:
+    """How the first letters of each distinct street sound, in numbers."""
+
+    def number(texts: Sequence[str]) -> Numbered:
+        codes = number_values(_heads_of(street.fact("cores", street_cores)))
+        return Numbered(codes.astype(np.int64), int(codes.max(initial=-1)) + 1)
+
+    found: Numbered = street.fact("heads", number)
+    return found
 
 
 @lru_cache(1 << 16)
 def _street_head(street: str) -> str:
-    return sound_of(street_core(street).replace(" ", ""))[:5]
+    return _heads_of([street_core(street)])[0]
+
+
+def _heads_of(cores: Sequence[str]) -> list[str]:
+    """How the first letters of streets sound."""
+    return [sound[:5] for sound in sounds_of([core.replace(" ", "") for core in cores])]
 
 
 TOKENS: Mapping[str, Token] = {
@@ -470,19 +500,19 @@ class Candidates:
         return replace(self, pairs=pairs, joined=tuple(joined))
 
 
-Map: TypeAlias = Callable[[Callable[[KeyColumn], Joined], Iterable[KeyColumn]], Iterable[Joined]]
 _RULE_BITS = 6
+# So many numbers tell where about the middle of all is.
+_SAMPLED = 1_000
 
 
-def candidate_pairs(table: ProfileTable, *, mapper: Map = map) -> Candidates:
+def candidate_pairs(table: ProfileTable, *, mapper: Mapper = in_process) -> Candidates:
     """Join the keys of a table: every pair that shares a key which few enough have, once.
 
     `mapper` runs the joins, of which each is by itself; one with threads uses every core.
     """
-    joined = tuple(mapper(lambda column: join_keys(column, len(table)), key_columns(table)))
-    found = [(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)]
-    every = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-    every.sort()
+    keys = _KeysOf(table, mapper)
+    joined = tuple(mapper(lambda wanted: join_keys(keys.column(*wanted), len(table)), keys.combinations()))
+    every = _in_order([(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)], mapper)
     pairs = every >> _RULE_BITS
     first = np.ones(len(pairs), dtype=np.bool_)
     first[1:] = pairs[1:] != pairs[:-1]
@@ -490,20 +520,44 @@ def candidate_pairs(table: ProfileTable, *, mapper: Map = map) -> Candidates:
     return Candidates(max(len(table), 1), pairs[first], joined, tuple(gains.tolist()))
 
 
-def key_columns(table: ProfileTable) -> Iterator[KeyColumn]:
-    """Give the keys of every rule over a table, one combination of tokens after the other."""
-    tokens = {
-        name: _token_column(token, table.columns[token.field])
-        for name, token in TOKENS.items()
-        if token.field in table.columns and len(table.columns[token.field].codes)
-    }
-    by_chance = chance_limit(len(table))
-    for rule in _RULES:
-        for _, names, limit in rule.combinations():
-            if all(name in tokens for name in names):
-                most = by_chance if limit == MAX_CHANCE_BLOCK else limit
-                combined = _combined([tokens[name] for name in names])
-                yield KeyColumn(rule, names, most, combined.rows, combined.numbers)
+def _in_order(parts: Sequence[Rows], mapper: Mapper) -> Rows:
+    """All numbers sorted, those below and above their middle by themselves."""
+    every = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+    middle = np.median(every[:: max(len(every) // _SAMPLED, 1)]) if len(every) else 0
+    low = every < middle
+    return np.concatenate(list(mapper(np.sort, (every[low], every[~low]))))
+
+
+class _KeysOf:
+    """The keys of every rule over a table, one combination of tokens at a time."""
+
+    def __init__(self, table: ProfileTable, mapper: Mapper) -> None:
+        present = {
+            name: token
+            for name, token in TOKENS.items()
+            if token.field in table.columns and len(table.columns[token.field].codes)
+        }
+        list(mapper(lambda hear: hear(), tuple(_heard_by_several(table))))
+        found = mapper(
+            lambda token: _token_column(token, table.columns[token.field]), tuple(present.values())
+        )
+        self.tokens = dict(zip(present, found, strict=True))
+        self.by_chance = chance_limit(len(table))
+
+    def combinations(self) -> list[tuple[Rule, Combination]]:
+        """What can be made of the table's columns, in the order of the rules."""
+        return [
+            (rule, combination)
+            for rule in _RULES
+            for combination in rule.combinations()
+            if self.tokens.keys() >= set(combination.tokens)
+        ]
+
+    def column(self, rule: Rule, combination: Combination) -> KeyColumn:
+        """The keys of one combination."""
+        most = self.by_chance if combination.most == MAX_CHANCE_BLOCK else combination.most
+        combined = _combined([self.tokens[name] for name in combination.tokens])
+        return KeyColumn(rule, combination.tokens, most, combined.rows, combined.numbers)
 
 
 @dataclass(frozen=True, eq=False)

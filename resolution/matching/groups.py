@@ -25,13 +25,16 @@ from resolution.matching.comparisons.external_id import system_of
 from resolution.matching.decide import Policy
 from resolution.matching.kernel import Floats, hard_conflict, score_rows
 from resolution.matching.model import MatchModel
+from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.table import ProfileTable, Rows
-from resolution.types import Group, PairScore, Profile
+from resolution.types import PairScore, Profile
 
 Mask = npt.NDArray[np.bool_]
 
 # A group below this mean weight does not hold together.
 NEUTRAL = 0.0
+# How many pairs of what is looked at one by one make a share of the work.
+LINKS_A_SHARE = 8_000
 # What a row's number begins with where reasons speak of it.
 ROW = "#"
 
@@ -44,7 +47,7 @@ class Links:
     right: Rows
     weight: Floats
 
-    def of(self, kept: Mask) -> Links:
+    def of(self, kept: Mask | Rows) -> Links:
         return Links(self.left[kept], self.right[kept], self.weight[kept])
 
     def and_also(self, other: Links) -> Links:
@@ -65,10 +68,17 @@ class Clusters:
 
 
 def cluster_rows(
-    model: MatchModel, table: ProfileTable, links: Links, threshold: float, *, sources: Rows | None = None
+    model: MatchModel,
+    table: ProfileTable,
+    links: Links,
+    threshold: float,
+    *,
+    sources: Rows | None = None,
+    mapper: Mapper = in_process,
 ) -> Clusters:
     """Cluster the rows of a table by the pairs at or above `threshold`.
 
+    `mapper` runs what is looked at one by one, some components at a time; it may do so in other processes.
     With `sources` (link only) two rows of one source never come together, nor do rows whose ids of a system
     that gives a person only one contradict each other.
     """
@@ -80,12 +90,13 @@ def cluster_rows(
     inner = links.of(components[links.left] == components[links.right])
     inner = inner.and_also(_score_missing(model, table, components, inner))
     whole = _whole(components, inner, bars)
+    whole |= _holding(components, inner, whole, threshold, bars)
     labels = np.where(whole[components], components, np.arange(count))
     doubtful = list(_large_ones(components, whole))
-    for group, members in _regroup(components, inner, whole, threshold, bars):
+    for members, why in _regroup(components, inner, whole, threshold, bars, mapper):
         labels[list(members)] = members[0]
-        if group.why:
-            doubtful.append((members, group.why))
+        if why:
+            doubtful.append((members, why))
     return Clusters(labels, tuple(doubtful), cut=_cut(components, labels, whole))
 
 
@@ -107,7 +118,8 @@ def _cut(components: Rows, labels: Rows, whole: Mask) -> int:
 
 def _score_missing(model: MatchModel, table: ProfileTable, components: Rows, inner: Links) -> Links:
     """Score the pairs inside components of moderate size that were never candidates."""
-    wanted = np.setdiff1d(_pairs_inside(components), inner.left * len(table) + inner.right)
+    wanted = np.sort(_pairs_inside(components))
+    wanted = wanted[~_among(wanted, np.sort(inner.left * len(table) + inner.right))]
     parts = list(score_rows(model, table, wanted // max(len(table), 1), wanted % max(len(table), 1)))
     nothing = np.zeros(0, dtype=np.int64)
     return Links(
@@ -117,20 +129,31 @@ def _score_missing(model: MatchModel, table: ProfileTable, components: Rows, inn
     )
 
 
+def _among(pairs: Rows, known: Rows) -> Mask:
+    """Which pairs are known; both come in order."""
+    places = np.searchsorted(known, pairs)
+    found: Mask = np.append(known, -1)[places] == pairs
+    return found
+
+
 def _pairs_inside(components: Rows) -> Rows:
     """Every pair of rows of a component of three up to MOST_AT_ONCE rows, as left * count + right."""
-    count = len(components)
-    order = np.argsort(components, kind="stable")
-    starts = (
-        np.flatnonzero(np.append(True, components[order][1:] != components[order][:-1])) if count else order
-    )
-    sizes = np.diff(np.append(starts, count))
     found = [np.zeros(0, dtype=np.int64)]
-    for size in np.unique(sizes[(sizes > 2) & (sizes <= MOST_AT_ONCE)]):
-        block = order[starts[sizes == size][:, None] + np.arange(size)]
-        one, other = np.triu_indices(int(size), 1)
-        found.append((block[:, one] * count + block[:, other]).ravel())
+    for block in _blocks(components, np.ones(len(components), dtype=np.bool_), MOST_AT_ONCE):
+        one, other = np.triu_indices(block.shape[1], 1)
+        found.append((block[:, one] * len(components) + block[:, other]).ravel())
     return np.concatenate(found)
+
+
+def _blocks(components: Rows, wanted: Mask, most: int) -> Iterator[Rows]:
+    """The rows of the wanted components of three up to `most` rows: those of one size as one array."""
+    sizes = np.bincount(components, minlength=len(components))
+    sizes[(sizes < 3) | (sizes > most) | ~wanted] = 0
+    rows = np.flatnonzero(sizes[components])
+    rows = rows[np.argsort(components[rows], kind="stable")]
+    size_of = sizes[components[rows]]
+    for size in np.unique(size_of):
+        yield rows[size_of == size].reshape(-1, size)
 
 
 class _Bars:
@@ -146,6 +169,7 @@ class _Bars:
         self.exclusive = np.zeros(len(table), dtype=np.bool_)
         if counts:
             self.exclusive[self.ids.owners[np.array(counts)[self.ids.codes]]] = True
+        self.any_exclusive = bool(self.exclusive.any())
 
     def __contains__(self, pair: object) -> bool:
         if self.sources is None or not isinstance(pair, frozenset):
@@ -183,30 +207,96 @@ def _whole(components: Rows, inner: Links, bars: _Bars) -> Mask:
     return found
 
 
-def _regroup(
-    components: Rows, inner: Links, whole: Mask, threshold: float, bars: _Bars
-) -> Iterator[tuple[Group, tuple[int, ...]]]:
-    """Agglomerate what is left, all of it in one go; keys are row numbers as `key_of` writes them."""
+def _holding(components: Rows, inner: Links, whole: Mask, threshold: float, bars: _Bars) -> Mask:
+    """Which of the other components agglomerate to one that nobody has to be told of.
+
+    They are joined by falling weight as `group_customers` does; where it refuses a join, or the outcome may
+    be large, sparse or hang on one pair, it has to say so itself.
+    """
+    found = np.zeros(len(components), dtype=np.bool_)
+    if bars.any_exclusive or bars.sources is not None:
+        return found
     open_links = inner.of(~whole[components[inner.left]])
-    if not len(open_links.left):
-        return
+    keys = open_links.left * len(components) + open_links.right
+    order = np.argsort(keys)
+    keys, weights = keys[order], open_links.weight[order]
+    for block in _blocks(components, ~whole, LARGE_GROUP):
+        one, other = np.triu_indices(block.shape[1], 1)
+        weight = weights[np.searchsorted(keys, block[:, one] * len(components) + block[:, other])]
+        found[block[:, 0]] = _join_by_weight(weight, one, other, threshold) & _plain(weight, one, other)
+    return found
+
+
+def _join_by_weight(weight: Floats, one: Rows, other: Rows, threshold: float) -> Mask:
+    """Which of many groups of one size come together without a refusal; `weight` is that of every pair."""
+    count, size = len(weight), int(other.max()) + 1
+    every = np.arange(count)
+    between = np.zeros((count, size, size))
+    between[:, one, other] = between[:, other, one] = weight
+    label = np.tile(np.arange(size), (count, 1))
+    refused = np.zeros(count, dtype=np.bool_)
+    for edge in np.argsort(-weight, axis=1, kind="stable").T:
+        ours, theirs = label[every, one[edge]], label[every, other[edge]]
+        left, right = label == ours[:, None], label == theirs[:, None]
+        joins = (ours != theirs) & (weight[every, edge] >= threshold)
+        refused |= joins & (np.einsum("ni,nij,nj->n", left, between, right) < NEUTRAL)
+        label = np.where(right & joins[:, None], ours[:, None], label)
+    return ~refused
+
+
+def _plain(weight: Floats, one: Rows, other: Rows) -> Mask:
+    """Which groups are surely neither sparse nor hang on one pair: each row has half of the others behind it.
+
+    A pair that all hangs on would leave a row with less in the smaller part.
+    """
+    size = int(other.max()) + 1
+    speaking = weight >= NEUTRAL
+    behind = np.zeros((len(weight), size), dtype=np.int64)
+    for pair, (left, right) in enumerate(zip(one.tolist(), other.tolist(), strict=True)):
+        behind[:, left] += speaking[:, pair]
+        behind[:, right] += speaking[:, pair]
+    found: Mask = behind.min(axis=1) * 2 >= size
+    return found if size > 3 else speaking.sum(axis=1) >= 2
+
+
+def _regroup(
+    components: Rows, inner: Links, whole: Mask, threshold: float, bars: _Bars, mapper: Mapper
+) -> list[tuple[tuple[int, ...], str]]:
+    """Agglomerate what is left; gives the rows of every group and why it is doubtful, if it is."""
+    open_links = inner.of(~whole[components[inner.left]])
     width = len(str(len(components)))
+    found = mapper(partial(_regroup_some, width, threshold, bars), _shares(components, open_links))
+    return sorted(entry for share in found for entry in share)
+
+
+def _shares(components: Rows, links: Links) -> list[Links]:
+    """Cut links into shares of whole components."""
+    owners = components[links.left]
+    order = np.argsort(owners, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(owners[order])) + 1, len(order))
+    wanted = np.searchsorted(ends, np.arange(LINKS_A_SHARE, len(order), LINKS_A_SHARE))
+    return [links.of(part) for part in np.split(order, np.unique(ends[wanted])) if len(part)]
+
+
+def _regroup_some(
+    width: int, threshold: float, bars: _Bars, links: Links
+) -> list[tuple[tuple[int, ...], str]]:
+    """Group the rows of some components; keys are row numbers as `key_of` writes them."""
     edges = [
         PairScore(key_of(left, width), key_of(right, width), weight, (), bars.conflict(left, right))
         for left, right, weight in zip(
-            open_links.left.tolist(), open_links.right.tolist(), open_links.weight.tolist(), strict=True
+            links.left.tolist(), links.right.tolist(), links.weight.tolist(), strict=True
         )
     ]
     policy = Policy(auto=threshold, sample=threshold, review=min(threshold, NEUTRAL))
-    unknown = partial(_unknown, bars)
-    for group in group_customers(
+    groups = group_customers(
         edges,
         policy=policy,
-        score=unknown,
+        score=partial(_unknown, bars),
         different=bars if bars.sources is not None else (),
         apart_because="are of one file",
-    ):
-        yield group, tuple(row_of(key) for key in group.members)
+    )
+    return [(tuple(map(row_of, group.members)), group.why) for group in groups]
 
 
 def key_of(row: int, width: int) -> str:

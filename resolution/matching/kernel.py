@@ -17,7 +17,7 @@ their price, go first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -34,12 +34,13 @@ from resolution.matching.comparisons.many import (
     compare_many,
     compare_many_names,
     compare_two,
+    distinct_pairs,
     number_of,
 )
 from resolution.matching.comparisons.name import TWO_NAMES, are_two_names, compare_names
 from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.model import Level, MatchModel
-from resolution.matching.table import Column, Part, ProfileTable, Rows, table_of
+from resolution.matching.table import Column, Part, ProfileTable, Rows, table_of, texts_at
 from resolution.types import Address, FieldEvidence, Name, PairScore, Profile
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -53,8 +54,8 @@ SINGLE_FIELDS = ("birth_date", "email", "phone", "external_id", "address", "comp
 SLACK = 1e-6
 # A household correction smaller than this, in bits, says nothing to a steward.
 SMALLEST_CORRECTION = 0.01
-# Pairs that are scored at a time: arrays of this length stay in the processor's cache and memory is bounded.
-PAIRS_A_BATCH = 1 << 17
+# Pairs that are scored at a time: the more, the fewer values meet twice; memory is bounded.
+PAIRS_A_BATCH = 1 << 18
 PROFILE_PAIRS_A_BATCH = 1 << 13
 
 PRIOR_DETAIL = "two customers picked at random"
@@ -166,11 +167,11 @@ class Scorer:
         self, table: ProfileTable, left: Rows, right: Rows, floor: float | None, *, explained: bool = False
     ) -> Scores:
         """Score one batch of pairs; those that cannot reach the floor are dropped on the way."""
-        work = _Batch(self, table, left, right, None if floor is None else floor - SLACK)
+        work = _Batch(self, table, left, right, None if floor is None else floor - SLACK, explained)
         for field in self.fields:
             if field in table.columns and field in self.same:
                 work.compare(field)
-        return work.result(floor, explained)
+        return work.result(floor)
 
     def value_weights(self, field: str, level: int, values: Sequence[str]) -> tuple[Floats, Floats]:
         """What an exact agreement on each value adds: by how common it is, where the model knows."""
@@ -220,9 +221,16 @@ class _Batch:
     """The pairs of one batch on their way through the fields; dropped ones leave every array."""
 
     def __init__(
-        self, scorer: Scorer, table: ProfileTable, left: Rows, right: Rows, floor: float | None
+        self,
+        scorer: Scorer,
+        table: ProfileTable,
+        left: Rows,
+        right: Rows,
+        floor: float | None,
+        explained: bool,
     ) -> None:
         self.scorer, self.table, self.left, self.right, self.floor = scorer, table, left, right, floor
+        self.explained = explained
         self.at_random = np.full(len(left), scorer.model.prior)
         self.at_home = np.full(len(left), scorer.model.household_prior)
         self.levels: dict[str, Answers] = {}
@@ -240,7 +248,7 @@ class _Batch:
         random, against_home = np.zeros(len(self.left)), np.zeros(len(self.left))
         for field in self.scorer.fields:
             if column := self.table.columns.get(field):
-                both = (column.counts[self.left] > 0) & (column.counts[self.right] > 0)
+                both = column.filled[self.left] & column.filled[self.right]
                 best = self.scorer.best[field]
                 random += best[0] * both
                 against_home += best[1] * both
@@ -249,8 +257,7 @@ class _Batch:
     def compare(self, field: str) -> None:
         """Compare one field of all pairs that are left, then drop those without hope."""
         column = self.table.columns[field]
-        lefts, rights = column.counts[self.left], column.counts[self.right]
-        both = (lefts > 0) & (rights > 0)
+        both = column.filled[self.left] & column.filled[self.right]
         if self.hope_random is not None and self.hope_against_home is not None:
             best = self.scorer.best[field]
             self.hope_random -= best[0] * both
@@ -266,7 +273,7 @@ class _Batch:
 
     def _compare_names(self) -> None:
         column = self.table.columns[NAME]
-        both = np.flatnonzero((column.counts[self.left] > 0) & (column.counts[self.right] > 0))
+        both = np.flatnonzero(column.filled[self.left] & column.filled[self.right])
         owner, left, right = _value_pairs(column, self.left[both], self.right[both])
         given, family = compare_many_names(column, left, right)
         givens, families = column.part("given"), column.part("family")
@@ -283,9 +290,13 @@ class _Batch:
 
     def _mark_two_names(self, texts: Sequence[str], levels: Answers, left: Codes, right: Codes) -> None:
         """Close spellings that are two known names are no slip."""
-        for place in np.flatnonzero(levels == _CLOSE):
-            if are_two_names(texts[left[place]], texts[right[place]], self.scorer.known_names):
-                levels[place] = _NEAR
+        places = np.flatnonzero(levels == _CLOSE)
+        low, high, inverse = distinct_pairs(left[places], right[places])
+        known, two = self.scorer.known_names, np.zeros(len(low), dtype=np.bool_)
+        both = np.flatnonzero(_are_known(known, texts, low) & _are_known(known, texts, high))
+        pairs = zip(texts_at(texts, low[both]), texts_at(texts, high[both]), strict=True)
+        two[both] = np.fromiter((are_two_names(*pair, known) for pair in pairs), np.bool_, count=len(both))
+        levels[places[two[inverse]]] = _NEAR
 
     def _weigh_part(
         self, field: str, part: Part, levels: Answers, left: Codes, right: Codes
@@ -299,7 +310,7 @@ class _Batch:
             spelled = np.flatnonzero(chosen != others)
             chosen[spelled] = _shorter(part.texts, chosen[spelled], others[spelled])
             distinct, inverse = np.unique(chosen, return_inverse=True)
-            table = self.scorer.value_weights(field, 0, [part.texts[code] for code in distinct])
+            table = self.scorer.value_weights(field, 0, texts_at(part.texts, distinct))
             same[exact], household[exact] = table[0][inverse], table[1][inverse]
         return same, household
 
@@ -310,7 +321,7 @@ class _Batch:
         if field in self.scorer.model.frequencies:
             exact = np.flatnonzero((levels == 0) & (left == right))
             distinct, inverse = np.unique(left[exact], return_inverse=True)
-            table = self.scorer.value_weights(field, 0, [column.values[code] for code in distinct])
+            table = self.scorer.value_weights(field, 0, texts_at(column.values, distinct))
             same[exact], household[exact] = table[0][inverse], table[1][inverse]
         return same, household
 
@@ -327,6 +338,8 @@ class _Batch:
         self.at_home[places] += household
 
     def _note_values(self, field: str, places: Rows, left: Codes, right: Codes) -> None:
+        if not self.explained:
+            return
         lefts = np.full(len(self.left), -1, dtype=np.int32)
         rights = lefts.copy()
         lefts[places], rights[places] = left, right
@@ -351,7 +364,7 @@ class _Batch:
         self.weights = {field: weights[kept] for field, weights in self.weights.items()}
         self.values = {field: (left[kept], right[kept]) for field, (left, right) in self.values.items()}
 
-    def result(self, floor: float | None, explained: bool) -> Scores:
+    def result(self, floor: float | None) -> Scores:
         correction = -np.logaddexp2(0.0, self.at_home)
         correction[correction > -SMALLEST_CORRECTION] = 0.0
         weight = self.at_random + correction
@@ -359,11 +372,17 @@ class _Batch:
             kept = weight >= floor
             self._keep(kept)
             weight, correction = weight[kept], correction[kept]
-        values = self.values if explained else {}
         return Scores(
             self.left, self.right, weight, self.levels, self.weights,
-            self.at_random, self.at_home, correction, values,
+            self.at_random, self.at_home, correction, self.values,
         )  # fmt: skip
+
+
+def _are_known(known: Container[str], texts: Sequence[str], codes: Codes) -> npt.NDArray[np.bool_]:
+    """Which names begin with one that is known."""
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    found = [text.partition(" ")[0] in known for text in texts_at(texts, distinct)]
+    return np.array(found, dtype=np.bool_)[inverse]
 
 
 def _bits(levels: Sequence[Level], attribute: str) -> Floats:
@@ -435,9 +454,9 @@ def _sortable(value: Any) -> Any:
 
 
 def _shorter(texts: Sequence[str], left: Codes, right: Codes) -> Codes:
-    pairs = zip(left.tolist(), right.tolist(), strict=True)
-    shorter = (min(pair, key=lambda code: (len(texts[code]), texts[code])) for pair in pairs)
-    return np.fromiter(shorter, dtype=np.int32, count=len(left))
+    ones, others = texts_at(texts, left), texts_at(texts, right)
+    first = [(len(one), one) <= (len(other), other) for one, other in zip(ones, others, strict=True)]
+    return np.where(np.array(first, dtype=np.bool_), left, right)
 
 
 def _row(

@@ -6,7 +6,7 @@ tool straight from the columns of a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -19,7 +19,38 @@ from resolution.types import Profile
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # numbers of profiles, or of pairs
 
+Codes: TypeAlias = npt.NDArray[np.int32]  # numbers of values
+
 EXTRA = "extra:"  # what the field of a column that only one caller knows begins with
+
+
+class ArrowTexts(Sequence[str]):
+    """Texts as Arrow holds them: a string is made of one when it is asked for."""
+
+    def __init__(self, array: pa.Array) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self.array[int(number)].as_py()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.array.to_pylist())
+
+
+def arrow_of(texts: Sequence[str]) -> pa.Array:
+    """Give texts as an Arrow array."""
+    return texts.array if isinstance(texts, ArrowTexts) else pa.array(texts, pa.string())
+
+
+def texts_at(texts: Sequence[str], codes: Codes | Rows) -> list[str]:
+    """Give the texts of some numbers, in their order."""
+    if isinstance(texts, ArrowTexts):
+        found: list[str] = texts.array.take(pa.array(codes)).to_numpy(zero_copy_only=False).tolist()
+        return found
+    return [texts[code] for code in codes.tolist()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +115,12 @@ class Column:
         return np.diff(self.starts)
 
     @cached_property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        """Which profiles have a value."""
+        found: npt.NDArray[np.bool_] = self.counts > 0
+        return found
+
+    @cached_property
     def single(self) -> bool:
         """Whether no profile has more than one value."""
         return bool(len(self.counts) == 0 or self.counts.max() <= 1)
@@ -97,16 +134,9 @@ class Column:
         return found
 
     @cached_property
-    def texts(self) -> npt.NDArray[np.object_]:
-        """The values as an array that can be indexed by numbers."""
-        found = np.empty(len(self.values), dtype=object)
-        found[:] = self.values
-        return found
-
-    @cached_property
     def arrow(self) -> pa.Array:
         """The values, texts all, as an array for bulk functions."""
-        return pa.array(self.values, pa.string())
+        return arrow_of(self.values)
 
     @cached_property
     def owners(self) -> Rows:

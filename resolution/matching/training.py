@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from resolution.matching.comparisons import extra
 from resolution.matching.comparisons.many import SILENT
 from resolution.matching.kernel import NAME, Floats, score_rows
 from resolution.matching.model import FREQUENCY_FIELDS, Frequencies, Level, MatchModel
+from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.table import EXTRA, Column, ProfileTable, Rows, table_of
 from resolution.types import Profile
 
@@ -109,19 +111,20 @@ def train(
     base: MatchModel,
     seed: int = 1,
     labels: Sequence[tuple[int, int, bool]] = (),
+    mapper: Mapper = in_process,
 ) -> Trained:
     """Learn a model from a table and its candidate pairs, starting from what `base` believes.
 
-    `labels` are (row, row, is one person). With too few pairs, or where learning contradicts belief, shipped
-    shares are kept, with the table's own frequencies and priors. Labels that contradict all that is known are
-    left aside.
+    `labels` are (row, row, is one person). `mapper` compares several samples of pairs, each by itself. With
+    too few pairs, or where learning contradicts belief, shipped shares are kept, with the table's own
+    frequencies and priors. Labels that contradict all that is known are left aside.
     """
     rng = np.random.default_rng(seed)
     believed = _believe(base, table)
     sample = _sample(candidates.pairs, PAIRS_FOR_PRIORS, rng)
     scale = len(candidates.pairs) / max(len(sample), 1)
     believed = fit_priors(believed, table, sample, scale)
-    learnt = _Learning(believed, table, candidates, labels, rng)
+    learnt = _Learning(believed, table, candidates, labels, rng, mapper)
     if not learnt.patterns:
         note = (
             f"There are too few candidate pairs ({len(candidates.pairs):,}), or they are too much alike, to"
@@ -133,7 +136,7 @@ def train(
     facts = {"rules": [entry.rule for entry in learnt.patterns], "rounds": learnt.rounds}
     if labels:
         chosen = choose_by_labels(believed, model, table, labels, facts)
-        return chosen or _without_labels(train(table, candidates, base=base, seed=seed))
+        return chosen or _without_labels(train(table, candidates, base=base, seed=seed, mapper=mapper))
     if refusal := _incredible(believed, model):
         return Trained(believed, "believed", facts | {"notes": [refusal]})
     return Trained(model, "trained", facts | {"notes": []})
@@ -272,12 +275,14 @@ def _random_pairs(count: int, rng: np.random.Generator) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class _Patterns:
-    """Pairs of one rule, compressed: each distinct combination of levels and how often it occurs."""
+    """Pairs of one rule, compressed: each distinct combination of levels and how often it occurs.
+
+    The fields that the rule makes agree are silent.
+    """
 
     rule: str
     levels: Levels  # patterns × fields
     counts: Floats
-    silent_fields: frozenset[str]
 
 
 class _Learning:
@@ -290,6 +295,7 @@ class _Learning:
         candidates: Candidates,
         labels: Sequence[tuple[int, int, bool]],
         rng: np.random.Generator,
+        mapper: Mapper,
     ) -> None:
         self.believed = believed
         self.fields = tuple(believed.comparisons)
@@ -299,14 +305,14 @@ class _Learning:
         coarse = [entry for entry in candidates.joined if entry.tokens == entry.rule.tokens]
         samples = [_sample(entry.pairs, PAIRS_A_RULE, rng) for entry in coarse]
         every = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *samples]))
-        seen = self._levels(table, every)
+        seen, strange = mapper(partial(self._levels, table), (every, _random_pairs(len(table), rng)))
         patterns = (
             self._compress(entry, seen[np.searchsorted(every, pairs)])
             for entry, pairs in zip(coarse, samples, strict=True)
         )
         self.patterns = [entry for entry in patterns if entry.counts.sum() >= FEWEST_PAIRS]
-        self.mixes = [np.array([0.5, 0.25, 0.25]) for _ in self.patterns]
-        self.strangers = _distinct_rows(self._levels(table, _random_pairs(len(table), rng)))
+        self.mixes = np.tile([0.5, 0.25, 0.25], (len(self.patterns), 1))
+        self.strangers = _distinct_rows(strange)
         self.labelled = self._labelled(table, labels)
 
     def _levels(self, table: ProfileTable, pairs: Rows) -> Levels:
@@ -321,8 +327,9 @@ class _Learning:
         return found
 
     def _compress(self, entry: Joined, levels: Levels) -> _Patterns:
-        distinct, counts = _distinct_rows(levels)
-        return _Patterns(entry.rule.name, distinct, counts, fields_of(entry.tokens) & frozenset(self.fields))
+        silent = fields_of(entry.tokens)
+        levels[:, [name in silent for name in self.fields]] = SILENT
+        return _Patterns(entry.rule.name, *_distinct_rows(levels))
 
     def _labelled(
         self, table: ProfileTable, labels: Sequence[tuple[int, int, bool]]
@@ -347,7 +354,7 @@ class _Learning:
         """Learn u from random pairs, each counted by how surely it is two strangers."""
         levels, counts = self.strangers
         prior = np.array([2.0**self.believed.prior, 2.0**self.believed.household_prior, 1.0])
-        strange = _posterior(self._likely(levels, frozenset()), prior / prior.sum())[:, RANDOM] * counts
+        strange = _posterior(self._likely(levels), prior / prior.sum())[:, RANDOM] * counts
         for place, name in enumerate(self.fields):
             said = levels[:, place] != SILENT
             believed = self._belief_random(name, strange[said].sum()) * self.beliefs[name][:, RANDOM]
@@ -362,13 +369,15 @@ class _Learning:
 
     def _maximise(self) -> None:
         """Alternate between what each pair is and what each class looks like, until nothing moves."""
+        levels = np.concatenate([entry.levels for entry in self.patterns])
+        counts = np.concatenate([entry.counts for entry in self.patterns])
+        rules = np.repeat(np.arange(len(self.patterns)), [len(entry.counts) for entry in self.patterns])
         for _ in range(ROUNDS):
             self.rounds += 1
             sums = {name: self._belief_counts(name) for name in self.fields}
-            for number, entry in enumerate(self.patterns):
-                self._expect(number, entry, sums)
-            for kind, (levels, counts) in zip((SAME, HOUSEHOLD), self.labelled, strict=True):
-                self._count_labels(sums, kind, levels, counts)
+            self._expect(levels, counts, rules, sums)
+            for kind, known in zip((SAME, HOUSEHOLD), self.labelled, strict=True):
+                self._count_labels(sums, kind, *known)
             if self._take_over(sums) < ENOUGH:
                 return
 
@@ -376,13 +385,13 @@ class _Learning:
         counts: Floats = self.beliefs[name] * np.array([BELIEF_SAME, BELIEF_HOUSEHOLD, 1.0])
         return counts
 
-    def _expect(self, number: int, entry: _Patterns, sums: Shares) -> None:
-        likely = self._likely(entry.levels, entry.silent_fields)
-        weights = _posterior(likely, self.mixes[number]) * entry.counts[:, None]
-        self.mixes[number] = (weights.sum(axis=0) + 1.0) / (weights.sum() + CLASSES)
+    def _expect(self, levels: Levels, counts: Floats, rules: Rows, sums: Shares) -> None:
+        """Count every pattern for the classes it may be of, each rule by its own mix of them."""
+        weights = _posterior(self._likely(levels), self.mixes[rules]) * counts[:, None]
+        mixed = np.stack([np.bincount(rules, weights[:, kind]) for kind in range(CLASSES)], axis=1) + 1.0
+        self.mixes = mixed / mixed.sum(axis=1, keepdims=True)
         for place, name in enumerate(self.fields):
-            if name not in entry.silent_fields:
-                _add_counts(sums[name], entry.levels[:, place], weights)
+            _add_counts(sums[name], levels[:, place], weights)
 
     def _count_labels(self, sums: Shares, kind: int, levels: Levels, counts: Floats) -> None:
         """Count labelled pairs of one person as such; others as of one home, by how much they look it."""
@@ -391,7 +400,7 @@ class _Learning:
             weights[:, SAME] = counts
         else:
             prior = np.array([1e-300, 2.0**self.believed.household_prior, 1.0])
-            weights = _posterior(self._likely(levels, frozenset()), prior) * counts[:, None]
+            weights = _posterior(self._likely(levels), prior) * counts[:, None]
         weights *= LABEL_STRENGTH
         for place, name in enumerate(self.fields):
             _add_counts(sums[name], levels[:, place], weights)
@@ -406,13 +415,12 @@ class _Learning:
             self.shares[name] = fresh
         return moved
 
-    def _likely(self, levels: Levels, but: frozenset[str]) -> Floats:
+    def _likely(self, levels: Levels) -> Floats:
         """Log of the share of each pattern in each class; a silent field says nothing."""
         total = np.zeros((len(levels), CLASSES))
         for place, name in enumerate(self.fields):
-            if name not in but:
-                logs: Floats = np.vstack([np.log(self.shares[name]), np.zeros(CLASSES)])
-                total += logs[levels[:, place]]
+            logs: Floats = np.vstack([np.log(self.shares[name]), np.zeros(CLASSES)])
+            total += logs[levels[:, place]]
         return total
 
     def model(self) -> MatchModel:

@@ -8,7 +8,7 @@ once for each distinct pair of values. Answers are numbers of FIELD_LEVELS, SILE
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, TypeAlias
 from zlib import crc32
 
@@ -29,10 +29,17 @@ from resolution.matching.comparisons.address import (
 from resolution.matching.comparisons.birth_date import FEW_WEEKS, compare_birth_dates
 from resolution.matching.comparisons.company import NAMES_ALIKE, compare_companies
 from resolution.matching.comparisons.email import MOST_SLIPS, compare_emails
-from resolution.matching.comparisons.external_id import compare_external_ids, system_of
+from resolution.matching.comparisons.external_id import compare_external_ids
 from resolution.matching.comparisons.handle import compare_handles
 from resolution.matching.comparisons.name import (
+    INITIAL,
+    LONGEST_GENDERED,
+    MIDDLE_DIFFERS,
+    OTHER_INITIAL,
+    SAME_FIRST,
+    SHORTEST_SHORTENED,
     SHORTEST_SOUND,
+    SWAPPED,
     compare_family,
     compare_given,
     compare_names,
@@ -49,15 +56,16 @@ from resolution.matching.comparisons.outcome import (
     is_near,
 )
 from resolution.matching.comparisons.phone import COUNTRY_PART, SHORTEST_NATIONAL, compare_phones
-from resolution.matching.normalise.address import street_core
+from resolution.matching.normalise.address import street_cores
+from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.normalise.email import (
     are_shared_mailboxes,
     domains,
     is_relay,
     local_parts,
 )
-from resolution.matching.normalise.name import sound_of
-from resolution.matching.table import Column, Part, number_values
+from resolution.matching.normalise.name import sounds_of
+from resolution.matching.table import Column, Part, ProfileTable, arrow_of, number_values, texts_at
 from resolution.types import Address
 
 SILENT, UNDECIDED = -1, -2
@@ -98,13 +106,18 @@ def compare_many_names(column: Column, left: Codes, right: Codes) -> tuple[Answe
     family = _settle_part("family_name", families, families.codes[left], families.codes[right])
     both_differ = (given >= _GIVEN_FAR) & (family >= _FAMILY_FAR)
     differing = np.flatnonzero(both_differ)
-    crossed = _may_be_swapped(column, left[differing], right[differing]) if len(differing) else differing
-    for place in differing[crossed]:
-        one, other = column.values[left[place]], column.values[right[place]]
-        found = compare_names((one.given, one.family), (other.given, other.family))
-        if found[0] is not None and found[0].level == "swapped":
-            given[place], family[place] = _GIVEN_SWAPPED, _FAMILY_SWAPPED
+    if len(differing):
+        places = differing[_may_be_swapped(column, left[differing], right[differing])]
+        ones, others = (_both_parts(givens, families, side[places]) for side in (left, right))
+        found = [compare_names(one, other) == _SWAPPED for one, other in zip(ones, others, strict=True)]
+        swapped = places[np.array(found, dtype=np.bool_)]
+        given[swapped], family[swapped] = _GIVEN_SWAPPED, _FAMILY_SWAPPED
     return given, family
+
+
+def _both_parts(givens: Part, families: Part, codes: Codes) -> list[tuple[str, str]]:
+    parts = (texts_at(part.texts, part.codes[codes]) for part in (givens, families))
+    return list(zip(*parts, strict=True))
 
 
 def _settle(
@@ -125,17 +138,16 @@ def _compare_rest(
     open_places = np.flatnonzero(answers == UNDECIDED)
     if not len(open_places):
         return answers
-    low, high, inverse = _distinct(left[open_places], right[open_places])
+    low, high, inverse = distinct_pairs(left[open_places], right[open_places])
     numbers = _NUMBERS[kind]
-    found = np.empty(len(low), dtype=np.int8)
-    for place, (one, other) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-        outcome = compare(values[one], values[other])
-        found[place] = SILENT if outcome is None else numbers[outcome.level]
+    outcomes = map(compare, texts_at(values, low), texts_at(values, high))
+    levels = (SILENT if outcome is None else numbers[outcome.level] for outcome in outcomes)
+    found = np.fromiter(levels, dtype=np.int8, count=len(low))
     answers[open_places] = found[inverse]
     return answers
 
 
-def _distinct(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.intp]]:
+def distinct_pairs(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.intp]]:
     """The distinct pairs, smaller number first, and the place of each pair among them."""
     low, high = np.minimum(left, right).astype(np.int64), np.maximum(left, right).astype(np.int64)
     packed = (low << 32) | high
@@ -152,29 +164,44 @@ def _distinct(left: Codes, right: Codes) -> tuple[Codes, Codes, npt.NDArray[np.i
 # What is known of the distinct values of a column
 
 
-def _numbers_of(values: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.int32]:
-    return number_values(map(of, values))
+def work_out_facts(table: ProfileTable, *, mapper: Mapper = in_process) -> None:
+    """Work out beforehand what the screens ask of every column; `mapper` may use several threads.
+
+    They would do it themselves, one after the other. Short columns are left to them.
+    """
+    columns = {
+        field: column for field, column in table.columns.items() if len(column.values) >= SCREENED_FROM
+    }
+    known = [field for field in _FACTS if field in columns]
+    work = [partial(_facts_of, field, columns[field]) for field in known]
+    if "name" in columns:
+        names = columns["name"]
+        work += [partial(_word_facts, names.part("family")), partial(_given_facts, names.part("given"))]
+        work.append(partial(_word_numbers, names))
+    list(mapper(lambda make: make(), work))
+
+
+def _facts_of(field: str, column: Column) -> Any:
+    """What a screen asks of a column's values, worked out once."""
+    return column.fact(field, lambda values: _FACTS[field](column))
 
 
 def _flags(values: Sequence[Any], holds: Callable[[Any], bool]) -> Mask:
     return np.fromiter(map(holds, values), dtype=np.bool_, count=len(values))
 
 
-def _lengths(values: Sequence[str] | pa.Array) -> npt.NDArray[np.int32]:
-    if isinstance(values, pa.Array):
-        found: npt.NDArray[np.int32] = pc.utf8_length(values).to_numpy()
-        return found
-    return np.fromiter(map(len, values), dtype=np.int32, count=len(values))
+def _mask(flags: pa.Array) -> Mask:
+    found: Mask = flags.to_numpy(zero_copy_only=False)
+    return found
 
 
-def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
-    found = np.empty(len(values), dtype=object)
-    found[:] = list(values)
+def _lengths(values: pa.Array) -> npt.NDArray[np.int32]:
+    found: npt.NDArray[np.int32] = pc.utf8_length(values).to_numpy()
     return found
 
 
 def _within(
-    texts: npt.NDArray[np.object_],
+    texts: Sequence[str],
     left: Codes,
     right: Codes,
     places: npt.NDArray[np.intp],
@@ -186,8 +213,8 @@ def _within(
         return np.zeros(0, dtype=np.bool_)
     distance = scorer is OSA.distance
     scores = process.cpdist(
-        list(texts[left[places]]),
-        list(texts[right[places]]),
+        texts_at(texts, left[places]),
+        texts_at(texts, right[places]),
         scorer=scorer,
         score_cutoff=cutoff,
         dtype=np.uint16 if distance else np.float32,
@@ -200,18 +227,19 @@ def _within(
 
 
 class _EmailFacts:
-    def __init__(self, addresses: pa.Array) -> None:
+    def __init__(self, column: Column) -> None:
+        addresses = column.arrow
         locals_, domains_ = local_parts(addresses), domains(addresses)
         self.local, self.length = number_values(locals_), _lengths(addresses)
         self.digits = number_values(pc.replace_substring_regex(addresses, "[^0-9]+", ""))
-        self.shared = are_shared_mailboxes(locals_).to_numpy(zero_copy_only=False)
+        self.shared = _mask(are_shared_mailboxes(locals_))
         known = domains_.dictionary_encode()
         relays = _flags(known.dictionary.to_pylist(), lambda domain: is_relay(f"@{domain}"))
         self.relay = relays[known.indices.to_numpy()]
 
 
 def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("email", lambda values: _EmailFacts(column.arrow))
+    facts = _facts_of("email", column)
     answers = np.full(len(left), number_of("email", "different"), dtype=np.int8)
     equal = left == right
     answers[equal] = np.where(
@@ -224,7 +252,7 @@ def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
     near = other & ~same_local & (np.abs(facts.length[left] - facts.length[right]) <= MOST_SLIPS)
     near &= facts.digits[left] == facts.digits[right]
     places = np.flatnonzero(near)
-    answers[places[_within(column.texts, left, right, places, OSA.distance, MOST_SLIPS)]] = UNDECIDED
+    answers[places[_within(column.values, left, right, places, OSA.distance, MOST_SLIPS)]] = UNDECIDED
     return answers
 
 
@@ -232,15 +260,16 @@ def _screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
 
 
 class _PhoneFacts:
-    def __init__(self, numbers: pa.Array) -> None:
-        self.whole = pc.starts_with(numbers, "+").to_numpy(zero_copy_only=False)
+    def __init__(self, column: Column) -> None:
+        numbers = column.arrow
+        self.whole = _mask(pc.starts_with(numbers, "+"))
         self.start = number_values(pc.utf8_slice_codeunits(numbers, 0, COUNTRY_PART))
         self.length = _lengths(numbers)
         self.tail = number_values(pc.utf8_slice_codeunits(numbers, -SHORTEST_NATIONAL))
 
 
 def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("phone", lambda values: _PhoneFacts(column.arrow))
+    facts = _facts_of("phone", column)
     answers = np.full(len(left), number_of("phone", "different"), dtype=np.int8)
     equal = left == right
     answers[equal] = number_of("phone", "exact")
@@ -249,7 +278,7 @@ def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
     near = ~equal & ~one_whole & (facts.start[left] == facts.start[right])
     near &= np.abs(facts.length[left] - facts.length[right]) <= 1
     places = np.flatnonzero(near)
-    answers[places[_within(column.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[places[_within(column.values, left, right, places, OSA.distance, 1)]] = UNDECIDED
     return answers
 
 
@@ -257,7 +286,8 @@ def _screen_phones(column: Column, left: Codes, right: Codes) -> Answers:
 
 
 class _DateFacts:
-    def __init__(self, values: Sequence[str]) -> None:
+    def __init__(self, column: Column) -> None:
+        values = list(column.values)
         digits = "".join(value.replace("-", "") for value in values)
         self.digits = np.frombuffer(digits.encode(), dtype=np.uint8).reshape(-1, 8)
         self.year, self.month, self.day = (
@@ -274,7 +304,7 @@ _SIDE_BY_SIDE = ((0, 1), (1, 2), (2, 3), (4, 5), (6, 7))
 
 def _screen_dates(column: Column, left: Codes, right: Codes) -> Answers:
     """Nothing of a date is left to the scalar function: its parts are numbers."""
-    facts = column.fact("birth_date", _DateFacts)
+    facts = _facts_of("birth_date", column)
     apart = np.abs(facts.ordinal[left] - facts.ordinal[right])
     equal_parts = [part[left] == part[right] for part in (facts.year, facts.month, facts.day)]
     same_year = equal_parts[0]
@@ -309,26 +339,30 @@ def _one_slip(digits: npt.NDArray[np.uint8], left: Codes, right: Codes) -> Mask:
 # External id, handle, company, extra columns
 
 
+def _number_systems(values: Sequence[str]) -> Codes:
+    """Number the systems of ids, as `system_of` names them."""
+    return number_values(pc.replace_substring_regex(arrow_of(values), "^[^:]*$|:[^:]*$", ""))
+
+
 class _IdFacts:
-    def __init__(self, values: Sequence[str]) -> None:
-        self.texts = _objects(values)
-        self.system = _numbers_of(values, system_of)
-        self.length = _lengths(values)
+    def __init__(self, column: Column) -> None:
+        self.system = _number_systems(column.values)
+        self.length = _lengths(column.arrow)
 
 
 def _screen_ids(column: Column, left: Codes, right: Codes) -> Answers:
-    facts = column.fact("external_id", _IdFacts)
+    facts = _facts_of("external_id", column)
     answers = np.full(len(left), number_of("external_id", "different"), dtype=np.int8)
     answers[facts.system[left] != facts.system[right]] = SILENT
     near = (answers != SILENT) & (np.abs(facts.length[left] - facts.length[right]) <= 1)
     places = np.flatnonzero(near & (left != right))
-    answers[places[_within(facts.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[places[_within(column.values, left, right, places, OSA.distance, 1)]] = UNDECIDED
     answers[left == right] = number_of("external_id", "exact")
     return answers
 
 
 def _screen_handles(column: Column, left: Codes, right: Codes) -> Answers:
-    network = column.fact("network", lambda values: _numbers_of(values, system_of))
+    network = column.fact("network", _number_systems)
     answers = np.where(network[left] == network[right], number_of("handle", "different"), SILENT)
     answers[left == right] = number_of("handle", "exact")
     return answers.astype(np.int8)
@@ -337,7 +371,7 @@ def _screen_handles(column: Column, left: Codes, right: Codes) -> Answers:
 def _screen_companies(column: Column, left: Codes, right: Codes) -> Answers:
     answers = np.full(len(left), number_of("company", "different"), dtype=np.int8)
     places = np.flatnonzero(left != right)
-    alike = _within(column.texts, left, right, places, fuzz.token_sort_ratio, NAMES_ALIKE)
+    alike = _within(column.values, left, right, places, fuzz.token_sort_ratio, NAMES_ALIKE)
     answers[places[alike]] = number_of("company", "close")
     answers[left == right] = number_of("company", "exact")
     return answers
@@ -346,19 +380,17 @@ def _screen_companies(column: Column, left: Codes, right: Codes) -> Answers:
 def _screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
     answers = np.full(len(left), number_of("extra", "different"), dtype=np.int8)
     places = np.flatnonzero(left != right)
-    answers[places[_maybe_near(column.texts, left, right, places)]] = UNDECIDED
+    answers[places[_maybe_near(column.values, left, right, places)]] = UNDECIDED
     answers[left == right] = number_of("extra", "exact")
     return answers
 
 
-def _maybe_near(
-    texts: npt.NDArray[np.object_], left: Codes, right: Codes, places: npt.NDArray[np.intp]
-) -> Mask:
+def _maybe_near(texts: Sequence[str], left: Codes, right: Codes, places: npt.NDArray[np.intp]) -> Mask:
     """Which pairs `is_near` or `is_alike` could hold of."""
     if not len(places):
         return np.zeros(0, dtype=np.bool_)
-    low, high, inverse = _distinct(left[places], right[places])
-    ones, others = list(texts[low]), list(texts[high])
+    low, high, inverse = distinct_pairs(left[places], right[places])
+    ones, others = texts_at(texts, low), texts_at(texts, high)
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
     alike = process.cpdist(
         ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - ROUNDING, dtype=np.float64
@@ -372,23 +404,23 @@ def _maybe_near(
 
 def _may_be_swapped(column: Column, left: Codes, right: Codes) -> Mask:
     """Whether one part of the one name is a part of the other at the other place."""
-    given, family = column.fact("words", lambda values: _shared_words(column))
+    given, family = _word_numbers(column)
     one = (given[left] == family[right]) & (given[left] >= 0)
     other = (family[left] == given[right]) & (family[left] >= 0)
     found: Mask = one | other
     return found
 
 
-def _shared_words(column: Column) -> tuple[Codes, Codes]:
+def _word_numbers(column: Column) -> tuple[Codes, Codes]:
     """Each name's given and family part as numbers of one kind; -1 for none."""
-    words: dict[str, int] = {}
-    given, family = (_words_of(column.part(name), words) for name in ("given", "family"))
-    return given, family
 
+    def number(values: Sequence[Any]) -> tuple[Codes, Codes]:
+        given, family = column.part("given"), column.part("family")
+        both = pa.concat_arrays([arrow_of(given.texts), arrow_of(family.texts)])
+        one, other = np.split(number_values(both), [len(given.texts)])
+        return np.append(one, -1)[given.codes], np.append(other, -1)[family.codes]
 
-def _words_of(part: Part, words: dict[str, int]) -> Codes:
-    own = np.array([words.setdefault(text, len(words)) for text in part.texts] + [-1], dtype=np.int32)
-    found: Codes = own[part.codes]
+    found: tuple[Codes, Codes] = column.fact("words", number)
     return found
 
 
@@ -408,48 +440,116 @@ class _WordFacts:
     """What is known of names: those of one word, how they sound and begin, and what they may stand for."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self.texts = _objects(texts)
-        self.one_word = _flags(texts, lambda text: " " not in text and len(text) > 1)
-        sounds = [sound_of(text) for text in texts]
-        self.sound = number_values(sounds)
-        self.heard = _lengths(sounds) >= SHORTEST_SOUND
-        self.head = number_values(text[:2] for text in texts)
-        self.feminine = _flags(texts, lambda text: text.endswith("a"))
+        self.texts = texts
+        column, sounds = arrow_of(texts), pa.array(sounds_of(list(texts)), pa.string())
+        self.length = _lengths(column)
+        self.one_word = (self.length > 1) & ~_mask(pc.match_substring(column, " "))
+        self.sound, self.heard = number_values(sounds), _lengths(sounds) >= SHORTEST_SOUND
+        self.head = number_values(pc.utf8_slice_codeunits(column, 0, 2))
+        self.start = number_values(pc.utf8_slice_codeunits(column, 0, SHORTEST_SHORTENED))
+        self.first = number_values(pc.utf8_slice_codeunits(column, 0, 1))
+        self.feminine = _mask(pc.ends_with(column, "a"))
 
     @cached_property
     def forms(self) -> npt.NDArray[np.uint64]:
-        """Which names a given name may stand for, as bits."""
-        return np.fromiter(map(_forms_mask, self.texts), dtype=np.uint64, count=len(self.texts))
+        """Which names a given name may stand for, as bits of two kinds."""
+        masks = [mask for text in self.texts for mask in _forms_masks(text)]
+        return np.array(masks, dtype=np.uint64).reshape(-1, 2)
 
-    def begin_alike(self, left: Codes, right: Codes) -> Mask:
-        """Whether the first two letters are the same."""
-        found: Mask = self.head[left] == self.head[right]
+    @cached_property
+    def words(self) -> _GivenWords:
+        """The first two words of a given name."""
+        return _GivenWords(arrow_of(self.texts))
+
+    def share_forms(self, left: Codes, right: Codes) -> Mask:
+        """Which may stand for one name; rarely also others."""
+        found: Mask = ((self.forms[left] & self.forms[right]) != 0).all(axis=1)
         return found
 
 
+class _GivenWords:
+    """First and second word of each given name as numbers, -1 for none; which of them are initials."""
+
+    def __init__(self, texts: pa.Array) -> None:
+        words = pc.split_pattern(texts, " ", max_splits=2)
+        several = pc.greater(pc.list_value_length(words), 1)
+        first = pc.list_element(words, 0)
+        second = pc.list_element(pc.filter(words, several), 1)
+        self.first, self.initial = number_values(first), _initials(first)
+        self.letter = number_values(pc.utf8_slice_codeunits(first, 0, 1))
+        self.second = np.full(len(texts), -1, dtype=np.int32)
+        self.second_letter, self.second_initial = self.second.copy(), np.zeros(len(texts), dtype=np.bool_)
+        places = np.flatnonzero(_mask(several))
+        self.second[places], self.second_initial[places] = number_values(second), _initials(second)
+        self.second_letter[places] = number_values(pc.utf8_slice_codeunits(second, 0, 1))
+
+    def middle_fits(self, left: Codes, right: Codes) -> Mask:
+        """Whether second names are one, one of them missing, or an initial of the other."""
+        ones, others = self.second[left], self.second[right]
+        initial = (self.second_initial[left] | self.second_initial[right]) & (
+            self.second_letter[left] == self.second_letter[right]
+        )
+        found: Mask = (ones < 0) | (others < 0) | (ones == others) | initial
+        return found
+
+
+def _initials(words: pa.Array) -> Mask:
+    return _mask(pc.equal(pc.utf8_length(words), 1))
+
+
+def _word_facts(part: Part) -> _WordFacts:
+    found: _WordFacts = part.fact("words", _WordFacts)
+    return found
+
+
+def _given_facts(part: Part) -> tuple[_GivenWords, npt.NDArray[np.uint64]]:
+    facts = _word_facts(part)
+    return facts.words, facts.forms
+
+
 @lru_cache(1 << 14)
-def _forms_mask(text: str) -> int:
-    """A bit for every name a given name may stand for; two without a bit in common share none."""
-    mask = 0
+def _forms_masks(text: str) -> tuple[int, int]:
+    """Two bits for every name a given name may stand for; two that lack one in common share no name."""
+    one = other = 0
     for name in formal_names(text):
-        mask |= 1 << (crc32(name.encode()) & 63)
-    return mask
+        bits = crc32(name.encode())
+        one, other = one | 1 << (bits & 63), other | 1 << (bits >> 6 & 63)
+    return one, other
 
 
 def _screen_given(part: Part, left: Codes, right: Codes) -> Answers:
-    facts = part.fact("words", _WordFacts)
+    facts = _word_facts(part)
     answers = _screen_words(facts, left, right, "given_name")
-    may_shorten = facts.begin_alike(left, right) & (answers >= _GIVEN_FAR)
-    answers[may_shorten | ((facts.forms[left] & facts.forms[right]) != 0)] = UNDECIDED
-    answers[(left == right) & facts.one_word[left]] = number_of("given_name", "exact")
+    may_shorten = (facts.start[left] == facts.start[right]) & (answers >= _GIVEN_FAR)
+    answers[may_shorten | facts.share_forms(left, right)] = UNDECIDED
+    several = np.flatnonzero(~(facts.one_word[left] & facts.one_word[right]))
+    answers[several] = _screen_several_given(facts.words, left[several], right[several])
+    answers[(left == right) & (facts.length[left] > 1)] = number_of("given_name", "exact")
     return answers
 
 
+def _screen_several_given(words: _GivenWords, left: Codes, right: Codes) -> Answers:
+    """Of initials and several given names: whether the initial fits, or the others beside one first name."""
+    answers = _nothing_known(len(left))
+    one_first = words.first[left] == words.first[right]
+    fits = words.middle_fits(left, right)
+    answers[one_first] = np.where(fits, _number(SAME_FIRST), _number(MIDDLE_DIFFERS))[one_first]
+    initial = words.initial[left] | words.initial[right]
+    same = words.letter[left] == words.letter[right]
+    answers[initial] = np.where(same, _number(INITIAL), _number(OTHER_INITIAL))[initial]
+    return answers
+
+
+def _number(outcome: Outcome) -> int:
+    return number_of("given_name", outcome.level)
+
+
 def _screen_family(part: Part, left: Codes, right: Codes) -> Answers:
-    facts = part.fact("words", _WordFacts)
+    facts = _word_facts(part)
     answers = _screen_words(facts, left, right, "family_name")
-    may_be_gendered = facts.begin_alike(left, right) & (facts.feminine[left] | facts.feminine[right])
-    answers[may_be_gendered] = UNDECIDED
+    may_be_gendered = (facts.head[left] == facts.head[right]) & (facts.feminine[left] | facts.feminine[right])
+    may_be_gendered &= np.abs(facts.length[left] - facts.length[right]) <= LONGEST_GENDERED
+    answers[may_be_gendered | ~(facts.one_word[left] & facts.one_word[right])] = UNDECIDED
     answers[left == right] = number_of("family_name", "exact")
     return answers
 
@@ -459,37 +559,36 @@ def _screen_words(facts: _WordFacts, left: Codes, right: Codes, field: str) -> A
     answers = np.full(len(left), number_of(field, "different"), dtype=np.int8)
     plain = facts.one_word[left] & facts.one_word[right]
     places = np.flatnonzero(plain & (left != right))
-    near, alike = _likeness(facts.texts, left[places], right[places])
+    near, alike = _likeness(facts, left[places], right[places])
     answers[places[alike]] = number_of(field, "far")
     answers[places[near]] = number_of(field, "close")
     answers[plain & facts.heard[left] & (facts.sound[left] == facts.sound[right])] = number_of(field, "close")
-    answers[~plain] = UNDECIDED
     return answers
 
 
-def _likeness(texts: npt.NDArray[np.object_], left: Codes, right: Codes) -> tuple[Mask, Mask]:
+def _likeness(facts: _WordFacts, left: Codes, right: Codes) -> tuple[Mask, Mask]:
     """What `is_near` and `is_alike` say of pairs of words."""
     if not len(left):
         nothing = np.zeros(0, dtype=np.bool_)
         return nothing, nothing
-    low, high, inverse = _distinct(left, right)
-    ones, others = texts[low].tolist(), texts[high].tolist()
+    low, high, inverse = distinct_pairs(left, right)
+    ones, others = texts_at(facts.texts, low), texts_at(facts.texts, high)
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
     jaro = process.cpdist(
         ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - ROUNDING, dtype=np.float64
     )
-    near, alike = _near_and_alike(ones, others, slips, jaro)
+    near, alike = _near_and_alike(facts, low, high, slips, jaro)
     for place in np.flatnonzero(_on_the_edge(jaro)):
         near[place], alike[place] = is_near(ones[place], others[place]), is_alike(ones[place], others[place])
     return near[inverse], alike[inverse]
 
 
 def _near_and_alike(
-    ones: Sequence[str], others: Sequence[str], slips: npt.NDArray[np.uint8], jaro: npt.NDArray[np.float64]
+    facts: _WordFacts, low: Codes, high: Codes, slips: npt.NDArray[np.uint8], jaro: npt.NDArray[np.float64]
 ) -> tuple[Mask, Mask]:
-    one, other = _lengths(ones), _lengths(others)
+    one, other = facts.length[low], facts.length[high]
     shorter, apart = np.minimum(one, other), np.abs(one - other)
-    same_start = _flags(list(zip(ones, others, strict=True)), lambda pair: pair[0][0] == pair[1][0])
+    same_start = facts.first[low] == facts.first[high]
     near: Mask = slips <= np.where(shorter >= LONG_WORD, 2, 1)
     near |= (shorter >= 5) & same_start & (jaro >= NEAR)
     near &= (shorter >= SHORTEST_NEAR) & (apart <= 2)
@@ -511,13 +610,11 @@ class _AddressFacts:
     def __init__(self, column: Column) -> None:
         street, self.city = column.part("street"), column.part("city")
         self.street, self.postcode = street.codes, column.part("postcode")
-        cores = [street_core(text) for text in street.texts]
-        self.texts, self.cores = _objects(street.texts), _objects(cores)
-        self.squeezed = number_values(core.replace(" ", "") for core in cores)
-        self.shortened = np.array(
-            [core != text for core, text in zip(cores, street.texts, strict=True)], dtype=np.bool_
-        )
-        self.postcodes, self.cities = _objects(self.postcode.texts), _objects(self.city.texts)
+        self.texts, self.cores = street.texts, street.fact("cores", street_cores)
+        cores = pa.array(self.cores, pa.string())
+        self.squeezed = number_values(pc.replace_substring(cores, " ", ""))
+        self.shortened = _mask(pc.not_equal(cores, arrow_of(street.texts)))
+        self.postcodes, self.cities = self.postcode.texts, self.city.texts
         self.house, self.country = column.part("house"), column.part("country").codes
         doors = [text.rstrip("abcdefgh") for text in self.house.texts]
         numbers: dict[str, int] = {"": -1}
@@ -544,10 +641,9 @@ class _AddressFacts:
         places = np.flatnonzero((ones >= 0) & (others >= 0) & ~agree)
         places = places[_maybe_near(self.cities, ones, others, places)]
         if len(places):
-            low, high, inverse = _distinct(ones[places], others[places])
-            pairs = zip(low.tolist(), high.tolist(), strict=True)
-            found = [words_agree(self.cities[one], self.cities[other]) for one, other in pairs]
-            agree[places] = np.array(found, dtype=np.bool_)[inverse]
+            low, high, inverse = distinct_pairs(ones[places], others[places])
+            pairs = zip(texts_at(self.cities, low), texts_at(self.cities, high), strict=True)
+            agree[places] = np.array([words_agree(*pair) for pair in pairs], dtype=np.bool_)[inverse]
         return agree
 
     def postcodes_differ(self, left: Codes, right: Codes) -> Mask:
@@ -575,7 +671,7 @@ class _AddressFacts:
 
 def _screen_addresses(column: Column, left: Codes, right: Codes) -> Answers:
     """Nothing of an address is left to the scalar function: its parts are numbers."""
-    facts = column.fact("address", lambda values: _AddressFacts(column))
+    facts = _facts_of("address", column)
     answers = np.empty(len(left), dtype=np.int8)
     both_streets = (facts.street[left] >= 0) & (facts.street[right] >= 0)
     streets, no_street = np.flatnonzero(both_streets), np.flatnonzero(~both_streets)
@@ -635,11 +731,19 @@ def _compare_address_values(left: Address, right: Address) -> Outcome | None:
     )
 
 
+_SWAPPED = (SWAPPED, SWAPPED)
 _GIVEN_DIFFERENT, _GIVEN_SWAPPED = number_of("given_name", "different"), number_of("given_name", "swapped")
 _GIVEN_FAR, _FAMILY_FAR = number_of("given_name", "far"), number_of("family_name", "far")
 _FAMILY_DIFFERENT = number_of("family_name", "different")
 _FAMILY_SWAPPED = number_of("family_name", "swapped")
 
+_FACTS: Mapping[str, Callable[[Column], Any]] = {
+    "email": _EmailFacts,
+    "address": _AddressFacts,
+    "phone": _PhoneFacts,
+    "external_id": _IdFacts,
+    "birth_date": _DateFacts,
+}
 _PARTS: Mapping[str, tuple[Compare, Callable[[Part, Codes, Codes], Answers]]] = {
     "given_name": (compare_given, _screen_given),
     "family_name": (compare_family, _screen_family),

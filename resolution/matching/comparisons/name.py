@@ -14,6 +14,7 @@ FAMILY_LEVELS = ("exact", "part", "close", "gendered", "swapped", "far", "differ
 
 _CACHED_PAIRS = 1 << 17
 SHORTEST_SOUND = 3
+SHORTEST_SHORTENED = 3
 SHORTEST_FOR_SWAPPED_SLIP = 6
 
 SAME_GIVEN = Outcome("exact", "same given name")
@@ -98,7 +99,7 @@ def _compare_first_names(first: str, other: str) -> Outcome | None:
     if _sounds_alike(first, other):
         return GIVEN_SOUND
     short, long = sorted((first, other), key=len)
-    return SHORTENED if len(short) >= 3 and long.startswith(short) else None
+    return SHORTENED if len(short) >= SHORTEST_SHORTENED and long.startswith(short) else None
 
 
 def _compare_all_given(lefts: list[str], rights: list[str]) -> Outcome:
@@ -149,6 +150,8 @@ def _compare_spelling(left: str, right: str) -> Outcome:
     return FAMILY_ALIKE if is_alike(left, right) else OTHER_FAMILY
 
 
+# So many more letters a feminine form may have: novak, novakova.
+LONGEST_GENDERED = 3
 _MASCULINE_ENDINGS = ("ov", "ev", "in", "yn", "off", "eff", "ow", "ew")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from resolution.matching.normalise import junk
@@ -166,3 +167,8 @@ def street_core(street: str) -> str:
     """Leave out what only says "street": "haupt strasse" and "hauptstrasse" → "haupt"."""
     words = [word.removesuffix("strasse") for word in street.split() if word not in STREET_KINDS]
     return " ".join(word for word in words if word) or street
+
+
+def street_cores(streets: Iterable[str]) -> list[str]:
+    """Leave out what only says "street" from many streets, each of them another."""
+    return [street_core.__wrapped__(street) for street in streets]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import lru_cache
 
@@ -154,9 +155,21 @@ def sound_of(name: str) -> str:
     """Reduce a canonical name to the consonants one hears, so that spellings of several languages meet."""
     if not name.isascii():
         return name
-    head = "a" if name.startswith(_VOWELS) else ""
+    return _head(name) + _consonants(name)
+
+
+def sounds_of(names: Sequence[str]) -> list[str]:
+    """Reduce many names at once as `sound_of` does each: all of them as one text, a name a line."""
+    lines = "\n".join([name if name.isascii() else "" for name in names])
+    heard = _consonants(lines).split("\n") if names else []
+    return [_head(name) + sound if name.isascii() else name for name, sound in zip(names, heard, strict=True)]
+
+
+def _head(name: str) -> str:
+    return "a" if name.startswith(_VOWELS) else ""
+
+
+def _consonants(text: str) -> str:
     for group, sound in _GROUPS:
-        if group in name:
-            name = name.replace(group, sound)
-    name = name.translate(_CONSONANTS).replace("ks", "x").translate(_UNHEARD)
-    return head + _REPEATED.sub(r"\1", name)
+        text = text.replace(group, sound)
+    return _REPEATED.sub(r"\1", text.translate(_CONSONANTS).replace("ks", "x").translate(_UNHEARD))

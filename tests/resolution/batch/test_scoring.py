@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from resolution.batch import scoring
+from resolution.batch import scoring, spread
 from resolution.batch.scoring import Kept, score_candidates
 from resolution.matching.blocking import candidate_pairs
 from resolution.matching.model import load_model
@@ -40,14 +40,14 @@ class TestForks:
         self.here = kept(table)
         monkeypatch.setattr(scoring, "PAIRS_A_BATCH", 257)
         monkeypatch.setattr(scoring, "FEWEST_SPREAD", 300)
-        monkeypatch.setattr(scoring, "processors", lambda: 2)
+        monkeypatch.setattr(spread, "processors", lambda: 2)
 
     def test_p7_what_is_kept_is_the_same(self, table: ProfileTable) -> None:
         assert len(candidate_pairs(table).pairs) > 4 * scoring.PAIRS_A_BATCH
         assert_equal(kept(table), self.here)
 
     def test_the_work_is_done_elsewhere(self, monkeypatch: pytest.MonkeyPatch, table: ProfileTable) -> None:
-        """What a child writes down here never comes back; only the first batch is scored in this process."""
+        """What a child writes down here never comes back."""
         done: list[int] = []
         real = scoring.score_rows
 
@@ -57,12 +57,12 @@ class TestForks:
 
         monkeypatch.setattr(scoring, "score_rows", noting)
         kept(table)
-        assert done == [os.getpid()]
+        assert done == []
 
     def test_p7_where_the_system_cannot_fork_it_is_done_here(
         self, monkeypatch: pytest.MonkeyPatch, table: ProfileTable
     ) -> None:
-        monkeypatch.setattr(scoring.sys, "platform", "win32")
+        monkeypatch.setattr(spread.sys, "platform", "win32")
         assert_equal(kept(table), self.here)
 
     def test_a_fault_in_a_child_is_raised_here(
@@ -78,7 +78,7 @@ class TestForks:
         monkeypatch.setattr(scoring, "score_rows", failing)
         with pytest.raises(ValueError, match="no good"):
             kept(table)
-        assert scoring._Work.current is None
+        assert not hasattr(spread._Inherited, "function")
 
     def test_tells_how_far_it_is(self, table: ProfileTable) -> None:
         left, right = candidate_pairs(table).rows()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from resolution.batch import spread as spread_module
-from resolution.batch.spread import spread
+from resolution.batch.spread import in_forks, in_threads, spread
 from resolution.matching.normalise.bulk import bulk_name_parts
 
 
@@ -42,6 +42,21 @@ class TestSpread:
     def test_a_fault_elsewhere_is_raised_here(self) -> None:
         with pytest.raises(ValueError, match="no good"):
             list(spread(fails, range(100)))
+
+    def test_children_inherit_what_cannot_be_sent(self) -> None:
+        here = os.getpid()
+        found = list(in_forks(lambda value: (value + 1, os.getpid() != here), range(5)))
+        assert found == [(value + 1, True) for value in range(5)]
+
+    def test_one_value_is_worked_out_here(self) -> None:
+        assert list(in_forks(process_of, [1])) == [os.getpid()]
+
+    def test_threads_keep_the_order(self) -> None:
+        assert in_threads(str, range(50)) == [str(number) for number in range(50)]
+
+    def test_a_fault_in_a_thread_is_raised_here(self) -> None:
+        with pytest.raises(ValueError, match="no good"):
+            in_threads(fails, range(3))
 
     def test_a_bulk_function_takes_it_as_its_mapper(self) -> None:
         names = pa.array([f"山田{'a' * number}" for number in range(150)])

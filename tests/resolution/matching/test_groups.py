@@ -56,6 +56,17 @@ def every_weight(r: random.Random, count: int) -> Weights:
     }
 
 
+def many_small_groups(r: random.Random) -> Weights:
+    """Groups of two to seven rows, of which most pairs speak for one person; no pair of two groups does."""
+    group = [number for number in range(10) for _ in range(r.randint(2, 7))]
+    return {
+        (left, right): r.choice((r.uniform(0, 20), r.uniform(0, 20), r.uniform(-15, 12)))
+        if group[left] == group[right]
+        else -30.0
+        for left, right in combinations(range(len(group)), 2)
+    }
+
+
 def as_groups(count: int, weights: Weights) -> tuple[list[int], dict[tuple[int, ...], str]]:
     """What grouping customers makes of the same pairs: the first row of each row's group, and every why."""
     width = len(str(count))
@@ -105,6 +116,16 @@ class TestSameAsGroupsOfCustomers:
         first, again = clustered(12, weights), clustered(12, dict(mixed))
         assert first.labels.tolist() == again.labels.tolist()
         assert first.doubtful == again.doubtful
+
+    @given(seed=seeds, share=st.integers(1, 40))
+    @settings(max_examples=80, deadline=None)
+    def test_p7_on_many_small_groups_in_any_shares_of_the_work(self, seed: int, share: int) -> None:
+        weights = many_small_groups(random.Random(seed))
+        count = max(map(max, weights)) + 1
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(groups_module, "LINKS_A_SHARE", share)
+            found = clustered(count, weights)
+        assert (found.labels.tolist(), dict(found.doubtful)) == as_groups(count, weights)
 
     @given(seed=seeds)
     @settings(max_examples=40, deadline=None)

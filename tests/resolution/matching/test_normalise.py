@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from resolution.matching.normalise.address import (
     address_of,
@@ -18,7 +19,13 @@ from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.date import normalise_date
 from resolution.matching.normalise.email import is_relay, is_shared_mailbox, normalise_email
 from resolution.matching.normalise.external_id import external_id_in, normalise_external_id, normalise_handle
-from resolution.matching.normalise.name import name_of, normalise_name_part, parse_name, sound_of
+from resolution.matching.normalise.name import (
+    name_of,
+    normalise_name_part,
+    parse_name,
+    sound_of,
+    sounds_of,
+)
 from resolution.matching.normalise.phone import normalise_phone
 from resolution.matching.normalise.text import LONGEST_VALUE, clean_text, fold_text
 from resolution.types import Name
@@ -195,6 +202,10 @@ class TestName:
     )
     def test_spellings_that_sound_alike_sound_the_same(self, left: str, right: str) -> None:
         assert sound_of(left) == sound_of(right)
+
+    @given(st.lists(st.text("abcdefghijklmnopqrstuvwxyz '山é", max_size=12), max_size=20))
+    def test_many_names_sound_as_each_does(self, names: list[str]) -> None:
+        assert sounds_of(names) == [sound_of(name) for name in names]
 
 
 class TestDate:

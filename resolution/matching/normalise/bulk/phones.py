@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -79,19 +80,17 @@ Reader = Callable[[pa.Array, str], pa.Array]
 
 
 def _by_group(digits: pa.Array, groups: pa.Array, read: Reader) -> pa.Array:
-    """Read the digits of each large group in its own way."""
-    result = pa.nulls(len(digits), pa.string())
-    groups = only(groups, pc.is_valid(digits))
-    for group in _large_groups(groups):
-        mask = pc.fill_null(pc.equal(groups, group), False)
-        result = pc.replace_with_mask(result, mask, read(digits.filter(mask), group))
-    return result
-
-
-def _large_groups(groups: pa.Array) -> Iterator[str]:
-    for entry in pc.value_counts(groups.drop_null()).to_pylist():
-        if entry["counts"] >= SMALLEST_GROUP:
-            yield entry["values"]
+    """Read the digits of each large group in its own way; null for the rest."""
+    encoded = only(groups, pc.is_valid(digits)).dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    found, places, done = [pa.nulls(1, pa.string())], np.zeros(len(digits), dtype=np.int64), 1
+    for number, group in enumerate(encoded.dictionary.to_pylist()):
+        rows = np.flatnonzero(codes == number)
+        if len(rows) >= SMALLEST_GROUP:
+            found.append(read(digits.take(pa.array(rows)), group))
+            places[rows] = np.arange(done, done + len(rows))
+            done += len(rows)
+    return pa.concat_arrays(found).take(pa.array(places))
 
 
 def _international(digits: pa.Array, code: str) -> pa.Array:

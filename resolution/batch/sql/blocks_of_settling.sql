@@ -8,6 +8,9 @@ SELECT block.members,
 FROM (SELECT DISTINCT k.key FROM blocking_keys k JOIN settling s ON s.customer_id = k.customer_id) AS wanted
 CROSS JOIN LATERAL (
     SELECT array_agg(found.customer_id) AS members
-    FROM (SELECT b.customer_id FROM blocking_keys b WHERE b.key = wanted.key LIMIT %(most)s) AS found
+    FROM (
+        SELECT b.customer_id FROM blocking_keys b WHERE b.key = wanted.key
+        LIMIT CASE WHEN wanted.key & 1 = 1 THEN %(most_by_chance)s ELSE %(most)s END
+    ) AS found
 ) AS block
 WHERE cardinality(block.members) > 1

@@ -88,3 +88,24 @@ def test_no_screen_leaves_anybody_out(sit_down: Sit, addresses: list[str], lena:
             faults[address] = found
 
     assert faults == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_preview_leaves_anybody_out(sit_down: Sit, conflict: Conflict, lena: User, scheme: str) -> None:
+    page = sit_down(lena, color_scheme=scheme)
+    faults = {}
+    for address, ticked, button in (
+        ("/admin/second-person/", "Every merge", "What if?"),
+        ("/admin/rules/email/", "One verified value per customer", "What if?"),
+        ("/admin/blocked/add/?type=email&value=anna.smith@example.com", None, "How far does it reach?"),
+        ("/admin/queue/", f"Propose conflict {conflict.pk} together", "Propose the ticked ones together"),
+    ):
+        page.goto(address)
+        if ticked:
+            page.get_by_label(ticked).click()
+        with page.expect_navigation():
+            page.get_by_role("button", name=button).click()
+        if found := page.evaluate(AUDIT):
+            faults[address] = found
+
+    assert faults == {}

@@ -76,9 +76,7 @@ class TestErase:
         assert address(anna) not in page
         assert "Profile" not in page
 
-    def test_offers_no_undo_of_the_merges_it_ended(
-        self, as_lead: Client, anna: Customer, lena: User
-    ) -> None:
+    def test_offers_no_undo_of_the_merges_it_ended(self, as_lead: Client, anna: Customer, lena: User) -> None:
         absorbed_into(anna, lena)
         undo = reverse("resolution:undo", args=[Merge.objects.get().pk])
         assert undo in as_lead.get(address(anna, "customer")).content.decode()

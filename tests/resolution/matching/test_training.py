@@ -12,15 +12,9 @@ import pytest
 from benchmarks.make_customers import make_customers
 from benchmarks.shapes import census
 from resolution.matching.comparisons import FIELD_LEVELS
+from resolution.matching.mixture import FEWEST_PAIRS
 from resolution.matching.model import MatchModel, as_json, check_model, load_model
-from resolution.matching.training import (
-    FEWEST_PAIRS,
-    Trained,
-    choose_by_labels,
-    surprise,
-    train,
-    train_on_profiles,
-)
+from resolution.matching.training import Trained, choose_by_labels, surprise, train, train_on_profiles
 from resolution.types import Profile
 from tests.resolution.matching.generated import SHARES, Ground, deduped, ground_of, known_people
 from tests.resolution.matching.people import person

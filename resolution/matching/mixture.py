@@ -1,7 +1,7 @@
 """Expectation maximisation: how often records of one person, people of one home and strangers agree.
 
 Candidate pairs are a mixture of the three classes, every blocking rule's its own; random pairs tell of
-strangers. Beliefs and labelled pairs count as pairs of a known class.
+strangers. Beliefs count as pairs of a known class; labelled pairs correct what their looks led to expect.
 """
 
 from __future__ import annotations
@@ -40,11 +40,15 @@ ENOUGH = 2e-4
 BELIEF_SAME = 60.0
 BELIEF_HOUSEHOLD = 150.0
 BELIEF_RANDOM = 100_000.0
-# A labelled pair counts for as many that only look like it.
+# An answer that surprises moves as much as this many pairs.
 LABEL_STRENGTH = 4.0
 
 SAME, HOUSEHOLD, RANDOM = 0, 1, 2
 CLASSES = 3
+
+_NEVER = 1e-300
+# What each answer, yes and no, leaves of the classes.
+_ANSWERS = np.array([[1.0, _NEVER, _NEVER], [_NEVER, 1.0, 1.0]])
 
 Shares = dict[str, Floats]  # field → levels × classes, each class adding up to 1
 
@@ -129,8 +133,7 @@ class Learning:
             self.rounds += 1
             sums = {name: self._belief_counts(name) for name in self.fields}
             self._expect(levels, counts, rules, sums)
-            for kind, known in zip((SAME, HOUSEHOLD), self.labelled, strict=True):
-                self._count_labels(sums, kind, *known)
+            self._correct_by_labels(sums)
             if self._take_over(sums) < ENOUGH:
                 return
 
@@ -146,23 +149,36 @@ class Learning:
         for place, name in enumerate(self.fields):
             _add_counts(sums[name], levels[:, place], weights)
 
-    def _count_labels(self, sums: Shares, kind: int, levels: Levels, counts: Floats) -> None:
-        """Count labelled pairs of one person as such; others as of one home, by how much they look it."""
-        weights = np.zeros((len(levels), CLASSES))
-        if kind == SAME:
-            weights[:, SAME] = counts
-        else:
-            prior = np.array([1e-300, 2.0**self.believed.household_prior, 1.0])
-            weights = _posterior(self._likely(levels), prior) * counts[:, None]
-        weights *= LABEL_STRENGTH
-        for place, name in enumerate(self.fields):
-            _add_counts(sums[name], levels[:, place], weights)
+    def _correct_by_labels(self, sums: Shares) -> None:
+        """Move labelled pairs from the classes they look like to those they are of.
+
+        Labelled pairs are not like others of their class: they were picked by their looks. But how far
+        answers lie from what looks led to expect does not hang on which pairs were picked. Nor may it hang on
+        how many of each answer were picked, so yes and no move as much; one alone moves nothing.
+        """
+        moves = [
+            self._surprise(answer, *known) for answer, known in zip(_ANSWERS, self.labelled, strict=True)
+        ]
+        sizes = [float(np.abs(move).sum()) for move in moves]
+        if not all(sizes):
+            return
+        for (levels, _), move, size in zip(self.labelled, moves, sizes, strict=True):
+            weights = move * (LABEL_STRENGTH * min(sizes) / size)
+            for place, name in enumerate(self.fields):
+                _add_counts(sums[name], levels[:, place], weights)
+
+    def _surprise(self, answer: Floats, levels: Levels, counts: Floats) -> Floats:
+        """How much surer of each class an answer makes of every pattern: patterns × classes."""
+        likely = self._likely(levels)
+        prior = np.exp2([self.believed.prior, self.believed.household_prior, 0.0])
+        return (_posterior(likely, prior * answer) - _posterior(likely, prior)) * counts[:, None]
 
     def _take_over(self, sums: Shares) -> float:
-        """Make sums the new shares; return the most that any share moved."""
+        """Make sums the new shares, beliefs at least; return the most that any share moved."""
         moved = 0.0
         for name in self.fields:
-            fresh = sums[name] / sums[name].sum(axis=0)
+            counts = np.maximum(sums[name], self._belief_counts(name))
+            fresh = counts / counts.sum(axis=0)
             fresh[:, RANDOM] = self.shares[name][:, RANDOM]
             moved = max(moved, float(np.abs(fresh - self.shares[name]).max()))
             self.shares[name] = fresh

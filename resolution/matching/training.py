@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -39,6 +39,9 @@ PAIRS_FOR_PRIORS = 60_000
 COIN = 1.0
 # A training is believed when it expects this many times the pairs that shipped shares expect.
 CREDIBLE = (0.7, 1.2)
+
+# Row, row, and whether they are one person.
+Label: TypeAlias = tuple[int, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def train(
     *,
     base: MatchModel,
     seed: int = 1,
-    labels: Sequence[tuple[int, int, bool]] = (),
+    labels: Sequence[Label] = (),
     mapper: Mapper = in_process,
 ) -> Trained:
     """Learn a model from a table and its candidate pairs, starting from what `base` believes.
@@ -107,18 +110,28 @@ def choose_by_labels(
     believed: MatchModel,
     model: MatchModel,
     table: ProfileTable,
-    labels: Sequence[tuple[int, int, bool]],
+    labels: Sequence[Label],
     facts: dict[str, Any],
 ) -> Trained | None:
-    """Keep what was learnt unless shipped shares are less surprised by the labels; None when a coin is."""
+    """Keep what was learnt unless labels speak for shipped shares; None when a coin fits them better.
+
+    What cannot be believed by itself is rejected when shipped shares are less surprised by all labels. All
+    else must lose on either answer: how many of each were picked says nothing about the records.
+    """
     surprises = [surprise(entry, table, labels) for entry in (believed, model)]
     if min(surprises) > COIN:
         return None
     facts = facts | {"labels": len(labels), "surprise_bits": [round(entry, 4) for entry in surprises]}
-    if surprises[0] < surprises[1]:
+    parts = [labels] if _incredible(believed, model) else _by_answer(labels)
+    if all(surprise(believed, table, part) < surprise(model, table, part) for part in parts):
         note = "Learning was rejected: the labels fit the shipped shares better. Shipped shares are used."
         return Trained(believed, "believed", facts | {"notes": [note]})
     return Trained(model, "labels", facts | {"notes": []})
+
+
+def _by_answer(labels: Sequence[Label]) -> list[list[Label]]:
+    parts = ([label for label in labels if label[2] is answer] for answer in (True, False))
+    return [part for part in parts if part]
 
 
 def _without_labels(found: Trained) -> Trained:
@@ -129,7 +142,7 @@ def _without_labels(found: Trained) -> Trained:
     return replace(found, facts=found.facts | {"notes": [note, *found.facts["notes"]]})
 
 
-def surprise(model: MatchModel, table: ProfileTable, labels: Sequence[tuple[int, int, bool]]) -> float:
+def surprise(model: MatchModel, table: ProfileTable, labels: Sequence[Label]) -> float:
     """Return the mean log loss of labelled pairs in bits: how much each label surprises the model."""
     left, right = (np.array([label[place] for label in labels], dtype=np.int64) for place in (0, 1))
     weights = np.concatenate([part.weight for part in score_rows(model, table, left, right)])

@@ -200,17 +200,23 @@ def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
     Makes look-then-create of the same new person one act: the second one finds the first one's customer. What
     is blocked stays as it is until then (see `hold_blocklist`).
     """
+    keep_blocklist()
     keys = sorted({_lock_number(kind, value) for kind, value in identifiers})
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BLOCKLIST_LOCK])
         for key in keys:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
-def hold_blocklist() -> None:
-    """Hold what is blocked until commit, before any other lock: nobody links meanwhile.
+def keep_blocklist() -> None:
+    """Keep what is blocked as it is until commit, before any other lock: what is written obeys it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BLOCKLIST_LOCK])
 
-    Whoever links has locked identifiers first, and so has either committed or will see the change.
+
+def hold_blocklist() -> None:
+    """Hold what is blocked until commit, before any other lock: nobody writes a value meanwhile.
+
+    Whoever does has kept the list first, and so has either committed or will see the change.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BLOCKLIST_LOCK])

@@ -35,7 +35,8 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 _MOST_TRIES = 5
-_BLOCKLIST_LOCK = 0x1D_B10C  # any number no other advisory lock uses
+_BLOCKLIST_LOCK = 0x1D_B10C  # any numbers no other advisory lock uses
+_FILES_LOCK = 0x1D_F11E
 # What a plan runs into when another change, not yet committed while it was read, linked the same identifier.
 _LINKED_MEANWHILE = frozenset({"p1_one_owner", "p1_one_owner_at_a_time", "mapping_once_a_customer"})
 
@@ -220,6 +221,24 @@ def hold_blocklist() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BLOCKLIST_LOCK])
+
+
+def hold_files() -> None:
+    """Let no other file's rows be taken in until commit, before any other lock.
+
+    A file locks few of its values; this way those it does not are added to by one file at a time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_FILES_LOCK])
+
+
+def keep_files_out() -> None:
+    """Wait until the rows of a file that are being taken in are in, and let no others in until commit.
+
+    It comes last of all locks, so that an import may be met crosswise: seldom enough to begin anew.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_FILES_LOCK])
 
 
 def try_lock_request(caller: str, key: str) -> bool:

@@ -6,8 +6,10 @@ import json
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -86,15 +88,18 @@ def start(command: Command, records: Path) -> Child:
 
 
 def stop_leftovers(records: Path) -> list[str]:
-    """Stop what an earlier start recorded and could not stop; return the titles of what still ran."""
+    """Stop what an earlier start recorded and could not stop; return the titles of what still ran.
+
+    Two starts may meet over the same leftovers: what the other one has stopped is neither stopped nor told.
+    """
     stopped = []
     for record in sorted(records.glob("*.json"), reverse=True):
-        facts = json.loads(record.read_text() or "{}")
-        process = _recorded_process(facts)
+        facts = _read_record(record)
+        process = _recorded_process(facts) if facts else None
         if process is not None:
             stop_process(process, signal.Signals(facts["stop_signal"]))
             stopped.append(title(record.stem))
-        record.unlink(missing_ok=True)  # two starts may meet over the same leftovers
+        record.unlink(missing_ok=True)
     return stopped
 
 
@@ -107,7 +112,8 @@ def stop_process(process: psutil.Process, stop_signal: signal.Signals, patience:
         return
     _, alive = psutil.wait_procs(family, timeout=patience)
     for straggler in alive:
-        straggler.kill()
+        with suppress(psutil.NoSuchProcess):
+            straggler.kill()
     psutil.wait_procs(alive, timeout=patience)
 
 
@@ -119,6 +125,14 @@ def _write_record(records: Path, command: Command, pid: int) -> Path:
     draft.write_text(json.dumps(facts))
     draft.replace(path)
     return path
+
+
+def _read_record(record: Path) -> dict[str, Any]:
+    """What a record says; nothing when it is empty or gone."""
+    try:
+        return dict(json.loads(record.read_text() or "{}"))
+    except FileNotFoundError:
+        return {}
 
 
 def _started(pid: int) -> float:
@@ -133,6 +147,6 @@ def _recorded_process(facts: Mapping[str, float]) -> psutil.Process | None:
     try:
         process = psutil.Process(int(facts["pid"]))
         same = abs(process.create_time() - facts["started"]) <= _SAME_START_SECONDS
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
-    return process if same and process.status() != psutil.STATUS_ZOMBIE else None

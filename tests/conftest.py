@@ -25,7 +25,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 # Sequences of acts on the database: thousands of acts, the same ones each time, and in a soak any.
 profiles.register_profile(
     "acts",
-    max_examples=75,
+    max_examples=60,
     phases=[Phase.explicit, Phase.generate],  # a failing sequence is made shorter in a soak
     stateful_step_count=30,
     derandomize=True,

@@ -97,8 +97,12 @@ class Comparison:
 
         Must run inside the change, with the customers locked.
         """
-        self.shelf.drop(changed)
+        self.forget(changed)
         self.shelf.put(profiles)
+
+    def forget(self, changed: Collection[uuid.UUID]) -> None:
+        """Know nothing of customers any more: who is compared again is compared as of then."""
+        self.shelf.drop(changed)
         for key in changed:
             self.seen.pop(key, None)
 

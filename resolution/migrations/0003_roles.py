@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.apps.registry import Apps
-from django.contrib.auth.management import create_permissions
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from resolution.migrations._roles import create_permissions_now
 
 READ = (
     "view_customer", "view_channel", "view_mapping", "view_message", "view_ticket", "view_sourcerecord",
@@ -30,7 +29,7 @@ ROLES = {
 def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for label in ("auth", "customers", "resolution"):
-        _create_permissions_now(apps, label)
+        create_permissions_now(apps, label)
     for name, codenames in ROLES.items():
         found = list(permission.objects.filter(codename__in=codenames))
         missing = set(codenames) - {entry.codename for entry in found}
@@ -39,14 +38,6 @@ def make_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
                 f"Role {name} names permissions that do not exist: {', '.join(sorted(missing))}."
             )
         group.objects.get_or_create(name=name)[0].permissions.set(found)
-
-
-def _create_permissions_now(apps: Apps, label: str) -> None:
-    """Django makes permissions after the last migration; a fresh database needs them here already."""
-    config: Any = apps.get_app_config(label)
-    config.models_module = True
-    create_permissions(config, apps=apps, verbosity=0)
-    config.models_module = None
 
 
 def drop_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:

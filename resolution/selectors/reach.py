@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from customers.models import Channel
-from resolution.matching.blocked import ANY, FIELD_OF, Blocked, Blocklist
+from resolution.matching.blocked import FIELD_OF, Blocked, Blocklist
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.matching.kernel import score_pairs
 from resolution.models import Conflict, ConflictMember
@@ -19,6 +19,7 @@ from resolution.selectors.candidates import value_key
 from resolution.selectors.leaning import Leaning, find_leaning
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.profiles import load_profiles
+from resolution.selectors.written import find_written, like
 from resolution.types import PairScore, Profile
 
 State, Kind = Conflict.State, Conflict.Kind
@@ -31,11 +32,6 @@ _LINKED = """
     WHERE m.identifier_type = ANY(%(types)s) AND m.status IN ('active', 'shared') AND m.normalised {fits}
 """
 _KEYED = "SELECT customer_id FROM blocking_keys WHERE key = ANY(%(keys)s)"
-# Keys are numbers and fit no pattern; the columns have what was written.
-_WRITTEN = """
-    SELECT coalesce(merged_into_id, id) FROM customers
-    WHERE NOT status = 'erased' AND (email ILIKE %(pattern)s OR phone ILIKE %(pattern)s)
-"""
 _EQUAL, _LIKE = "= ANY(%(values)s)", "LIKE ANY(%(values)s)"
 
 
@@ -91,9 +87,12 @@ class Reach:
 
 
 def find_held(block: Blocked) -> Held:
-    """Return who has a value, by a link or in what is known of them. Two queries."""
+    """Return who has a value, by a link or in what is known of them.
+
+    Two queries; for a pattern those of `find_written` besides.
+    """
     links = tuple(_linked(block))
-    return Held(frozenset({customer for customer, _, _ in links} | _knowing(block)), links)
+    return Held(frozenset(customer for customer, _, _ in links).union(_knowing(block)), links)
 
 
 def measure_reach(block: Blocked, held: Held | None = None) -> Reach:
@@ -114,21 +113,20 @@ def measure_reach(block: Blocked, held: Held | None = None) -> Reach:
 def _linked(block: Blocked) -> Iterator[tuple[uuid.UUID, str, str]]:
     values = [block.value]
     if block.pattern:
-        values = [_like(block.value)]
+        values = [like(block.value)]
         if "external_id" in _types_of(block):
-            values.append(f"%:{_like(block.value)}")
+            values.append(f"%:{like(block.value)}")
     for customer, type, value in _fetch(_LINKED, block, values):
         if block.covers(type, value):
             yield customer, type, value
 
 
-def _knowing(block: Blocked) -> set[uuid.UUID]:
-    """Customers whose profile has a value, linked or not."""
+def _knowing(block: Blocked) -> Collection[uuid.UUID]:
+    """Customers whose profile has a value, linked or not. Keys are numbers and fit no pattern."""
+    if block.pattern:
+        return find_written(block)
     with connection.cursor() as cursor:
-        if block.pattern:
-            cursor.execute(_WRITTEN, {"pattern": _like(block.value)})
-        else:
-            cursor.execute(_KEYED, {"keys": _keys_of(block.value, _types_of(block))})
+        cursor.execute(_KEYED, {"keys": _keys_of(block.value, _types_of(block))})
         return {customer for (customer,) in cursor.fetchall()}
 
 
@@ -147,11 +145,6 @@ def _codes() -> list[str]:
 
 def _types_of(block: Blocked) -> list[str]:
     return [block.type] if block.type else sorted(IDENTIFIER_TYPES.keys() & FIELD_OF.keys())
-
-
-def _like(pattern: str) -> str:
-    escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return escaped.replace(ANY, "%")
 
 
 def _fetch(query: str, block: Blocked, values: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -143,6 +143,7 @@ def _links(ground: Ground) -> Iterator[LinkFact]:
             confidence=float(link.confidence_score),
             created_at=link.created_at,
             ended_at=link.valid_to,
+            owned=link.valid_to is not None and link.valid_to > link.valid_from,
             moves=tuple(moves[link.pk]),
         )
 

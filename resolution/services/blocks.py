@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from resolution.matching.blocked import ANY, Blocked, fault_of_pattern
 from resolution.matching.identifiers import UnknownIdentifierType, identifier_type, normalise_identifier
 from resolution.matching.normalise.text import clean_text
 from resolution.models import AuditEntry, BlockedValue, Conflict
-from resolution.selectors.identifier_rules import get_blocked
+from resolution.selectors.identifier_rules import as_blocked, get_blocked
 from resolution.selectors.reach import Held, Reach, measure_reach
+from resolution.selectors.written import find_written
 from resolution.services import audit, conflicts, keys, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.types import Actor
@@ -106,10 +107,10 @@ def retire_block(*, block_id: int, reason: str = "", actor: Actor) -> BlockedVal
                 f"Block {row.pk} was lifted by {row.retired_by} already; it stands in the list as it was.",
                 blocked_value=row.pk,
             )
-        customers = _known_once(row)
-        locks.lock_customers(customers)
         row.state, row.retired_by, row.retired_at = State.RETIRED, actor.name, timezone.now()
         row.save(update_fields=["state", "retired_by", "retired_at"])
+        concerned, _ = locks.lock_as_planned(lambda: _Concerned.of(row))
+        customers = concerned.customers
         register.count_changes(customers)
         keys.rebuild_keys(customers)
         trail.record("unblock", **_named(row), block=row.pk, customers=len(customers), reason=reason)
@@ -258,6 +259,27 @@ def _record(trail: Trail, row: BlockedValue, reach: Reach, opened: tuple[int, ..
 
 def _named(row: BlockedValue) -> dict[str, Any]:
     return {"identifier_type": row.identifier_type, "identifier_value": row.value, "method": METHOD}
+
+
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    """Whom it concerns that a value is evidence again, read without locks once it is.
+
+    Those the block touched, and those who have the value in a column since: keys know nothing of these.
+    """
+
+    row: BlockedValue
+    customers: frozenset[uuid.UUID]
+
+    @classmethod
+    def of(cls, row: BlockedValue) -> _Concerned:
+        return cls(row, find_written(as_blocked(row)) | _known_once(row))
+
+    def touched(self) -> frozenset[uuid.UUID]:
+        return self.customers
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        return _Concerned.of(self.row) == self
 
 
 def _known_once(row: BlockedValue) -> set[uuid.UUID]:

@@ -55,7 +55,8 @@ class Settled:
     """What came of comparing, in numbers.
 
     `merged` counts customers that went into another, `queued` new questions, `waiting` ones that stood
-    already, `answered` ones a person had answered, `not_merged` groups another change had overtaken.
+    already, `answered` ones a person had answered, `not_merged` groups that a blocker forbade or that other
+    changes had overtaken time and again.
     """
 
     pairs: int = 0
@@ -131,7 +132,7 @@ class Settler:
         comparison, settled = Comparison(self._shelf, self._model, later=later), Settled()
         findings = comparison.compare_some(living)
         questions = merge_until_still(
-            comparison, findings, lambda groups: _merge(trail, groups, settled, comparison)
+            comparison, findings, lambda groups: _merge(trail, groups, settled, comparison), settled
         )
         settled.add(_counted(comparison.counts))
         settled.add(ask(trail, questions))
@@ -146,44 +147,64 @@ class Settler:
 
 @dataclass(slots=True)
 class Merged:
-    """What became of groups that were to be merged: who survived, and which were refused."""
+    """What became of groups that were to be merged: who survived, which were refused and which overtaken."""
 
     survivors: set[uuid.UUID] = field(default_factory=set)
     refused: list[merge.RefusedGroup] = field(default_factory=list)
+    overtaken: list[merge.RefusedGroup] = field(default_factory=list)
 
     def add(self, other: Merged) -> None:
         self.survivors |= other.survivors
         self.refused += other.refused
+        self.overtaken += other.overtaken
+
+    def give_up(self) -> None:
+        """Take it that other changes will come first every time."""
+        self.refused, self.overtaken = self.refused + self.overtaken, []
 
 
 def merge_until_still(
     comparison: Comparison,
     findings: Findings,
     merge_groups: Callable[[Sequence[Group]], Merged],
+    settled: Settled,
     *,
     run: MatchRun | None = None,
 ) -> list[conflicts.Question]:
     """Merge the groups that hold together, compare again whoever has grown, and return what is left to ask.
 
-    A merged customer knows more than its parts did, so it may be found to be one with others.
+    A merged customer knows more than its parts did, so it may be found to be one with others. So is compared
+    again whoever another change overtook; a group that is overtaken in the last round too is asked.
     """
     questions = questions_of(findings.groups, run=run)
-    for _ in range(_MOST_ROUNDS):
+    for rounds_left in reversed(range(_MOST_ROUNDS)):
         holding = [group for group in findings.groups if merges(group)]
         merged = merge_groups(holding)
+        if not rounds_left:
+            merged.give_up()
+        settled.not_merged += len(merged.refused)
         questions += _questions_of_refused(merged.refused, run)
-        if not merged.survivors:
+        again = merged.survivors | _forget_overtaken(comparison, merged.overtaken)
+        if not again:
             return questions
-        grown = _members_of(holding) - _members_of(_left_whole(merged))
-        findings = comparison.compare_some(merged.survivors)
-        questions = [entry for entry in questions if grown.isdisjoint(entry.members)]
+        compared_again = _members_of(holding) - _members_in(merged.refused)
+        findings = comparison.compare_some(again)
+        questions = [entry for entry in questions if compared_again.isdisjoint(entry.members)]
         questions += questions_of(findings.groups, run=run)
     unmerged = [group for group in findings.groups if merges(group)]
     return questions + [_question_of_group(group, _STILL_GROWING, run) for group in unmerged]
 
 
-def _left_whole(merged: Merged) -> list[Group]:
-    return [entry.group for entry in merged.refused]
+def _forget_overtaken(comparison: Comparison, overtaken: Sequence[merge.RefusedGroup]) -> set[uuid.UUID]:
+    """Return whom the members of these groups stand for by now; the comparison knows them no more."""
+    members = _members_in(overtaken)
+    living = set(_find_standing(members).of.values())
+    comparison.forget(members | living)
+    return living
+
+
+def _members_in(entries: Iterable[merge.RefusedGroup]) -> set[uuid.UUID]:
+    return _members_of(entry.group for entry in entries)
 
 
 def _members_of(groups: Iterable[Group]) -> set[uuid.UUID]:
@@ -202,9 +223,10 @@ def _merge(
     The comparison knows the survivors afterwards as they are now, and the absorbed no more.
     """
     done = merge.merge_in_bulk(trail, groups, run=run, seen_versions=comparison.seen)
-    settled.add(Settled(merges=len(done.merges), merged=done.absorbed, not_merged=len(done.refused)))
-    merged = Merged(set(done.survivors), list(done.refused))
-    comparison.replace(_members_of(groups) - _members_of(_left_whole(merged)), done.survivors)
+    settled.add(Settled(merges=len(done.merges), merged=done.absorbed))
+    merged = Merged(set(done.survivors), list(done.refused), list(done.overtaken))
+    left_whole = _members_in((*done.refused, *done.overtaken))
+    comparison.replace(_members_of(groups) - left_whole, done.survivors)
     return merged
 
 
@@ -264,7 +286,7 @@ def _settle_register(walk: _Walk, comparison: Comparison, run: MatchRun, actor: 
     findings = _compare_register(walk, comparison)
     with walk.stage("merging", sum(map(merges, findings.groups))) as note:
         merge_groups = _merging_in_changes(actor, run, settled, comparison, note)
-        questions = merge_until_still(comparison, findings, merge_groups, run=run)
+        questions = merge_until_still(comparison, findings, merge_groups, settled, run=run)
     settled.add(_counted(comparison.counts))
     settled.skipped_blocks = count_large_blocks()
     with walk.stage("asking", len(questions)) as note:

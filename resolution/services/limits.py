@@ -21,7 +21,7 @@ from resolution.errors import BlockedIdentifier, LimitReached
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, load_blocklist, load_rules
-from resolution.services import conflicts, reevaluate
+from resolution.services import conflicts, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.services.conflicts import Question
 from resolution.services.limit_plan import Crossing, crossing_of, judge_union
@@ -156,13 +156,16 @@ class Sifted:
 
 
 def values_near_limits(channel: Channel, identifiers: Iterable[Identifier]) -> list[Value]:
-    """Return which of a batch's values come near a limit with it, so that they are to be locked."""
+    """Return which of a batch's values come near a limit with it, so that they are to be locked.
+
+    Any other one gets fewer than half of its limit, so that who comes near it by single links (`_crossings`)
+    is the only one who has to wait for the batch.
+    """
     wanted = Counter((entry.type, entry.normalised) for entry in identifiers)
     rules, near = load_rules(), []
     held = _holders(channel, wanted, rules)
     for value, number in wanted.items():
-        limit = _lowest(rules.get(value[0]))
-        if limit and 2 * (len(held.get(value, ())) + number) >= limit:
+        if _near(len(held.get(value, ())) + number, _lowest(rules.get(value[0]))):
             near.append(value)
     return near
 
@@ -209,6 +212,9 @@ def _crossings(
     leaving: Link | None,
 ) -> list[Crossing]:
     others, values, has_it, second = _count(rule, customer_id, channel, identifier, leaving)
+    if not leaving and _near(others + 1, rule.customers_hard):
+        locks.keep_files_out()
+        others, values, has_it, second = _count(rule, customer_id, channel, identifier, leaving)
     if verified and rule.exclusive:
         _refuse_second(rule, identifier, second)
     if has_it:
@@ -303,6 +309,10 @@ def _values_of(customers: Iterable[uuid.UUID]) -> defaultdict[tuple[uuid.UUID, s
         for customer, type, value in cursor.fetchall():
             has[customer, type].add(value)
     return has
+
+
+def _near(customers: int, limit: int | None) -> bool:
+    return bool(limit) and 2 * customers >= (limit or 0)
 
 
 def _lowest(rule: Rule | None) -> int | None:

@@ -35,7 +35,8 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 _MOST_TRIES = 5
-_BLOCKLIST_LOCK = 0x1D_B10C  # any number no other advisory lock uses
+_BLOCKLIST_LOCK = 0x1D_B10C  # any numbers no other advisory lock uses
+_FILES_LOCK = 0x1D_F11E
 # What a plan runs into when another change, not yet committed while it was read, linked the same identifier.
 _LINKED_MEANWHILE = frozenset({"p1_one_owner", "p1_one_owner_at_a_time", "mapping_once_a_customer"})
 
@@ -200,20 +201,44 @@ def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
     Makes look-then-create of the same new person one act: the second one finds the first one's customer. What
     is blocked stays as it is until then (see `hold_blocklist`).
     """
+    keep_blocklist()
     keys = sorted({_lock_number(kind, value) for kind, value in identifiers})
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BLOCKLIST_LOCK])
         for key in keys:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
-def hold_blocklist() -> None:
-    """Hold what is blocked until commit, before any other lock: nobody links meanwhile.
+def keep_blocklist() -> None:
+    """Keep what is blocked as it is until commit, before any other lock: what is written obeys it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BLOCKLIST_LOCK])
 
-    Whoever links has locked identifiers first, and so has either committed or will see the change.
+
+def hold_blocklist() -> None:
+    """Hold what is blocked until commit, before any other lock: nobody writes a value meanwhile.
+
+    Whoever does has kept the list first, and so has either committed or will see the change.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BLOCKLIST_LOCK])
+
+
+def hold_files() -> None:
+    """Let no other file's rows be taken in until commit, before any other lock.
+
+    A file locks few of its values; this way those it does not are added to by one file at a time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_FILES_LOCK])
+
+
+def keep_files_out() -> None:
+    """Wait until the rows of a file that are being taken in are in, and let no others in until commit.
+
+    It comes last of all locks, so that an import may be met crosswise: seldom enough to begin anew.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_FILES_LOCK])
 
 
 def try_lock_request(caller: str, key: str) -> bool:

@@ -49,12 +49,14 @@ class RefusedGroup:
 class BulkResult:
     """What became of many groups: the merges made, customers absorbed by them, groups left alone.
 
+    Of these a blocker forbids the `refused`; a member of the `overtaken` changed since it was compared.
     `survivors` has what matching knows of each survivor now.
     """
 
     merges: tuple[int, ...]
     absorbed: int
     refused: tuple[RefusedGroup, ...]
+    overtaken: tuple[RefusedGroup, ...]
     survivors: Mapping[uuid.UUID, Profile]
 
 
@@ -136,6 +138,7 @@ def merge_in_bulk(
     customers = locks.lock_with_absorbed({uuid.UUID(key) for group in groups for key in group.members})
     taken: set[str] = set()
     refused: list[RefusedGroup] = []
+    overtaken: list[RefusedGroup] = []
     merges: list[int] = []
     survivors: dict[uuid.UUID, Profile] = {}
     absorbed = 0
@@ -146,8 +149,9 @@ def merge_in_bulk(
         merges += [merge.pk for merge in carried.merges]
         survivors |= carried.survivors
         absorbed += sum(len(act.plan.absorbed) for act in acts)
-        refused += stale + left
-    return BulkResult(tuple(merges), absorbed, tuple(refused), survivors)
+        refused += left
+        overtaken += stale
+    return BulkResult(tuple(merges), absorbed, tuple(refused), tuple(overtaken), survivors)
 
 
 def draft_merge(

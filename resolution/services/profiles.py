@@ -27,6 +27,7 @@ def create_customer(*, fields: Mapping[str, object], actor: Actor) -> Customer:
             f"Nothing is known of this customer; give at least one of: {', '.join(PROFILE_FIELDS)}."
         )
     with audit.change(actor) as trail:
+        locks.keep_blocklist()
         customer = add_customer(trail, checked, method="by_hand")
         keys.rebuild_keys([customer.pk])
         return customer
@@ -42,6 +43,7 @@ def update_profile(
     """
     checked = check_fields(changes)
     with audit.change(actor) as trail:
+        locks.keep_blocklist()
         customer = locks.lock_customers([customer_id])[customer_id]
         _check_changeable(customer, version)
         change_fields(trail, customer, checked)

@@ -125,7 +125,8 @@ def take_in(
     *,
     run_id: int,
 ) -> Taken:
-    """Store one batch: a customer for every new record, new values for changed ones."""
+    """Store one batch: a customer for every new record, new values for changed ones; one file at a time."""
+    locks.hold_files()
     fresh, repeats, refused = notice(records)
     new, changed, unchanged = part_by_novelty(channel, fresh)
     taken = Taken(unchanged=unchanged + len(repeats), refused=refused)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from resolution.services.merge_plan import COLLAPSED, CURRENT, OWNING
+from resolution.services.merge_plan import COLLAPSED, CURRENT, OWNING, SHARING
 from resolution.services.merge_tree import Page
 
 ENDED = "ended"
@@ -33,7 +33,10 @@ class LinkMove:
 
 @dataclass(frozen=True, slots=True)
 class LinkFact:
-    """One identifier link as it is, with its live moves, oldest first."""
+    """One identifier link as it is, with its live moves, oldest first.
+
+    An ended one `owned` its value when some time lies between its beginning and its end.
+    """
 
     id: uuid.UUID
     customer: uuid.UUID
@@ -45,6 +48,7 @@ class LinkFact:
     confidence: float
     created_at: datetime
     ended_at: datetime | None
+    owned: bool = False
     moves: tuple[LinkMove, ...] = ()
 
     @property
@@ -54,13 +58,15 @@ class LinkFact:
 
     @property
     def base(self) -> str:
-        """Its status but for merges and for its end. A link that never folded was the owning one."""
+        """Its status but for merges and for its end."""
         if self.status in CURRENT:
             return self.status
+        if self.owned:
+            return OWNING
         before = [move.status for move in self.moves if move.status in CURRENT]
         if before:
             return before[-1]
-        return OWNING if self.status == ENDED and self.ended_at else self.status
+        return SHARING if self.status == ENDED else self.status
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 
 import pytest
 from django.apps import apps
@@ -22,6 +23,18 @@ pytestmark = pytest.mark.django_db
 
 def permissions_of(role: str) -> set[str]:
     return set(Group.objects.get(name=role).permissions.values_list("codename", flat=True))
+
+
+def take_back(migration: ModuleType) -> None:
+    with connection.schema_editor() as editor:
+        for operation in reversed(migration.Migration.operations):
+            operation.reverse_code(apps, editor)
+
+
+def do_again(migration: ModuleType) -> None:
+    with connection.schema_editor() as editor:
+        for operation in migration.Migration.operations:
+            operation.code(apps, editor)
 
 
 class TestRoles:
@@ -48,7 +61,7 @@ class TestRoles:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Permission.objects.filter(codename="undo_merge").delete()
-        monkeypatch.setattr(roles, "_create_permissions_now", lambda apps, label: None)
+        monkeypatch.setattr(roles, "create_permissions_now", lambda apps, label: None)
         with connection.schema_editor() as editor, pytest.raises(LookupError, match="undo_merge"):
             roles.make_roles(apps, editor)
 
@@ -67,20 +80,17 @@ class TestModelRoles:
         assert {role for role in everybody if "view_storedmodel" in permissions_of(role)} == everybody
 
     def test_it_can_be_taken_back_and_done_again(self) -> None:
-        with connection.schema_editor() as editor:
-            model_roles.take_permissions(apps, editor)
+        take_back(model_roles)
         assert permissions_of("lead").isdisjoint(model_roles.ROLES["lead"])
 
-        with connection.schema_editor() as editor:
-            model_roles.add_permissions(apps, editor)
+        do_again(model_roles)
         assert "promote_model" in permissions_of("lead")
 
     def test_what_a_site_gave_a_role_beside_it_stays(self) -> None:
         own = Permission.objects.get(codename="add_channel")
         Group.objects.get(name="lead").permissions.add(own)
 
-        with connection.schema_editor() as editor:
-            model_roles.add_permissions(apps, editor)
+        do_again(model_roles)
 
         assert "add_channel" in permissions_of("lead")
 
@@ -101,10 +111,8 @@ class TestMergePolicyRules:
 
     def test_doing_it_again_leaves_changed_rules_alone(self) -> None:
         MergePolicy.objects.filter(rule="everything").update(enabled=False)
-        with connection.schema_editor() as editor:
-            policy_rules.take_permissions(apps, editor)
-            policy_rules.add_rules(apps, editor)
-            policy_rules.add_permissions(apps, editor)
+        take_back(policy_rules)
+        do_again(policy_rules)
         assert not MergePolicy.objects.get(rule="everything").enabled
         assert "change_mergepolicy" in permissions_of("lead")
 
@@ -119,12 +127,10 @@ class TestRuleRoles:
             assert {role for role in everybody if codename in permissions_of(role)} == everybody
 
     def test_it_can_be_taken_back_and_done_again(self) -> None:
-        with connection.schema_editor() as editor:
-            shipped_rules.take_permissions(apps, editor)
+        take_back(shipped_rules)
         assert permissions_of("lead").isdisjoint(shipped_rules.ROLES["lead"])
 
-        with connection.schema_editor() as editor:
-            shipped_rules.add_permissions(apps, editor)
+        do_again(shipped_rules)
         assert "block_values" in permissions_of("lead")
 
 
@@ -135,12 +141,10 @@ class TestEraseRoles:
         assert erasing == {"lead", "admin"}
 
     def test_it_can_be_taken_back_and_done_again(self) -> None:
-        with connection.schema_editor() as editor:
-            erase_roles.take_permissions(apps, editor)
+        take_back(erase_roles)
         assert "erase_customer" not in permissions_of("lead")
 
-        with connection.schema_editor() as editor:
-            erase_roles.add_permissions(apps, editor)
+        do_again(erase_roles)
         assert "erase_customer" in permissions_of("lead")
 
 

@@ -98,6 +98,11 @@ _MERGES_WITHOUT_TRAIL = """
     JOIN merge_members AS member ON member.merge_id = merge.id
     LEFT JOIN told AS made ON made.merge_id = merge.id AND made.action = 'merge'
     LEFT JOIN told AS undone ON undone.merge_id = merge.id AND undone.action = 'unmerge'
+    WHERE NOT EXISTS (
+        SELECT FROM customers WHERE status = 'erased' AND (id = merge.survivor_id OR id IN (
+            SELECT customer_id FROM merge_members WHERE merge_id = merge.id
+        ))
+    )
     GROUP BY merge.id
     HAVING coalesce(max(made.customers), 0) <> count(member.id) + 1
         OR (merge.undone_at IS NOT NULL AND coalesce(max(undone.customers), 0) <> count(member.id) + 1)
@@ -124,7 +129,8 @@ def faults_of_the_tables() -> list[str]:
     """P1: one owner an identifier at any moment, and a customer holds one once. P2: every id stands for a
     living customer in one hop. P3: no live *different* spans the members of one customer. P4: a merged
     customer keeps no rows but links folded or ended there, the ledger and the trail know of each merge as a
-    whole, and of nobody who is merged with none is it asked to part. One query.
+    whole unless somebody of it was erased, and of nobody who is merged with none is it asked to part. One
+    query.
     """
     left = (_LEFT_BEHIND.format(table=relation.table) for relation in MOVED)
     asked = (
@@ -209,6 +215,8 @@ def _untold_of_customers(before: State, after: State, told: Sequence[Row]) -> It
         whose = {row["id"]}
         if was is None:
             wanted, what = {"create"}, "made"
+        elif was["status"] != row["status"] == "erased":
+            wanted, what = {"erase"}, "erased"
         elif was["merged_into_id"] != row["merged_into_id"]:
             wanted, what = set(MERGE_ACTIONS), "merged or parted"
             whose.add(was["merged_into_id"])  # an earlier redirect follows the one it pointed at

@@ -1,8 +1,8 @@
 """What the register should hold, kept beside it in plain dictionaries.
 
 `home` has every row as it were had nobody been merged; `survivors` says who is absorbed by whom, `verdicts`
-what people said of pairs. What the tables show is the one seen through the other, and taking all merges back
-must leave `home` itself.
+what people said of pairs, `erased` who is nobody any more. What the tables show is the one seen through the
+other, and taking all merges back must leave `home` itself.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class RegisterModel:
     verdicts: dict[frozenset[uuid.UUID], str] = field(default_factory=dict)
     came_later: set[uuid.UUID] = field(default_factory=set)
     first_heard: dict[uuid.UUID, datetime | None] = field(default_factory=dict)
+    erased: set[uuid.UUID] = field(default_factory=set)
 
     @classmethod
     def of(cls, state: State) -> RegisterModel:
@@ -44,7 +45,7 @@ class RegisterModel:
 
     @property
     def customers(self) -> list[uuid.UUID]:
-        return sorted(self.home["Customer"])
+        return sorted(self.home["Customer"].keys() - self.erased)
 
     @property
     def active(self) -> list[uuid.UUID]:
@@ -54,6 +55,11 @@ class RegisterModel:
         while customer in self.survivors:
             customer = self.survivors[customer]
         return customer
+
+    def people_of(self, customer: uuid.UUID) -> set[uuid.UUID]:
+        """All ids of the person an id stands for."""
+        person = self.canonical(customer)
+        return {key for key in self.customers if self.canonical(key) == person}
 
     def owning_link(self, key: LinkKey) -> Row | None:
         owning = [row for row in self.home["Mapping"].values() if row["status"] == "active"]
@@ -97,6 +103,16 @@ class RegisterModel:
                     continue
                 changed = {name: value for name, value in row.items() if was[key][name] != value}
                 self.home[table][key] |= changed
+
+    def forget(self, people: Collection[uuid.UUID], after: State) -> None:
+        """Take over that these were erased: who absorbed whom among them is settled for good."""
+        self.erased |= set(people)
+        for key in people:
+            self.survivors.pop(key, None)
+        for table in TABLES:
+            left = _by_id(after[table])
+            theirs = {key: row for key, row in left.items() if row.get("customer_id", key) in people}
+            self.home[table] = {key: row for key, row in self.home[table].items() if key in left} | theirs
 
     def last_heard(self, state: State) -> dict[uuid.UUID, datetime | None]:
         """When the living were last heard of: by what members knew first, and by their messages since."""

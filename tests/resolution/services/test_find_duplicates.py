@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from django.db import connection, transaction
 
 from customers.models import Customer
+from customers.services import register
 from resolution.batch import pipeline
 from resolution.batch.pipeline import Comparison, Findings, candidates_of_register
 from resolution.errors import Refused
@@ -166,10 +167,72 @@ class TestHumanWord:
         assert not Conflict.objects.exists()
 
 
+def overtake_once(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Let another change come between the first comparison and what is merged by it."""
+    real, changes = Comparison.compare, [change]
+
+    def compare_and_be_overtaken(*args: Any, **kwargs: Any) -> Findings:
+        found = real(*args, **kwargs)
+        while changes:
+            changes.pop()()
+        return found
+
+    monkeypatch.setattr(Comparison, "compare", compare_and_be_overtaken)
+
+
+def merged_ids() -> set[UUID]:
+    """The one customer that several ids stand for, by these ids."""
+    [survivor] = set(Customer.objects.filter(status="merged").values_list("merged_into", flat=True))
+    return set(Customer.objects.members_of(survivor).values_list("pk", flat=True))
+
+
 class TestChangesMeanwhile:
     """Others change the register between comparing and merging, or between merging and asking."""
 
-    def test_who_changed_after_comparing_is_asked_about_instead_of_merged(
+    def test_who_changed_after_comparing_is_compared_again_as_it_is_now(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left, right, third = make(**SURE), make(**SURE), make(**SURE)
+
+        def change() -> None:
+            update_profile(
+                customer_id=right.pk, version=1, changes={"given_name": "Zoe", "email": ""}, actor=ACTOR
+            )
+
+        overtake_once(monkeypatch, change)
+        counts = run()
+
+        assert (counts["merged"], counts["not_merged"]) == (1, 0)
+        assert {left.pk, third.pk} == merged_ids()
+        assert "has changed" not in "".join(Conflict.objects.values_list("reason", flat=True))
+
+    def test_who_was_absorbed_after_comparing_is_compared_as_whom_it_stands_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left, right, other = make(**SURE), make(**SURE), make(city="Ulm")
+
+        def absorb() -> None:
+            merge.merge_customers(member_ids=[right.pk, other.pk], survivor_id=other.pk, actor=ACTOR)
+
+        overtake_once(monkeypatch, absorb)
+        counts = run()
+
+        assert (counts["merged"], counts["not_merged"], counts["queued"]) == (1, 0, 0)
+        assert merged_ids() == {left.pk, right.pk, other.pk}
+
+    def test_an_import_compares_again_who_changed_after_comparing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left, right = make(**SURE), make(**SURE)
+        settler = service.Settler()
+        overtake_once(monkeypatch, lambda: register.count_changes([right.pk]))
+
+        with audit.change(ACTOR) as trail:
+            settled = settler.settle(trail, [left.pk], {})
+
+        assert (settled.merged, settled.not_merged, settled.queued) == (1, 0, 0)
+
+    def test_who_changes_after_every_comparison_is_asked_about_instead_of_merged(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         left, right = make(**SURE), make(**SURE)
@@ -177,7 +240,7 @@ class TestChangesMeanwhile:
 
         def compare_and_be_overtaken(*args: Any, **kwargs: Any) -> Findings:
             found = real(*args, **kwargs)
-            Customer.objects.filter(pk=right.pk).update(version=2)
+            register.count_changes([right.pk])
             return found
 
         monkeypatch.setattr(Comparison, "compare", compare_and_be_overtaken)
@@ -200,7 +263,7 @@ class TestChangesMeanwhile:
 
         def compare_and_be_overtaken(*args: Any, **kwargs: Any) -> Findings:
             found = real(*args, **kwargs)
-            Customer.objects.filter(pk=changed.pk).update(version=2)
+            register.count_changes([changed.pk])
             return found
 
         monkeypatch.setattr(Comparison, "compare", compare_and_be_overtaken)

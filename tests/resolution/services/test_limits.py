@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.models import Channel, Customer, Mapping
 from resolution.errors import LimitReached, MergeBlocked
 from resolution.models import AuditEntry, Conflict, IdentifierRule
-from resolution.services import audit, conflicts
+from resolution.services import audit, conflicts, staging
 from resolution.services.decide import decide_conflict
 from resolution.services.importing import import_file, open_file
 from resolution.services.link import link_customer_identifier
@@ -24,6 +27,7 @@ from resolution.types import Actor, Group, LinkOutcome
 from tests.concurrency import all_at_once
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import stranger, write
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 
@@ -333,3 +337,69 @@ class TestQuestions:
         conflict = Conflict.objects.get()
         assert conflict.state == "open"
         assert [member.customer_id for member in conflict.members.all()] == [merge.survivor_id]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAFileBesideOtherWriters:
+    """A file whose few rows come nowhere near a limit, not yet committed while others write."""
+
+    def take_in(self, folder: Path, name: str, rows: int) -> Callable[[], object]:
+        start = ord(name) * 100
+        path = write(
+            folder / f"{name}.csv", *(stranger(start + number, email=SHARED) for number in range(rows))
+        )
+        channel = ChannelFactory()
+        return lambda: import_file(open_file(path=path, channel=channel), actor=ACTOR, resolve=False)
+
+    def holders(self) -> int:
+        return Mapping.objects.current().filter(normalised=SHARED).values("customer").distinct().count()
+
+    def test_a_second_file_and_the_first_stay_within_the_hard_limit_together(self, tmp_path: Path) -> None:
+        rule(customers_hard=10)
+        first, second = self.take_in(tmp_path, "a", 4), self.take_in(tmp_path, "b", 10)
+
+        met_by(second, first=first, then=lambda: None)
+
+        assert self.holders() == 10
+
+    def test_three_files_at_once_stay_within_it(self, tmp_path: Path) -> None:
+        rule(customers_hard=10)
+
+        all_at_once([self.take_in(tmp_path, name, 4) for name in "abc"])
+
+        assert self.holders() == 10
+
+    def test_single_links_and_a_file_stay_within_it_together(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file has linked its rows and commits once the single links are made, or one waits for it."""
+        rule(customers_hard=10)
+        places = list(zip(CustomerFactory.create_batch(10), ChannelFactory.create_batch(10), strict=True))
+        file, linked, going_on = self.take_in(tmp_path, "a", 4), threading.Event(), threading.Event()
+
+        def pause(*_: object) -> None:
+            linked.set()
+            assert going_on.wait(30)
+
+        def link_one_by_one() -> None:
+            assert linked.wait(30)
+            for customer, channel in places:
+                with suppress(LimitReached):
+                    link(customer, channel=channel)
+            going_on.set()
+
+        monkeypatch.setattr(staging, "_update_customers", pause)
+        release = threading.Timer(5, going_on.set)
+        release.start()
+        all_at_once([file, link_one_by_one])
+        release.cancel()
+
+        assert self.holders() == 10
+
+    def test_single_links_that_come_nowhere_near_it_wait_for_no_file(self, tmp_path: Path) -> None:
+        rule(customers_hard=10)
+        shared_by(3)
+        with connection.cursor() as cursor, transaction.atomic():
+            link(CustomerFactory())
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'")
+            assert cursor.fetchone()[0] == 1  # what is blocked, alone

@@ -301,7 +301,7 @@ class TestMergeInBulk:
         )
         with audit.change(MACHINE) as trail:
             result = merge_in_bulk(trail, [group(anna, ann), group(bob, rob)], seen_versions=seen)
-        [left] = result.refused
+        [left] = result.overtaken
         assert left.group.members == (str(anna.pk), str(ann.pk))
         assert left.why == (
             f"Customer {ann.pk} has changed since it was compared (version 1, now 2); compare it again.",

@@ -37,9 +37,16 @@ from hypothesis.stateful import (
 )
 
 from customers.models import Channel
-from resolution.errors import BlockedIdentifier, MergeBlocked, NotFound, Refused, StaleVersion
+from resolution.errors import (
+    BlockedIdentifier,
+    CustomerErased,
+    MergeBlocked,
+    NotFound,
+    Refused,
+    StaleVersion,
+)
 from resolution.matching.identifiers import IDENTIFIER_TYPES
-from resolution.models import Conflict, Merge, MergeProposal, ProposalBatch
+from resolution.models import Conflict, Judgement, Merge, MergeProposal, ProposalBatch
 from resolution.selectors.customers import fetch_customers, get_canonical
 from resolution.services import audit
 from resolution.services.audit import Anchor, Trail
@@ -51,6 +58,7 @@ from resolution.services.bulk_proposals import (
     reject_in_bulk,
 )
 from resolution.services.conflicts import open_conflict
+from resolution.services.erase import erase_customer
 from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair
 from resolution.services.keys import rebuild_keys
@@ -89,6 +97,7 @@ from tests.resolution.services.register_model import (
     TABLES,
     LinkKey,
     RegisterModel,
+    Row,
     differences,
     folded_into_equals,
     key_of,
@@ -107,6 +116,7 @@ HANDLES = [("handle", "anna_smithers"), ("handle", "boris_okonkwo")]
 HEADER = ("record_id", "first_name", "last_name", "handle", "city")
 CONFIDENCES = [Decimal("0.50"), Decimal("0.79"), Decimal("0.80"), Decimal("1.00")]
 NAMES = ["", "Anna Smithers", "Boris Okonkwo"]
+FEWEST = 4  # customers that no erasure leaves the town without
 MOMENTS = [datetime(year, 5, 1, tzinfo=UTC) for year in (2020, 2022, 2024)]
 
 contacts = st.sampled_from(CONTACTS)
@@ -149,6 +159,14 @@ def settle_a_town() -> None:
 
 def owners_in(state: State) -> dict[LinkKey, uuid.UUID]:
     return {key_of(row): row["customer_id"] for row in state["Mapping"] if row["status"] == "active"}
+
+
+def is_erased(row: Row) -> bool:
+    return bool(row["status"] == "erased")
+
+
+def edges_judged() -> list[tuple[Any, ...]]:
+    return list(Judgement.objects.order_by("pk").values_list("pk", "left", "right", "verdict"))
 
 
 def asked_anew(before: State, after: State) -> set[LinkKey]:
@@ -225,8 +243,6 @@ class Acts(RuleBasedStateMachine):
     @rule(name=names, value=contacts)
     def create(self, name: str, value: tuple[str, str]) -> None:
         kind, text = value
-        if value in self.blocked:  # lifting the block does not find who was made with the value meanwhile
-            text = ""
         self.act(lambda: create_customer(fields={"name": name, kind: text}, actor=ACTOR))
 
     @rule(data=st.data())
@@ -287,6 +303,7 @@ class Acts(RuleBasedStateMachine):
         apart = self.model.told_apart(frozenset({self.model.owner(key), claimant}))
         return "conflict_contradiction" if apart else "updated"
 
+    @precondition(lambda self: self.state["Mapping"])
     @rule(data=st.data())
     def unlink(self, data: st.DataObject) -> None:
         links = {row["id"]: row for row in self.state["Mapping"]}
@@ -395,6 +412,23 @@ class Acts(RuleBasedStateMachine):
         self.act(lambda: retire_block(block_id=number, actor=ACTOR))
         self.refused(Refused, lambda: retire_block(block_id=number, actor=ACTOR))
 
+    @precondition(lambda self: self.spare_people())
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        """All ids of a person answer so from then on, their identifiers are free, and their edges stay."""
+        customer = data.draw(st.sampled_from(self.spare_people()))
+        people, edges = self.model.people_of(customer), edges_judged()
+        self.act(lambda: erase_customer(customer_id=customer, reason="Request 4711", actor=ACTOR))
+        self.model.forget(people, self.state)
+        assert not any(row["customer_id"] in people for row in self.state["Mapping"])
+        assert edges_judged() == edges
+        self.refused(CustomerErased, lambda: get_canonical(customer))
+
+    def spare_people(self) -> list[uuid.UUID]:
+        """Whom the town can do without."""
+        known = self.model.customers
+        return [key for key in known if len(known) - len(self.model.people_of(key)) >= FEWEST]
+
     # --- merging and parting ---
 
     @rule(data=st.data())
@@ -485,7 +519,7 @@ class Acts(RuleBasedStateMachine):
     def unmerge(self, data: st.DataObject, judge_different: bool) -> None:
         """Take back a merge, or a member with all it had absorbed before, wherever they stand by now."""
         merge = data.draw(st.sampled_from(list(Merge.objects.order_by("pk"))))
-        if merge.undone_at:
+        if merge.undone_at or merge.survivor_id in self.model.erased:
             self.refused(Refused, lambda: undo_merge(merge_id=merge.pk, actor=ACTOR))
             return
         members = self.members_of(merge)
@@ -528,8 +562,10 @@ class Acts(RuleBasedStateMachine):
 
     @invariant()
     def ids_and_owners_are_the_models(self) -> None:
-        stands_for = {row["id"]: row["merged_into_id"] or row["id"] for row in self.state["Customer"]}
+        rows = self.state["Customer"]
+        stands_for = {row["id"]: row["merged_into_id"] or row["id"] for row in rows if not is_erased(row)}
         assert stands_for == {key: self.model.canonical(key) for key in self.model.customers}
+        assert {row["id"] for row in rows if is_erased(row)} == self.model.erased
         owners = {
             key_of(row): row["customer_id"] for row in self.state["Mapping"] if row["status"] == "active"
         }
@@ -553,7 +589,11 @@ class Acts(RuleBasedStateMachine):
         """In any order, whether or not other merges stand above."""
         chance = random.Random(len(self.model.customers))
         while self.model.survivors:
-            standing = Merge.objects.filter(undone_at__isnull=True).order_by("pk")
+            standing = (
+                Merge.objects.filter(undone_at__isnull=True)
+                .exclude(survivor__in=self.model.erased)
+                .order_by("pk")
+            )
             self.part(chance.choice(standing), [], chance.choice, judge_different=False)
             self.ids_and_owners_are_the_models()
         with as_if_committed():

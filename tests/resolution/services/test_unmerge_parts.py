@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
@@ -340,6 +341,29 @@ class TestIdentifiersOnBothSides:
         link.unlink_customer_identifier(customer_id=anna.pk, mapping_id=owned.pk, actor=ACTOR)
         undo(made, member_ids=[eve.pk])
         assert [row.customer for row in Mapping.objects.current()] == [eve]
+
+    def test_one_that_owned_before_it_was_taken_off_keeps_those_folded_that_it_folded(self) -> None:
+        channel = ChannelFactory()
+        value = {"channel": channel, "identifier_type": "phone", "channel_identifier": "+4930123456"}
+        theirs = MappingFactory(customer=keyed(), **value)
+        anna, ann, eve, eva = (keyed() for _ in range(4))
+        shared, folded, _ = (
+            MappingFactory(customer=row, status="shared", confidence_score=sure, **value)
+            for row, sure in ((ann, "0.90"), (eve, "0.80"), (eva, "0.70"))
+        )
+        made = merge(anna, ann, eve, eva)
+        link.unlink_customer_identifier(customer_id=theirs.customer_id, mapping_id=theirs.pk, actor=ACTOR)
+        link.link_customer_identifier(
+            customer_id=anna.pk, channel=channel, identifier_type="phone", value="+4930123456",
+            confidence=Decimal("0.50"), actor=ACTOR,
+        )  # fmt: skip
+        link.unlink_customer_identifier(customer_id=anna.pk, mapping_id=shared.pk, actor=ACTOR)
+
+        undo(made, member_ids=[eva.pk])
+
+        shared.refresh_from_db()
+        folded.refresh_from_db()
+        assert (shared.status, folded.status) == ("ended", "collapsed")
 
 
 class TestQuestions:

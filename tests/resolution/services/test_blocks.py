@@ -15,13 +15,14 @@ from resolution.errors import BlockedIdentifier, InvalidInput, NotFound, Refused
 from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockedValue, BlockingKey, Conflict, IdentifierRule, Merge
 from resolution.selectors.profiles import load_profiles
-from resolution.services import cache
+from resolution.services import cache, locks
 from resolution.services.blocks import block_value, preview_block, retire_block
 from resolution.services.decide import decide_conflict
 from resolution.services.find_duplicates import find_duplicates
 from resolution.services.importing import import_file, open_file
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
+from resolution.services.profiles import create_customer, update_profile
 from resolution.services.queue import claim
 from resolution.services.reevaluate import reevaluate_value
 from resolution.services.resolve import (
@@ -41,6 +42,7 @@ from tests.factories import (
     steward,
 )
 from tests.resolution.batch.files import stranger, write
+from tests.resolution.services.promises import keys_out_of_date
 from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
@@ -236,6 +238,47 @@ class TestWriters:
         met_by(block, first=claiming, then=lambda: None)
 
         assert Mapping.objects.get().status == "ended"
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("changed", [False, True])
+    def test_p8_a_block_that_meets_a_typed_value_waits_and_takes_its_key(self, changed: bool) -> None:
+        anna = create_customer(fields={"name": "Anna Smith"}, actor=ACTOR)
+
+        def typing() -> object:
+            if changed:
+                return update_profile(customer_id=anna.pk, version=1, changes={"phone": TILL}, actor=ACTOR)
+            return create_customer(fields={"name": "Zoe Xu", "phone": TILL}, actor=ACTOR)
+
+        met_by(block, first=typing, then=lambda: None)
+
+        assert Customer.objects.filter(phone=TILL).exists()
+        assert keys_out_of_date() == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_p8_a_merge_that_types_a_value_leaves_no_key_of_a_block_it_met(self) -> None:
+        pair = [create_customer(fields={"name": name}, actor=ACTOR) for name in ("Anna Smith", "Ann Smith")]
+
+        def merging() -> object:
+            typed = {"phone": {"typed": TILL}}
+            return merge_customers(member_ids=[row.pk for row in pair], picks=typed, actor=ACTOR)
+
+        met_by(block, first=merging, then=lambda: None)
+
+        assert Customer.objects.active().get().phone == TILL
+        assert keys_out_of_date() == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_whoever_waits_for_a_block_holds_no_customer_it_may_want(self) -> None:
+        anna = person(1)
+        changing = update_profile.__wrapped__  # type: ignore[attr-defined]  # begins no second time
+
+        met_by(
+            lambda: changing(customer_id=anna.pk, version=1, changes={"name": "Anna"}, actor=ACTOR),
+            first=locks.hold_blocklist,
+            then=lambda: locks.lock_customers([anna.pk]),
+        )
+
+        assert Customer.objects.get(pk=anna.pk).name == "Anna"
 
 
 class TestReevaluation:

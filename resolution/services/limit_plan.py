@@ -18,7 +18,10 @@ Kind = Conflict.Kind
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A link that goes past a limit: `count` is what there would be, `hard` that it is refused."""
+    """What goes past a limit: `count` is what there is, or with a link that a `hard` one refuses would be.
+
+    With `stands` nothing is about to be linked: the limit came later.
+    """
 
     kind: str
     type: str
@@ -28,15 +31,16 @@ class Crossing:
     limit: int
     hard: bool
     channel_id: uuid.UUID | None = None
+    stands: bool = False
 
     @property
     def sentence(self) -> str:
         label = IDENTIFIER_TYPES[self.type].label.lower()
         bound = f"{self.limit} is the most allowed" if self.hard else f"up to {self.limit} is usual"
-        would = "would " if self.hard else ""
+        have = ("have already" if self.stands else "would have") if self.hard else "have"
         if self.kind == Kind.SHARED_VALUE:
-            return f"{self.count} customers {would}have the {label} {self.value}; {bound}."
-        has = "would have" if self.hard else "has"
+            return f"{self.count} customers {have} the {label} {self.value}; {bound}."
+        has = have if have == "would have" else have.replace("have", "has")
         return f"This customer {has} {self.count} identifiers of the type {label}; {bound}."
 
     def refusal(self) -> LimitReached:

@@ -119,7 +119,7 @@ def note_refusal(trail: Trail, error: LimitReached, customer_id: uuid.UUID, chan
 
 
 def ask(trail: Trail, crossings: Sequence[Crossing]) -> tuple[int, ...]:
-    """Ask of each crossing once; what is newly asked has its merges looked at as soon as the change stands.
+    """Ask of each crossing once; the worker looks at the merges of what is newly asked.
 
     Returns the conflicts, new ones and those that stood. What a person called right is not asked again.
     """
@@ -130,8 +130,7 @@ def ask(trail: Trail, crossings: Sequence[Crossing]) -> tuple[int, ...]:
         return ()
     opened = conflicts.open_conflicts(trail, questions)
     fresh = Conflict.objects.filter(pk__in=opened.new, kind=Kind.SHARED_VALUE)
-    for row in fresh:
-        reevaluate.reevaluate_after_commit(trail, row.identifier_type, row.identifier_value, row.reason)
+    reevaluate.reevaluate_later(trail, fresh.values_list("pk", flat=True))
     return (*opened.new, *opened.refreshed)
 
 

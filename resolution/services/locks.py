@@ -210,7 +210,7 @@ def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
 
 
 def keep_blocklist() -> None:
-    """Keep what is blocked as it is until commit, as others may too; comes before identifiers and customers."""
+    """Keep what is blocked as it is until commit, as others may too; before identifiers and customers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BLOCKLIST_LOCK])
 

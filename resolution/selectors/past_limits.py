@@ -32,11 +32,23 @@ _VERIFIED = """
     FROM customer_identity_mapping WHERE {current} AND verified
     GROUP BY 1, 2 HAVING count(DISTINCT normalised) > %(limit)s
 """
+# Owners that answer by the window as it stands and would no more by the new one; `number` is days.
+_LAPSING = """
+    SELECT normalised AS subject, channel_id,
+        floor(extract(epoch FROM now() - last_seen_at) / 86400)::int AS number
+    FROM customer_identity_mapping
+    WHERE identifier_type = %(type)s AND status = 'active'
+      AND last_seen_at < now() - make_interval(days => %(limit)s)
+      AND (%(since)s::timestamptz IS NULL OR last_seen_at >= %(since)s)
+"""
 _FIRST = "SELECT found.*, count(*) OVER () FROM ({}) AS found ORDER BY number DESC, 1, 2 LIMIT %(most)s"
 
 
 class Subject(NamedTuple):
-    """A value or a customer's id, the channel it is counted in, and how many it has."""
+    """A value or a customer's id, the channel it is counted in, and how many it has.
+
+    Past a window: an owned value, its channel, and for how many days it was not seen.
+    """
 
     subject: str
     channel_id: uuid.UUID | None
@@ -54,20 +66,28 @@ class Past:
 
     @property
     def about_values(self) -> bool:
-        return self.limit_name.startswith("customers")
+        return self.limit_name.startswith("customers") or self.about_window
+
+    @property
+    def about_window(self) -> bool:
+        return self.limit_name == "valid_days"
 
     @property
     def counted(self) -> str:
         """What the numbers count."""
         if self.about_values:
-            return "customers"
+            return "days" if self.about_window else "customers"
         return "verified values" if self.limit_name == "exclusive" else "values"
 
     @property
     def sentence(self) -> str:
+        most = self.shown[0].number
+        if self.about_window:
+            links = "1 link was" if self.number == 1 else f"{self.number:,} links were"
+            lapse = f"not seen for {self.limit:,} days and would answer no more"
+            return f"{links} {lapse}, the oldest not for {most:,}"
         subject = "value" if self.about_values else "customer"
         noun, have = (subject, "has") if self.number == 1 else (f"{subject}s", "have")
-        most = self.shown[0].number
         return f"{self.number:,} {noun} {have} more than {self.limit:,} {self.counted}, the most {most:,}"
 
 
@@ -83,6 +103,8 @@ def all_past(rule: Rule, limit_name: str, limit: int) -> list[Subject]:
 
 
 def _query(rule: Rule, limit_name: str) -> str:
+    if limit_name == "valid_days":
+        return _LAPSING
     query = (
         _VERIFIED if limit_name == "exclusive" else _SHARED if limit_name.startswith("customers") else _MANY
     )

@@ -97,6 +97,8 @@ def set_rule(
             past={past.limit_name: past.number for past in preview.past},
             reason=reason[:500],
         )
+        if "valid_days" in preview.changes:
+            trail.rewindow(row.identifier_type)
         trail.tell("rule.changed", identifier_type=row.identifier_type, version=row.version)
         return row
 
@@ -192,14 +194,15 @@ def _refuse_stale(row: IdentifierRule, version: int) -> None:
 
 def _preview(row: IdentifierRule, changes: Mapping[str, Any]) -> RulePreview:
     """Count what is past each limit that is new or lower than it was."""
-    rule = replace(load_rules()[row.identifier_type], **changes)
+    rule = load_rules()[row.identifier_type]
+    changed = replace(rule, **changes)
     found = [
-        count_past(rule, name, value)
+        count_past(rule if name == "valid_days" else changed, name, value)
         for name, value in changes.items()
-        if name in LIMITS and name != "valid_days" and value is not None and _is_lower(row, name, value)
+        if name in LIMITS and value is not None and _is_lower(row, name, value)
     ]
     if changes.get("exclusive"):
-        found.append(count_past(rule, "exclusive", 1))
+        found.append(count_past(changed, "exclusive", 1))
     return RulePreview(row, changes, tuple(past for past in found if past.number))
 
 

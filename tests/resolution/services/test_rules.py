@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from customers.models import Mapping
 from resolution.errors import InvalidInput, LimitBelowExisting, NotFound, StaleVersion
@@ -176,6 +177,26 @@ class TestBelowWhatExists:
         MappingFactory.create_batch(2, customer=customer, verified=True)
         with pytest.raises(LimitBelowExisting, match="1 customer has more than 1 verified values"):
             set_email(exclusive=True)
+
+    def test_a_shorter_window_shows_which_links_would_answer_no_more(self) -> None:
+        for days in (10, 40, 100, 400):
+            MappingFactory(
+                channel_identifier=f"{days}@factory.example.com",
+                last_seen_at=timezone.now() - timedelta(days=days, hours=1),
+            )
+        IdentifierRule.objects.filter(identifier_type="email").update(valid_days=365)
+
+        [found] = preview_rule(identifier_type="email", changes={"valid_days": 30}).past
+        with pytest.raises(LimitBelowExisting, match="2 links were not seen for 30 days and would answer no"):
+            set_email(valid_days=30)
+        set_email(accept_existing=True, valid_days=30)
+
+        assert [(entry.subject, entry.number) for entry in found.shown] == [
+            ("100@factory.example.com", 100),
+            ("40@factory.example.com", 40),
+        ]
+        assert not ProcrastinateJob.objects.exists()
+        assert preview_rule(identifier_type="email", changes={"valid_days": 365}).past == ()
 
     def test_a_higher_limit_shows_nothing(self) -> None:
         shared_by(12)

@@ -114,7 +114,7 @@ def _query(rule: Rule, limit_name: str) -> str:
 
 
 def _fetch(query: str, rule: Rule, limit: int) -> list[tuple[Any, ...]]:
-    given = {
+    given: dict[str, Any] = {
         "type": rule.type, "limit": limit, "since": rule.begins(timezone.now()), "most": MOST_SHOWN,
     }  # fmt: skip
     with connection.cursor() as cursor:

@@ -104,7 +104,7 @@ def reevaluate_later(trail: Trail, conflict_ids: Collection[int]) -> None:
     """
     if conflict_ids:
         later = app.configure_task(REEVALUATION)
-        later.defer(conflict_ids=sorted(conflict_ids), actor=asdict(trail.actor))
+        later.defer(conflict_ids=[*sorted(conflict_ids)], actor=asdict(trail.actor))
 
 
 def reevaluate_conflicts(*, conflict_ids: Collection[int], actor: Actor) -> int:

@@ -141,7 +141,7 @@ def _crossings(rule: Rule, kind: str, names: Sequence[str], wanted: Collection[s
 def _ask_later(identifier_type: str, limit_names: list[str], actor: Actor) -> None:
     """Have the worker ask once the rule stands; the job is part of the change."""
     later = app.configure_task(ASKING, lock=ASKING)
-    later.defer(identifier_type=identifier_type, limit_names=limit_names, actor=asdict(actor))
+    later.defer(identifier_type=identifier_type, limit_names=[*limit_names], actor=asdict(actor))
 
 
 def check_changes(row: IdentifierRule, changes: Mapping[str, object]) -> dict[str, Any]:

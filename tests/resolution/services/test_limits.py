@@ -212,6 +212,22 @@ class TestWindow:
 
         assert resolve_customer_identity(**look_up) is None
 
+    def test_no_count_of_a_limit_knows_what_is_out_of_it(self, tmp_path: Path) -> None:
+        rule(valid_days=30, customers_hard=2, values_hard=1)
+        pair = [row.pk for row in shared_by(2)]
+        other = MappingFactory(customer_id=pair[0])
+        Mapping.objects.update(last_seen_at=timezone.now() - timedelta(days=100))
+        MappingFactory(customer_id=pair[1], channel=other.channel)
+
+        summary = import_file(
+            open_file(path=write(tmp_path / "a.csv", stranger(1, email=SHARED)), channel=ChannelFactory()),
+            actor=ACTOR, resolve=False,
+        )  # fmt: skip
+
+        assert summary.counts()["links_refused"] == 0
+        assert not preview_merge(member_ids=pair).blockers
+        assert link(CustomerFactory()).action == "linked"
+
     def test_p10_what_the_cache_remembers_answers_by_a_new_window_too(
         self, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ) -> None:

@@ -149,8 +149,6 @@ def details_of(data: Mapping[str, Any], region: str) -> Details:
 
 def shows(data: Mapping[str, Any], region: str, type: str, value: str, normalised: str) -> bool:
     """Whether a record has an identifier, as it came, which is quickly told, or in canonical form."""
-    if type not in IDENTIFIER_FIELDS:
-        return False
     texts = list(_values(data, type))
     if value in texts:
         return True

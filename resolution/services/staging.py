@@ -20,7 +20,16 @@ from customers.models import Channel, Customer, SourceRecord
 from customers.services import register
 from customers.services.copying import copy_rows
 from resolution.batch.prepare import Newcomer, Source, prepare_newcomer
-from resolution.batch.records import CUSTOMER_FIELDS, NOBODY, SOURCE_ID, Details, Record, details_of, shows
+from resolution.batch.records import (
+    CUSTOMER_FIELDS,
+    IDENTIFIER_FIELDS,
+    NOBODY,
+    SOURCE_ID,
+    Details,
+    Record,
+    details_of,
+    shows,
+)
 from resolution.batch.sql import read_sql
 from resolution.batch.table import Refusal
 from resolution.matching.blocked import Blocklist
@@ -157,24 +166,23 @@ def _see_again(channel: Channel, records: Sequence[Record]) -> None:
     """Note of the links that known records show again that they were seen now.
 
     That is no change: it leaves no trail, counts no version up and waits for nobody. It is noted once an hour
-    at most, which a window of days does not feel.
+    at most, which a window of days does not feel. A source's own ids have no window and stay as they are.
     """
     now, by_key = timezone.now(), {record.key: record for record in records}
-    facts = {"channel": channel.pk, "keys": list(by_key), "before": now - SIGHTINGS_APART}
+    facts = {
+        "channel": channel.pk,
+        "keys": list(by_key),
+        "types": list(IDENTIFIER_FIELDS),
+        "before": now - SIGHTINGS_APART,
+    }
     seen = [
         link
         for key, link, *identifier in (_fetch(read_sql("sightings"), facts) if records else ())
-        if _shows(by_key[key], channel, *identifier)
+        if shows(by_key[key].data, channel.default_region, *identifier)
     ]
     if seen:
         with connection.cursor() as cursor:
             cursor.execute(read_sql("see_links"), {"links": seen, "now": now})
-
-
-def _shows(record: Record, channel: Channel, type: str, value: str, normalised: str) -> bool:
-    if type == SOURCE_ID:
-        return record.own_id and normalised == record.key
-    return shows(record.data, channel.default_region, type, value, normalised)
 
 
 def _lock_busy_values(channel: Channel, arrivals: Sequence[_Arrival], changed: Sequence[Record]) -> None:

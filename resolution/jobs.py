@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
-from resolution.errors import Refused
-from resolution.services import compare_models, idempotency, importing, queue
+from resolution.errors import Refused, TryAgain
+from resolution.services import compare_models, idempotency, importing, queue, reevaluate, rules
 from resolution.services import train_model as training
 from resolution.services.find_duplicates import find_duplicates as find_and_settle
 from resolution.types import Actor
+
+_AGAIN_LATER = RetryStrategy(max_attempts=10, exponential_wait=2, retry_exceptions=[TryAgain])
 
 
 @app.task(name="find_duplicates", queueing_lock="find_duplicates", lock="find_duplicates")
@@ -47,6 +50,20 @@ def import_file(
     pairs = [(field, column) for field, column in mapping]
     opened = importing.open_file(path=Path(path), channel=channel, mapping=pairs)
     return importing.import_file(opened, actor=Actor(**actor)).counts()
+
+
+@app.task(name=rules.ASKING, lock=rules.ASKING)
+def ask_past_limits(*, identifier_type: str, limit_names: list[str], actor: dict[str, Any]) -> int:
+    """Ask of all that is past the limits of a rule that were set; returns how many there are."""
+    return rules.ask_past_limits(
+        identifier_type=identifier_type, limit_names=limit_names, actor=Actor(**actor)
+    )
+
+
+@app.task(name=reevaluate.REEVALUATION, retry=_AGAIN_LATER)
+def reevaluate_conflicts(*, conflict_ids: list[int], actor: dict[str, Any]) -> int:
+    """Look at the merges of values that crossed a limit; returns how many are asked about."""
+    return reevaluate.reevaluate_conflicts(conflict_ids=conflict_ids, actor=Actor(**actor))
 
 
 @app.periodic(cron="*/5 * * * *")

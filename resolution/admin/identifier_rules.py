@@ -14,8 +14,9 @@ from resolution.errors import IdentityError, LimitBelowExisting
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import IdentifierRule
 from resolution.selectors.identifier_rules import get_rule
+from resolution.selectors.past_limits import Past
 from resolution.selectors.reach_card import name_customers
-from resolution.services.rules import SET, Past, RulePreview, preview_rule, set_rule
+from resolution.services.rules import SET, RulePreview, preview_rule, set_rule
 
 READERS_ONLY = "Your role does not include identifier rules; ask an administrator for it."
 LEADS_ONLY = "Only leads and administrators set identifier rules; ask one of them."

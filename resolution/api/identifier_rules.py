@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,15 +45,8 @@ class PastAnswer(serializers.Serializer[Any]):
 
     limit_name = serializers.CharField()
     limit = serializers.IntegerField()
-    number = serializers.SerializerMethodField()
-    first = serializers.SerializerMethodField()
-
-    def get_number(self, past: Any) -> int:
-        return len(past.found)
-
-    @extend_schema_field(SubjectAnswer(many=True))
-    def get_first(self, past: Any) -> list[dict[str, Any]]:
-        return [{"subject": subject, "number": number} for subject, _, number in past.shown]
+    number = serializers.IntegerField()
+    first = SubjectAnswer(many=True, source="shown")
 
 
 class RulePreviewAnswer(serializers.Serializer[Any]):

@@ -147,6 +147,15 @@ def details_of(data: Mapping[str, Any], region: str) -> Details:
     return Details(fields, identifiers)
 
 
+def shows(data: Mapping[str, Any], region: str, type: str, value: str, normalised: str) -> bool:
+    """Whether a record has an identifier, as it came, which is quickly told, or in canonical form."""
+    texts = list(_values(data, type))
+    if value in texts:
+        return True
+    region = country_code(_text(data, "country")) or region
+    return any(normalise_identifier(type, text, region=region).normalised == normalised for text in texts)
+
+
 def _sensible(field: str, data: Mapping[str, Any], identifiers: tuple[Identifier, ...], region: str) -> str:
     """A field's value as a customer page should show it: empty where the row has a filler."""
     if field in ("email", "phone"):

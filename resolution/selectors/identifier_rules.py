@@ -61,6 +61,12 @@ def load_rules() -> Mapping[str, Rule]:
     return shipped | stored
 
 
+def windows(rules: Mapping[str, Rule]) -> dict[str, datetime]:
+    """Return from when on a link must have been seen to be valid now, by the types that have a window."""
+    now = timezone.now()
+    return {type: begins for type, rule in rules.items() if (begins := rule.begins(now))}
+
+
 def load_blocklist() -> Blocklist:
     """Return what is blocked now. One small query; the list itself is read when it has changed."""
     with connection.cursor() as cursor:

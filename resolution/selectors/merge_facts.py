@@ -177,6 +177,7 @@ def _identifiers(links: Iterable[_Link]) -> Mapping[uuid.UUID, list[IdentifierFa
                 status=link.status,
                 verified=link.verified,
                 confidence=float(link.confidence),
+                last_seen_at=link.last_seen_at,
             )
         )
     return held

@@ -88,13 +88,14 @@ _EMPTY = """
 
 @dataclass(slots=True)
 class Trail:
-    """What one change did: audit entries and events to write, identifiers whose owner changes, and the
-    sequences of earlier entries to empty, which the last `erase` entry seals."""
+    """What one change did: audit entries and events to write, identifiers whose owner changes and types whose
+    window does, and the sequences of earlier entries to empty, which the last `erase` entry seals."""
 
     actor: Actor
     entries: list[dict[str, Any]] = field(default_factory=list)
     events: list[events.Event] = field(default_factory=list)
     reowned: set[cache.IdentifierKey] = field(default_factory=set)
+    rewindowed: set[str] = field(default_factory=set)
     emptied: list[int] = field(default_factory=list)
 
     def record(
@@ -136,6 +137,10 @@ class Trail:
         """Note that an identifier's answer changes, so that no reader is served the old one after commit."""
         self.reowned.add((channel_id, identifier_type, normalised))
 
+    def rewindow(self, identifier_type: str) -> None:
+        """Note that a type's window changes, so that no reader is served by the old one after commit."""
+        self.rewindowed.add(identifier_type)
+
     def erase(self, customer_id: uuid.UUID, sequences: Collection[int], **metadata: Any) -> None:
         """Note an erasure and empty what these earlier entries tell of a person; the chain stays whole.
 
@@ -167,20 +172,21 @@ def change(actor: Actor) -> Iterator[Trail]:
         events.write(trail.events)
         _write(trail)
         _empty(trail.emptied)
-        if trail.reowned:
-            _fence_until_commit(frozenset(trail.reowned))
+        if trail.reowned or trail.rewindowed:
+            _fence_until_commit(frozenset(trail.reowned), frozenset(trail.rewindowed))
 
 
 @contextmanager
 def attempt(trail: Trail) -> Iterator[None]:
     """Open a part of a change that can be taken back by itself: when it raises, its rows and notes go."""
-    entries, told, reowned, emptied = len(trail.entries), len(trail.events), set(trail.reowned), trail.emptied
+    entries, told, emptied = len(trail.entries), len(trail.events), trail.emptied
+    reowned, rewindowed = set(trail.reowned), set(trail.rewindowed)
     try:
         with transaction.atomic():
             yield
     except BaseException:
         del trail.entries[entries:], trail.events[told:]
-        trail.reowned, trail.emptied = reowned, emptied
+        trail.reowned, trail.rewindowed, trail.emptied = reowned, rewindowed, emptied
         raise
 
 
@@ -282,10 +288,10 @@ def _read(entries: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
     yield from entries.values(*_COLUMNS, "erased_by").iterator(chunk_size=5000)
 
 
-def _fence_until_commit(reowned: frozenset[cache.IdentifierKey]) -> None:
+def _fence_until_commit(reowned: frozenset[cache.IdentifierKey], rewindowed: frozenset[str]) -> None:
     """Last of all, so that a fence never has to outlast a wait for the chain."""
-    token = cache.fence(reowned)
-    transaction.on_commit(lambda: cache.release(reowned, token))
+    token = cache.fence(reowned, rewindowed)
+    transaction.on_commit(lambda: cache.release(reowned, token, rewindowed))
 
 
 def _write(trail: Trail) -> None:

@@ -7,6 +7,9 @@ One entry an identifier, in one of four states:
     owner              the answer, for `cache_seconds`
     fence of a writer  an owner change is about to commit: readers use the database, nobody fills
 
+Whether an owner answers hangs on the window of its type too. One more entry a type names the window by which
+owners were read, or is the fence of a writer who sets another: entries read by another window answer nothing.
+
 A fence replaces what stood there, so a reader that began before the commit has lost its lease and cannot
 fill afterwards. A fence whose writer died goes away by itself. That an identifier is unknown is never
 remembered, so new links need no fence. Without a cache every function is a no-op and every look-up misses.
@@ -20,7 +23,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeAlias
 
 import structlog
@@ -39,14 +42,27 @@ LEASE_SECONDS = 10
 _BATCH = 5_000
 _LEASE, _OWNER, _FENCE = "lease ", "owner ", "fence "
 
-# Return the owner's entry, or take the lease and return it, or return nothing.
+# Return the owner's entry, or take the lease and return it, or return nothing. Both end in the window's name.
 _LOOK_UP = """
-local entry = redis.call('GET', KEYS[1])
-if not entry then
-    redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-    return ARGV[1]
+local window = redis.call('GET', KEYS[2])
+if not window then
+    window = ARGV[3]
+    redis.call('SET', KEYS[2], window)
 end
-return string.sub(entry, 1, 6) == 'owner ' and entry or ''
+if string.sub(window, 1, 6) == 'fence ' then
+    return ''
+end
+local entry = redis.call('GET', KEYS[1])
+local owned = entry and string.sub(entry, 1, 6) == 'owner '
+if owned and string.sub(entry, -#window) == window then
+    return entry
+end
+if entry and not owned then
+    return ''
+end
+local lease = ARGV[1] .. ' ' .. window
+redis.call('SET', KEYS[1], lease, 'EX', ARGV[2])
+return lease
 """
 # Replace what is still ours.
 _FILL = """
@@ -90,14 +106,15 @@ def look_up(key: IdentifierKey) -> Hit | Miss:
     client = _client()
     if client is None:
         return Miss()
-    lease = _LEASE + secrets.token_hex(8)
+    lease, window = _LEASE + secrets.token_hex(8), secrets.token_hex(8)
+    names = _entry_name(key), _window_name(key[1])
     try:
-        entry = client.eval(_LOOK_UP, 1, _entry_name(key), lease, LEASE_SECONDS).decode()
+        entry = client.eval(_LOOK_UP, 2, *names, lease, LEASE_SECONDS, window).decode()
     except RedisError as error:
         log.warning("cache_unreachable", doing="look_up", error=type(error).__name__)
         return Miss()
     if entry.startswith(_OWNER):
-        _, customer_id, confidence = entry.split()
+        _, customer_id, confidence, _ = entry.split()
         return Hit(uuid.UUID(customer_id), Decimal(confidence))
     return Miss(lease=entry)
 
@@ -110,7 +127,8 @@ def fill(
     if client is None or not lease:
         return False
     try:
-        owner = f"{_OWNER}{customer_id} {confidence}"
+        window = lease.rpartition(" ")[2]
+        owner = f"{_OWNER}{customer_id} {confidence} {window}"
         filled = client.eval(_FILL, 1, _entry_name(key), lease, owner, policy().cache_seconds)
     except RedisError as error:
         log.warning("cache_unreachable", doing="fill", error=type(error).__name__)
@@ -118,8 +136,8 @@ def fill(
     return bool(filled)
 
 
-def fence(keys: frozenset[IdentifierKey]) -> str:
-    """Shut the entries before an owner change commits; return the fence for `release`.
+def fence(keys: frozenset[IdentifierKey], types: frozenset[str] = frozenset()) -> str:
+    """Shut the entries before an owner change commits, and all of `types`; return the fence for `release`.
 
     Raises CacheUnavailable: the change must then not commit.
     """
@@ -128,7 +146,7 @@ def fence(keys: frozenset[IdentifierKey]) -> str:
     if client is None:
         return token
     try:
-        for names in _batches(keys):
+        for names in _batches(keys, types):
             pipe = client.pipeline(transaction=False)
             for name in names:
                 pipe.set(name, token, ex=policy().fence_seconds)
@@ -138,7 +156,7 @@ def fence(keys: frozenset[IdentifierKey]) -> str:
     return token
 
 
-def release(keys: frozenset[IdentifierKey], token: str) -> None:
+def release(keys: frozenset[IdentifierKey], token: str, types: frozenset[str] = frozenset()) -> None:
     """Open the entries again after the commit, but not those another writer has fenced since.
 
     Without a cache to reach, the fence ends by itself after `fence_seconds`.
@@ -147,7 +165,7 @@ def release(keys: frozenset[IdentifierKey], token: str) -> None:
     if client is None:
         return
     try:
-        for names in _batches(keys):
+        for names in _batches(keys, types):
             pipe = client.pipeline(transaction=False)
             for name in names:
                 pipe.eval(_RELEASE, 1, name, token)
@@ -168,7 +186,11 @@ def _entry_name(key: IdentifierKey) -> str:
     return f"{caches['default'].key_prefix}:owner:{digest}"
 
 
-def _batches(keys: Iterable[IdentifierKey]) -> Iterator[list[str]]:
-    names = map(_entry_name, keys)
+def _window_name(identifier_type: str) -> str:
+    return f"{caches['default'].key_prefix}:window:{identifier_type}"
+
+
+def _batches(keys: Iterable[IdentifierKey], types: Iterable[str]) -> Iterator[list[str]]:
+    names = chain(map(_window_name, types), map(_entry_name, keys))
     while batch := list(islice(names, _BATCH)):
         yield batch

@@ -28,6 +28,7 @@ LONGEST_REASON = 500
 _SHORTEST_TELLING = 4  # a shorter value stands in many a sentence by chance
 
 
+@locks.again_after_deadlock
 def erase_customer(
     *, customer_id: uuid.UUID, actor: Actor, reason: str, fingerprint: str = ""
 ) -> ErasurePlan:

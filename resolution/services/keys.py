@@ -23,9 +23,10 @@ def rebuild_keys(customer_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile
     """Make the keys of customers those of their present profiles, and return these.
 
     Customers that are no longer active have none and lose their keys. Must run inside the change that
-    touched the customers, with their rows locked. Writes only what differs, in a constant number of
-    statements.
+    touched the customers, with their rows locked. What is blocked stays as it is until commit. Writes only
+    what differs, in a constant number of statements.
     """
+    locks.keep_blocklist()
     profiles = load_profiles(customer_ids)
     wanted = {owner: number_keys(profile) for owner, profile in profiles.items()}
     _delete_all(set(customer_ids) - wanted.keys())

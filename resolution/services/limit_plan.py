@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from resolution.errors import LimitReached
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import Conflict
-from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule
-from resolution.services.merge_plan import CustomerFacts
+from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, windows
+from resolution.services.merge_plan import CustomerFacts, IdentifierFact
 
 Kind = Conflict.Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A link that goes past a limit: `count` is what there would be, `hard` that it is refused."""
+    """What goes past a limit: `count` is what there is, or with a link that a `hard` one refuses would be.
+
+    With `stands` nothing is about to be linked: the limit came later.
+    """
 
     kind: str
     type: str
@@ -28,15 +31,16 @@ class Crossing:
     limit: int
     hard: bool
     channel_id: uuid.UUID | None = None
+    stands: bool = False
 
     @property
     def sentence(self) -> str:
         label = IDENTIFIER_TYPES[self.type].label.lower()
         bound = f"{self.limit} is the most allowed" if self.hard else f"up to {self.limit} is usual"
-        would = "would " if self.hard else ""
+        have = ("have already" if self.stands else "would have") if self.hard else "have"
         if self.kind == Kind.SHARED_VALUE:
-            return f"{self.count} customers {would}have the {label} {self.value}; {bound}."
-        has = "would have" if self.hard else "has"
+            return f"{self.count} customers {have} the {label} {self.value}; {bound}."
+        has = have if have == "would have" else have.replace("have", "has")
         return f"This customer {has} {self.count} identifiers of the type {label}; {bound}."
 
     def refusal(self) -> LimitReached:
@@ -90,7 +94,7 @@ def bounds_of_union(
 def judge_union(members: Sequence[CustomerFacts], rules: Mapping[str, Rule]) -> list[Crossing]:
     """Return the limits on values a customer that a merge of the members goes past and none of them did."""
     found = []
-    held = [_current_values(member) for member in members]
+    held = [_valid_values(member, rules) for member in members]
     for type in sorted({type for values in held for type in values}):
         rule = rules.get(type)
         union = frozenset[str]().union(*(values.get(type, frozenset()) for values in held))
@@ -105,9 +109,8 @@ def second_verified(members: Sequence[CustomerFacts], rules: Mapping[str, Rule])
     """Say which exclusive types would have two verified values after a merge of the members."""
     verified: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for member in members:
-        for row in member.identifiers:
-            rule = rules.get(row.type)
-            if rule and rule.exclusive and row.current and row.verified:
+        for row in _valid(member, rules):
+            if rules[row.type].exclusive and row.verified:
                 scope = row.channel_id if row.type in OF_ONE_CHANNEL else ""
                 verified[row.type, scope].add(row.normalised)
     return [
@@ -118,9 +121,20 @@ def second_verified(members: Sequence[CustomerFacts], rules: Mapping[str, Rule])
     ]
 
 
-def _current_values(member: CustomerFacts) -> dict[str, frozenset[str]]:
+def _valid_values(member: CustomerFacts, rules: Mapping[str, Rule]) -> dict[str, frozenset[str]]:
     values: defaultdict[str, set[str]] = defaultdict(set)
-    for row in member.identifiers:
-        if row.current:
-            values[row.type].add(row.normalised)
+    for row in _valid(member, rules):
+        values[row.type].add(row.normalised)
     return {type: frozenset(found) for type, found in values.items()}
+
+
+def _valid(member: CustomerFacts, rules: Mapping[str, Rule]) -> list[IdentifierFact]:
+    """The current identifiers of types with a rule, seen within their window."""
+    since = windows(rules)
+    return [
+        row
+        for row in member.identifiers
+        if row.current
+        and row.type in rules
+        and not (row.type in since and row.last_seen_at < since[row.type])
+    ]

@@ -20,7 +20,7 @@ from customers.models import Mapping as Link
 from resolution.errors import BlockedIdentifier, LimitReached
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import Conflict, ConflictMember
-from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, load_blocklist, load_rules
+from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, load_blocklist, load_rules, windows
 from resolution.services import conflicts, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.services.conflicts import Question
@@ -54,18 +54,23 @@ _COUNT = """
 """
 _HOLDERS = """
     SELECT wanted.type, wanted.value, found.customer_id
-    FROM unnest(%(types)s::text[], %(values)s::text[]) AS wanted (type, value)
+    FROM unnest(%(types)s::text[], %(values)s::text[], %(since)s::timestamptz[])
+        AS wanted (type, value, since)
     CROSS JOIN LATERAL (
         SELECT DISTINCT m.customer_id FROM customer_identity_mapping m
         WHERE m.identifier_type = wanted.type AND m.normalised = wanted.value
           AND m.status IN ('active', 'shared')
+          AND (wanted.since IS NULL OR m.last_seen_at >= wanted.since)
           AND (NOT m.identifier_type = ANY(%(of_channel)s) OR m.channel_id = %(channel)s)
         LIMIT %(most)s
     ) AS found
 """
 _HAS = """
     SELECT DISTINCT customer_id, identifier_type, normalised FROM customer_identity_mapping
+    LEFT JOIN unnest(%(types)s::text[], %(since)s::timestamptz[]) AS valid (type, since)
+        ON valid.type = identifier_type
     WHERE customer_id = ANY(%(customers)s) AND status IN ('active', 'shared')
+      AND (since IS NULL OR last_seen_at >= since)
 """
 
 Value = tuple[str, str]
@@ -119,7 +124,7 @@ def note_refusal(trail: Trail, error: LimitReached, customer_id: uuid.UUID, chan
 
 
 def ask(trail: Trail, crossings: Sequence[Crossing]) -> tuple[int, ...]:
-    """Ask of each crossing once; what is newly asked has its merges looked at as soon as the change stands.
+    """Ask of each crossing once; the worker looks at the merges of what is newly asked.
 
     Returns the conflicts, new ones and those that stood. What a person called right is not asked again.
     """
@@ -130,8 +135,7 @@ def ask(trail: Trail, crossings: Sequence[Crossing]) -> tuple[int, ...]:
         return ()
     opened = conflicts.open_conflicts(trail, questions)
     fresh = Conflict.objects.filter(pk__in=opened.new, kind=Kind.SHARED_VALUE)
-    for row in fresh:
-        reevaluate.reevaluate_after_commit(trail, row.identifier_type, row.identifier_value, row.reason)
+    reevaluate.reevaluate_later(trail, fresh.values_list("pk", flat=True))
     return (*opened.new, *opened.refreshed)
 
 
@@ -174,7 +178,7 @@ def sift(channel: Channel, links: Sequence[StagedLink], *, new_customers: bool) 
     """Part a batch's links, in their order, by what is blocked and by the limits; reads only."""
     rules, blocked, sifted = load_rules(), load_blocklist(), Sifted()
     held = _holders(channel, {(link.identifier.type, link.identifier.normalised) for link in links}, rules)
-    has = defaultdict(set) if new_customers else _values_of({link.customer_id for link in links})
+    has = defaultdict(set) if new_customers else _values_of({link.customer_id for link in links}, rules)
     for link in links:
         entry = link.identifier
         value = (entry.type, entry.normalised)
@@ -285,6 +289,7 @@ def _holders(
     channel: Channel, values: Iterable[Value], rules: Mapping[str, Rule]
 ) -> dict[Value, set[uuid.UUID]]:
     counted = [value for value in values if _lowest(rules.get(value[0]))]
+    since = windows(rules)
     held: dict[Value, set[uuid.UUID]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -292,6 +297,7 @@ def _holders(
             {
                 "types": [type for type, _ in counted],
                 "values": [value for _, value in counted],
+                "since": [since.get(type) for type, _ in counted],
                 "of_channel": list(OF_ONE_CHANNEL),
                 "channel": channel.pk,
                 "most": _highest(rules) + 1,
@@ -302,10 +308,15 @@ def _holders(
     return held
 
 
-def _values_of(customers: Iterable[uuid.UUID]) -> defaultdict[tuple[uuid.UUID, str], set[str]]:
+def _values_of(
+    customers: Iterable[uuid.UUID], rules: Mapping[str, Rule]
+) -> defaultdict[tuple[uuid.UUID, str], set[str]]:
     has: defaultdict[tuple[uuid.UUID, str], set[str]] = defaultdict(set)
+    since = windows(rules)
     with connection.cursor() as cursor:
-        cursor.execute(_HAS, {"customers": list(customers)})
+        cursor.execute(
+            _HAS, {"customers": list(customers), "types": list(since), "since": list(since.values())}
+        )
         for customer, type, value in cursor.fetchall():
             has[customer, type].add(value)
     return has

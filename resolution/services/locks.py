@@ -48,8 +48,10 @@ class _Overtaken(Exception):
 def lock_customers(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Customer]:
     """Lock customers in id order and return them by id; must run inside a transaction.
 
-    Raises UnknownCustomer naming the first id that does not exist.
+    What is blocked stays as it is from before then on: whoever waits for that holds no customer. Raises
+    UnknownCustomer naming the first id that does not exist.
     """
+    keep_blocklist()
     found = {row.pk: row for row in lock_rows(Customer.objects.filter(pk__in=ids))}
     missing = sorted(set(ids) - set(found))
     if missing:
@@ -199,7 +201,7 @@ def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
     """Hold (type, normalised) identifiers until commit, whether or not a row exists for them yet.
 
     Makes look-then-create of the same new person one act: the second one finds the first one's customer. What
-    is blocked stays as it is until then (see `hold_blocklist`).
+    is blocked stays as it is until then.
     """
     keep_blocklist()
     keys = sorted({_lock_number(kind, value) for kind, value in identifiers})
@@ -209,15 +211,15 @@ def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
 
 
 def keep_blocklist() -> None:
-    """Keep what is blocked as it is until commit, before any other lock: what is written obeys it."""
+    """Keep what is blocked as it is until commit, as others may too; before identifiers and customers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_BLOCKLIST_LOCK])
 
 
 def hold_blocklist() -> None:
-    """Hold what is blocked until commit, before any other lock: nobody writes a value meanwhile.
+    """Hold what is blocked until commit, before any other lock: nobody links or writes keys meanwhile.
 
-    Whoever does has kept the list first, and so has either committed or will see the change.
+    Whoever does has kept the list (`keep_blocklist`), and so has either committed or will see the change.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BLOCKLIST_LOCK])

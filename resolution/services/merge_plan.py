@@ -48,6 +48,7 @@ class IdentifierFact:
     status: str
     verified: bool
     confidence: float
+    last_seen_at: datetime = EPOCH
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 
-import structlog
-from django.db import transaction
+from procrastinate.contrib.django import app
 
 from customers.models import Customer
-from resolution.errors import TryAgain
 from resolution.matching.blocked import ANY, Blocked
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.identifier_rules import load_blocklist
@@ -27,7 +24,7 @@ from resolution.types import Actor
 ANY_TYPE = "any"  # a question names its value by a type
 MERGES_NAMED = 10
 PARTS_NAMED = 4
-log = structlog.get_logger(__name__)
+REEVALUATION = "reevaluate_conflicts"  # the worker's task
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +97,30 @@ def reevaluate_value(*, identifier_type: str, value: str, why: str, actor: Actor
         return ask_over_merged(trail, block, find_leaning(block, plan.customers), why)
 
 
-def reevaluate_after_commit(trail: Trail, identifier_type: str, value: str, why: str) -> None:
-    """Look at a value's merges as soon as this change stands, and without holding its locks meanwhile."""
-    act = partial(
-        _try_to_reevaluate, identifier_type=identifier_type, value=value, why=why, actor=trail.actor
-    )
-    transaction.on_commit(act)
+def reevaluate_later(trail: Trail, conflict_ids: Collection[int]) -> None:
+    """Have the worker look at the merges of the values that these conflicts name, once this change stands.
+
+    The job is part of the change, and names no value: an erasure has to reach into no queue.
+    """
+    if conflict_ids:
+        later = app.configure_task(REEVALUATION)
+        later.defer(conflict_ids=[*sorted(conflict_ids)], actor=asdict(trail.actor))
 
 
-def _try_to_reevaluate(*, identifier_type: str, value: str, why: str, actor: Actor) -> None:
-    """The link stands whatever comes of this; its question stays in the queue and shows the value's reach."""
-    try:
-        reevaluate_value(identifier_type=identifier_type, value=value, why=why, actor=actor)
-    except TryAgain as error:
-        log.warning("not_reevaluated", type=identifier_type, error=str(error))
+def reevaluate_conflicts(*, conflict_ids: Collection[int], actor: Actor) -> int:
+    """Look at the values that conflicts name, each in a change of its own; returns the questions asked.
+
+    A value whose conflict was decided meanwhile is left alone. Doing it again asks nothing twice. Raises
+    TryAgain.
+    """
+    asking = Conflict.objects.filter(pk__in=conflict_ids).exclude(state=Conflict.State.DONE)
+    opened = [
+        reevaluate_value(
+            identifier_type=row.identifier_type, value=row.identifier_value, why=row.reason, actor=actor
+        )
+        for row in asking.exclude(identifier_value="").order_by("pk")
+    ]
+    return sum(len(entry.new) for entry in opened)
 
 
 def _names_of(leaning: Sequence[Leaning]) -> dict[str, str]:

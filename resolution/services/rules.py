@@ -7,18 +7,19 @@ they have seen it. What is past it is asked about then.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from resolution.errors import InvalidInput, LimitBelowExisting, StaleVersion
 from resolution.models import Conflict, IdentifierRule
-from resolution.selectors.identifier_rules import LIMITS, OF_ONE_CHANNEL, get_rule
-from resolution.services import audit, limits, locks
-from resolution.services.limit_plan import Crossing
+from resolution.selectors.identifier_rules import LIMITS, Rule, get_rule, load_rules
+from resolution.selectors.past_limits import Past, all_past, count_past
+from resolution.services import audit, limits, locks, runs
+from resolution.services.limit_plan import Crossing, crossing_of
 from resolution.types import Actor
 
 SET = "resolution.set_identifier_rules"
@@ -26,63 +27,14 @@ SETTABLE = (*LIMITS, "exclusive", "rank")
 LARGEST = 1_000_000
 LONGEST_WINDOW = 36_500
 LARGEST_RANK = 99
-MOST_SHOWN = 20
+ASKING = "ask_past_limits"  # the worker's task, and its runs
+ASKED_A_CHANGE = 200
 Kind = Conflict.Kind
-
-_SHARED = """
-    SELECT normalised, {channel} AS channel_id, count(DISTINCT customer_id) AS number
-    FROM customer_identity_mapping
-    WHERE identifier_type = %(type)s AND status IN ('active', 'shared')
-    GROUP BY 1, 2 HAVING count(DISTINCT customer_id) > %(limit)s
-    ORDER BY number DESC, 1, 2
-"""
-_MANY = """
-    SELECT link.customer_id, NULL::uuid, count(DISTINCT link.normalised) AS number
-    FROM customer_identity_mapping AS link
-    WHERE identifier_type = %(type)s AND status IN ('active', 'shared')
-    GROUP BY 1 HAVING count(DISTINCT normalised) > %(limit)s
-    ORDER BY number DESC, 1
-"""
-_VERIFIED = """
-    SELECT link.customer_id, {channel} AS channel_id, count(DISTINCT link.normalised) AS number
-    FROM customer_identity_mapping AS link
-    WHERE identifier_type = %(type)s AND status IN ('active', 'shared') AND verified
-    GROUP BY 1, 2 HAVING count(DISTINCT normalised) > %(limit)s
-    ORDER BY number DESC, 1, 2
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What is past a limit: a value or a customer's id, the channel it is counted in, and how many it has."""
-
-    limit_name: str
-    limit: int
-    found: tuple[tuple[str, uuid.UUID | None, int], ...]
-
-    @property
-    def about_values(self) -> bool:
-        return self.limit_name.startswith("customers")
-
-    @property
-    def shown(self) -> tuple[tuple[str, uuid.UUID | None, int], ...]:
-        return self.found[:MOST_SHOWN]
-
-    @property
-    def sentence(self) -> str:
-        number = len(self.found)
-        subject = "value" if self.about_values else "customer"
-        what = (
-            "customer"
-            if self.about_values
-            else "verified value"
-            if self.limit_name == "exclusive"
-            else "value"
-        )
-        many = "" if self.limit == 1 else "s"
-        noun, have = (subject, "has") if number == 1 else (f"{subject}s", "have")
-        most = self.found[0][2]
-        return f"{number:,} {noun} {have} more than {self.limit:,} {what}{many}, the most {most:,}"
+_ASKED_OF = {
+    Kind.SHARED_VALUE: ("customers_soft", "customers_hard"),
+    Kind.LIMIT_REACHED: ("values_soft", "values_hard"),
+}
+_ASKED = frozenset().union(*_ASKED_OF.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +46,9 @@ class RulePreview:
     past: tuple[Past, ...]
 
     @property
-    def to_ask(self) -> list[Crossing]:
-        """What setting the rule asks of a person: whatever is past a changed limit, once."""
-        asked: dict[tuple[str, str, uuid.UUID | None], Crossing] = {}
-        for past in self.past:
-            if past.limit_name == "exclusive":
-                continue
-            for subject, scope, count in past.found:
-                crossing = self._crossing(past, subject, scope, count)
-                asked[crossing.kind, subject, scope] = crossing
-        return list(asked.values())
-
-    def _crossing(self, past: Past, subject: str, scope: uuid.UUID | None, count: int) -> Crossing:
-        code = self.rule.identifier_type
-        if past.about_values:
-            return Crossing(Kind.SHARED_VALUE, code, subject, None, count, past.limit, False, scope)
-        return Crossing(Kind.LIMIT_REACHED, code, "", uuid.UUID(subject), count, past.limit, False)
+    def to_ask(self) -> list[str]:
+        """The limits of which setting the rule asks a person."""
+        return [past.limit_name for past in self.past if past.limit_name in _ASKED]
 
 
 def preview_rule(*, identifier_type: str, changes: Mapping[str, object]) -> RulePreview:
@@ -118,6 +57,7 @@ def preview_rule(*, identifier_type: str, changes: Mapping[str, object]) -> Rule
     return _preview(row, check_changes(row, changes))
 
 
+@locks.again_after_deadlock
 def set_rule(
     *,
     identifier_type: str,
@@ -129,8 +69,8 @@ def set_rule(
 ) -> IdentifierRule:
     """Set limits, window, exclusivity or rank of a type as its `version` was seen; an empty limit is none.
 
-    What is past a new limit stays, and is asked about. Raises NotFound, InvalidInput, StaleVersion, and
-    LimitBelowExisting unless `accept_existing` says that what is past it was seen.
+    What is past a new limit stays, and the worker asks about it. Raises NotFound, InvalidInput, StaleVersion,
+    and LimitBelowExisting unless `accept_existing` says that what is past it was seen.
     """
     with audit.change(actor) as trail:
         row = locks.lock_row(IdentifierRule, get_rule(identifier_type).pk)
@@ -146,19 +86,62 @@ def set_rule(
         row.version += 1
         row.changed_by, row.changed_at = actor.name, timezone.now()
         row.save()
-        asked = limits.ask(trail, preview.to_ask)
+        if preview.to_ask:
+            _ask_later(row.identifier_type, preview.to_ask, actor)
         trail.record(
             "rule",
             identifier_type=row.identifier_type,
             method="set",
             before=before,
             after=dict(preview.changes),
-            past={past.limit_name: len(past.found) for past in preview.past},
-            conflicts=len(asked),
+            past={past.limit_name: past.number for past in preview.past},
             reason=reason[:500],
         )
+        if "valid_days" in preview.changes:
+            trail.rewindow(row.identifier_type)
         trail.tell("rule.changed", identifier_type=row.identifier_type, version=row.version)
         return row
+
+
+def ask_past_limits(*, identifier_type: str, limit_names: Collection[str], actor: Actor) -> int:
+    """Ask of all that is past these limits as they are by now, a bounded number a change; return how many.
+
+    A run tells how far it is. Doing it again asks nothing twice.
+    """
+    rule = load_rules()[identifier_type]
+    crossings = [
+        found for kind, names in _ASKED_OF.items() for found in _crossings(rule, kind, names, limit_names)
+    ]
+    counts = {"past_limits": 0}
+    run = runs.begin(ASKING, "", actor)
+    walk = runs.Walk(run, lambda stage, done, total: None, {}, lambda: counts)
+    with runs.closing(run), walk.stage("asking", len(crossings)) as note:
+        for start in range(0, len(crossings), ASKED_A_CHANGE):
+            batch = crossings[start : start + ASKED_A_CHANGE]
+            with audit.change(actor) as trail:
+                limits.ask(trail, batch)
+            counts["past_limits"] += len(batch)
+            note(start + len(batch))
+    runs.finish(run, counts, walk.timings)
+    return len(crossings)
+
+
+def _crossings(rule: Rule, kind: str, names: Sequence[str], wanted: Collection[str]) -> Iterator[Crossing]:
+    """What is past the lowest of a kind's limits that were set, each by the limit it is past."""
+    standing = [limit for name in names if name in wanted and (limit := getattr(rule, name)) is not None]
+    if not standing:
+        return
+    for subject, channel, number in all_past(rule, names[0], min(standing)):
+        value, customer = (subject, None) if kind == Kind.SHARED_VALUE else ("", uuid.UUID(subject))
+        crossing = crossing_of(kind, rule, value, customer, number, channel)
+        if crossing:
+            yield replace(crossing, stands=True)
+
+
+def _ask_later(identifier_type: str, limit_names: list[str], actor: Actor) -> None:
+    """Have the worker ask once the rule stands; the job is part of the change."""
+    later = app.configure_task(ASKING, lock=ASKING)
+    later.defer(identifier_type=identifier_type, limit_names=[*limit_names], actor=asdict(actor))
 
 
 def check_changes(row: IdentifierRule, changes: Mapping[str, object]) -> dict[str, Any]:
@@ -211,28 +194,21 @@ def _refuse_stale(row: IdentifierRule, version: int) -> None:
 
 def _preview(row: IdentifierRule, changes: Mapping[str, Any]) -> RulePreview:
     """Count what is past each limit that is new or lower than it was."""
+    rule = load_rules()[row.identifier_type]
+    changed = replace(rule, **changes)
     found = [
-        _past(row.identifier_type, name, value)
+        count_past(rule if name == "valid_days" else changed, name, value)
         for name, value in changes.items()
-        if name in LIMITS and name != "valid_days" and value is not None and _is_lower(row, name, value)
+        if name in LIMITS and value is not None and _is_lower(row, name, value)
     ]
     if changes.get("exclusive"):
-        found.append(_past(row.identifier_type, "exclusive", 1))
-    return RulePreview(row, changes, tuple(past for past in found if past.found))
+        found.append(count_past(changed, "exclusive", 1))
+    return RulePreview(row, changes, tuple(past for past in found if past.number))
 
 
 def _is_lower(row: IdentifierRule, name: str, value: int) -> bool:
     before = getattr(row, name)
     return before is None or value < before
-
-
-def _past(code: str, name: str, limit: int) -> Past:
-    scope = "channel_id" if code in OF_ONE_CHANNEL else "NULL::uuid"
-    query = _VERIFIED if name == "exclusive" else _SHARED if name.startswith("customers") else _MANY
-    with connection.cursor() as cursor:
-        cursor.execute(query.format(channel=scope), {"type": code, "limit": limit})
-        rows = cursor.fetchall()
-    return Past(name, limit, tuple((str(subject), channel, number) for subject, channel, number in rows))
 
 
 def _below_existing(preview: RulePreview) -> LimitBelowExisting:
@@ -243,8 +219,8 @@ def _below_existing(preview: RulePreview) -> LimitBelowExisting:
         past={
             past.limit_name: {
                 "limit": past.limit,
-                "number": len(past.found),
-                "first": [{"subject": subject, "number": number} for subject, _, number in past.shown],
+                "number": past.number,
+                "first": [{"subject": found.subject, "number": found.number} for found in past.shown],
             }
             for past in preview.past
         },

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,20 +20,32 @@ from customers.models import Channel, Customer, SourceRecord
 from customers.services import register
 from customers.services.copying import copy_rows
 from resolution.batch.prepare import Newcomer, Source, prepare_newcomer
-from resolution.batch.records import CUSTOMER_FIELDS, NOBODY, SOURCE_ID, Details, Record, details_of
+from resolution.batch.records import (
+    CUSTOMER_FIELDS,
+    IDENTIFIER_FIELDS,
+    NOBODY,
+    SOURCE_ID,
+    Details,
+    Record,
+    details_of,
+    shows,
+)
 from resolution.batch.sql import read_sql
 from resolution.batch.table import Refusal
 from resolution.matching.blocked import Blocklist
 from resolution.matching.key_numbers import number_keys
-from resolution.selectors.identifier_rules import load_blocklist
+from resolution.selectors.identifier_rules import load_blocklist, load_rules, windows
+from resolution.selectors.merge_facts import load_differences
 from resolution.services import keys, limits, locks
 from resolution.services.audit import Trail, link_facts
+from resolution.services.link import OUT_OF_WINDOW
 from resolution.types import Identifier, Profile
 
 # How sure a link from a file is; the source's own id is certain.
 FILE_CONFIDENCE = Decimal("0.90")
 CERTAIN = Decimal("1.00")
 METHOD = "import"
+SIGHTINGS_APART = timedelta(hours=1)
 _STAGED = (
     "place", "id", "customer_id", "identifier_type", "channel_identifier", "normalised", "confidence_score",
     "verified",
@@ -107,15 +119,17 @@ def _same_id(record: Record) -> str:
     return f"an earlier row of this file has the id {record.key[:80]} too, with other values"
 
 
-def part_by_novelty(channel: Channel, records: Sequence[Record]) -> tuple[list[Record], list[Record], int]:
-    """Part records into new ones and changed ones, and count those the register has exactly so."""
+def part_by_novelty(
+    channel: Channel, records: Sequence[Record]
+) -> tuple[list[Record], list[Record], list[Record]]:
+    """Part records into new ones, changed ones, and those the register has exactly so."""
     rows = SourceRecord.objects.filter(channel=channel, source_key__in=_keys_of(records))
     known = dict(rows.values_list("source_key", "fingerprint"))
     new = [record for record in records if record.key not in known]
-    changed = [
-        record for record in records if known.get(record.key, record.fingerprint) != record.fingerprint
-    ]
-    return new, changed, len(records) - len(new) - len(changed)
+    stored = [record for record in records if record.key in known]
+    changed = [record for record in stored if known[record.key] != record.fingerprint]
+    unchanged = [record for record in stored if known[record.key] == record.fingerprint]
+    return new, changed, unchanged
 
 
 def take_in(
@@ -129,10 +143,11 @@ def take_in(
     locks.hold_files()
     fresh, repeats, refused = notice(records)
     new, changed, unchanged = part_by_novelty(channel, fresh)
-    taken = Taken(unchanged=unchanged + len(repeats), refused=refused)
+    taken = Taken(unchanged=len(unchanged) + len(repeats), refused=refused)
     source = Source(channel.code, channel.default_region)
     arrivals = [_Arrival(record, prepare_newcomer(record, source)) for record in new]
     _lock_busy_values(channel, arrivals, changed)
+    _see_again(channel, [*unchanged, *changed])
     taken.refused += [_nobody(entry.record) for entry in arrivals if not entry.details.describes_somebody]
     _create_customers(
         trail, channel, [entry for entry in arrivals if entry.details.describes_somebody], run_id, taken
@@ -148,6 +163,29 @@ def taken_before(channel: Channel, records: Sequence[Record]) -> Taken:
     return Taken(touched=set(rows.values_list("customer_id", flat=True)))
 
 
+def _see_again(channel: Channel, records: Sequence[Record]) -> None:
+    """Note of the links that known records show again that they were seen now.
+
+    That is no change: it leaves no trail, counts no version up and waits for nobody. It is noted once an hour
+    at most, which a window of days does not feel. A source's own ids have no window and stay as they are.
+    """
+    now, by_key = timezone.now(), {record.key: record for record in records}
+    facts = {
+        "channel": channel.pk,
+        "keys": list(by_key),
+        "types": list(IDENTIFIER_FIELDS),
+        "before": now - SIGHTINGS_APART,
+    }
+    seen = [
+        link
+        for key, link, *identifier in (_fetch(read_sql("sightings"), facts) if records else ())
+        if shows(by_key[key].data, channel.default_region, *identifier)
+    ]
+    if seen:
+        with connection.cursor() as cursor:
+            cursor.execute(read_sql("see_links"), {"links": seen, "now": now})
+
+
 def _lock_busy_values(channel: Channel, arrivals: Sequence[_Arrival], changed: Sequence[Record]) -> None:
     """Hold, before any customer, the values that come near a limit with this batch, and what is blocked."""
     after = (details_of(record.data, channel.default_region) for record in changed)
@@ -161,7 +199,7 @@ def count_news(channel: Channel, records: Sequence[Record]) -> Taken:
     """Count what take_in would do, writing nothing but the notice of which ids this file has used."""
     fresh, repeats, refused = notice(records)
     new, changed, unchanged = part_by_novelty(channel, fresh)
-    taken = Taken(updated=len(changed), unchanged=unchanged + len(repeats), refused=refused)
+    taken = Taken(updated=len(changed), unchanged=len(unchanged) + len(repeats), refused=refused)
     for record in new:
         if details_of(record.data, channel.default_region).describes_somebody:
             taken.created += 1
@@ -289,7 +327,8 @@ def link_identifiers(
 ) -> None:
     """Link identifiers in their order: first come owns, whoever comes later shares.
 
-    What is blocked and what a hard limit refuses is left out and counted; past a soft one a person is asked.
+    An owner not seen within its type's window gives way. What is blocked and what a hard limit refuses is
+    left out and counted; past a soft one a person is asked.
     """
     sifted = limits.sift(channel, links, new_customers=new_customers)
     taken.links_blocked += sifted.blocked
@@ -298,11 +337,59 @@ def link_identifiers(
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE staged_identifiers")
     copy_rows("staged_identifiers", _STAGED, (_staged(place, link) for place, link in enumerate(links)))
+    former = _end_lapsed_owners(trail, channel, now)
     actions = dict(_fetch(read_sql("link_identifiers"), {"channel": channel.pk, "now": now}))
     for link in links:
         if action := actions.get(link.id):
-            _record_link(trail, channel, link, action)
+            _record_link(trail, channel, link, action, former.get(link.id) if action == "link" else None)
+    keys.rebuild_keys(set(former.values()))
     limits.ask(trail, list(sifted.crossings.values()))
+
+
+def _end_lapsed_owners(trail: Trail, channel: Channel, now: datetime) -> dict[uuid.UUID, uuid.UUID]:
+    """End the owners out of their window whose values were staged; return whose each value was, by new link.
+
+    Who was told apart from the owner by a person takes nothing.
+    """
+    since = windows(load_rules())
+    valid = {"types": list(since), "since": list(since.values()), "channel": channel.pk, "now": now}
+    found = _fetch(read_sql("lapsed_owners"), valid) if since else []
+    apart = (
+        {frozenset((fact.left, fact.right)) for fact in load_differences(_people_of(found))} if found else ()
+    )
+    claims = {
+        owned: (link, claimant)
+        for owned, owner, link, claimant in found
+        if frozenset((str(owner), str(claimant))) not in apart
+    }
+    if not claims:
+        return {}
+    locks.lock_customers({owner for owned, owner, _, _ in found if owned in claims})
+    former = {}
+    for owned, owner, type, raw, value, confidence, verified in _fetch(
+        read_sql("end_lapsed"), valid | {"links": list(claims)}
+    ):
+        link, claimant = claims[owned]
+        former[link] = owner
+        trail.reown(channel.pk, type, value)
+        trail.record(
+            "lose",
+            customer_id=owner,
+            channel_id=channel.pk,
+            identifier_type=type,
+            identifier_value=value,
+            old_value=str(owner),
+            method=METHOD,
+            confidence=confidence,
+            **link_facts(owned, raw, value, verified=verified),
+            to=str(claimant),
+        )
+    register.count_changes(set(former.values()))
+    return former
+
+
+def _people_of(found: Iterable[tuple[Any, ...]]) -> set[uuid.UUID]:
+    return {person for _, owner, _, claimant in found for person in (owner, claimant)}
 
 
 def _staged(place: int, link: _Link) -> tuple[Any, ...]:
@@ -319,15 +406,18 @@ def _staged(place: int, link: _Link) -> tuple[Any, ...]:
     )
 
 
-def _record_link(trail: Trail, channel: Channel, link: _Link, action: str) -> None:
+def _record_link(trail: Trail, channel: Channel, link: _Link, action: str, former: uuid.UUID | None) -> None:
+    """Write down a link that was made, or with a `former` owner moved."""
+    moved: dict[str, Any] = {"old_value": str(former), "reason": OUT_OF_WINDOW} if former else {}
     trail.record(
-        action,
+        "move" if former else action,
         customer_id=link.customer_id,
         channel_id=channel.pk,
         identifier_type=link.identifier.type,
         identifier_value=link.identifier.normalised,
         method=METHOD,
         confidence=link.confidence,
+        **moved,
         **link_facts(
             link.id,
             link.identifier.value,
@@ -335,6 +425,13 @@ def _record_link(trail: Trail, channel: Channel, link: _Link, action: str) -> No
             verified=link.verified and action == "link",
         ),
     )
+    if former:
+        trail.tell(
+            "identifier.moved",
+            customer_id=link.customer_id,
+            identifier_type=link.identifier.type,
+            from_customer=str(former),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,9 @@ from resolution.errors import NotFound, Refused
 from resolution.models import IdempotencyRecord, ImportRun, MatchRun, StoredModel
 from tests.factories import ChannelFactory, ConflictFactory, actor_for, draft, lead, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, write
+from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def work() -> None:
-    """Do what is waiting, as the worker would."""
-    for job in ProcrastinateJob.objects.filter(status="todo").order_by("id"):
-        app.tasks[job.task_name](**job.args)
 
 
 class TestPeriodicWork:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from customers.models import Customer, Mapping
 from resolution.errors import BlockedIdentifier, InvalidInput, NotFound, Refused, StaleVersion
 from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockedValue, BlockingKey, Conflict, IdentifierRule, Merge
 from resolution.selectors.profiles import load_profiles
-from resolution.services import cache
+from resolution.services import cache, locks, reevaluate
 from resolution.services.blocks import block_value, preview_block, retire_block
 from resolution.services.decide import decide_conflict
 from resolution.services.find_duplicates import find_duplicates
@@ -44,6 +46,7 @@ from tests.factories import (
 from tests.resolution.batch.files import stranger, write
 from tests.resolution.services.promises import keys_out_of_date
 from tests.resolution.services.waiting import met_by
+from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db
 
@@ -239,6 +242,47 @@ class TestWriters:
 
         assert Mapping.objects.get().status == "ended"
 
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("changed", [False, True])
+    def test_p8_a_block_that_meets_a_typed_value_waits_and_takes_its_key(self, changed: bool) -> None:
+        anna = create_customer(fields={"name": "Anna Smith"}, actor=ACTOR)
+
+        def typing() -> object:
+            if changed:
+                return update_profile(customer_id=anna.pk, version=1, changes={"phone": TILL}, actor=ACTOR)
+            return create_customer(fields={"name": "Zoe Xu", "phone": TILL}, actor=ACTOR)
+
+        met_by(block, first=typing, then=lambda: None)
+
+        assert Customer.objects.filter(phone=TILL).exists()
+        assert keys_out_of_date() == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_p8_a_merge_that_types_a_value_leaves_no_key_of_a_block_it_met(self) -> None:
+        pair = [create_customer(fields={"name": name}, actor=ACTOR) for name in ("Anna Smith", "Ann Smith")]
+
+        def merging() -> object:
+            typed = {"phone": {"typed": TILL}}
+            return merge_customers(member_ids=[row.pk for row in pair], picks=typed, actor=ACTOR)
+
+        met_by(block, first=merging, then=lambda: None)
+
+        assert Customer.objects.active().get().phone == TILL
+        assert keys_out_of_date() == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_whoever_waits_for_a_block_holds_no_customer_it_may_want(self) -> None:
+        anna = person(1)
+        changing = update_profile.__wrapped__  # type: ignore[attr-defined]  # begins no second time
+
+        met_by(
+            lambda: changing(customer_id=anna.pk, version=1, changes={"name": "Anna"}, actor=ACTOR),
+            first=locks.hold_blocklist,
+            then=lambda: locks.lock_customers([anna.pk]),
+        )
+
+        assert Customer.objects.get(pk=anna.pk).name == "Anna"
+
 
 class TestReevaluation:
     def test_a_customer_it_alone_held_together_is_asked_about_with_its_parts_and_merges(self) -> None:
@@ -331,21 +375,53 @@ class TestReevaluation:
 
         assert Conflict.objects.get().outcome == "accepted"
 
-    def test_a_value_that_crosses_its_limit_has_its_merges_looked_at(
-        self, django_capture_on_commit_callbacks: Any
-    ) -> None:
+    def test_a_value_that_crosses_its_limit_has_its_merges_looked_at_by_the_worker(self) -> None:
         held = joined(person(1), person(2))
         IdentifierRule.objects.filter(identifier_type="phone").update(customers_soft=1)
 
-        with django_capture_on_commit_callbacks(execute=True):
-            link_customer_identifier(
-                customer_id=CustomerFactory().pk, channel=ChannelFactory(), identifier_type="phone",
-                value=TILL, actor=ACTOR,
-            )  # fmt: skip
+        link_customer_identifier(
+            customer_id=CustomerFactory().pk, channel=ChannelFactory(), identifier_type="phone",
+            value=TILL, actor=ACTOR,
+        )  # fmt: skip
+        work()
 
         kinds = dict(Conflict.objects.values_list("kind", "members__customer"))
         assert kinds["over_merge"] == held.pk
         assert "shared_value" in kinds
+
+    def test_the_look_waits_in_the_change_itself_and_names_no_value(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        joined(person(1), person(2))
+        IdentifierRule.objects.filter(identifier_type="phone").update(customers_soft=1)
+        customer, channel = CustomerFactory(), ChannelFactory()
+
+        def linking() -> object:
+            return link_customer_identifier(
+                customer_id=customer.pk, channel=channel, identifier_type="phone", value=TILL, actor=ACTOR
+            )
+
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            linking()
+            raise ZeroDivisionError
+        assert not ProcrastinateJob.objects.exists()
+
+        monkeypatch.setattr(reevaluate, "find_leaning", lambda *args, **kwargs: 1 / 0)
+        linking()
+        asked = Conflict.objects.get(kind="shared_value")
+        job = ProcrastinateJob.objects.get(task_name="reevaluate_conflicts", status="todo")
+        assert job.args == {"conflict_ids": [asked.pk], "actor": asdict(ACTOR)}
+
+    def test_of_a_question_decided_meanwhile_nothing_is_looked_at(self) -> None:
+        joined(person(1), person(2))
+        IdentifierRule.objects.filter(identifier_type="phone").update(customers_soft=1)
+        link_customer_identifier(
+            customer_id=CustomerFactory().pk, channel=ChannelFactory(), identifier_type="phone", value=TILL,
+            actor=ACTOR,
+        )  # fmt: skip
+        Conflict.objects.update(state="done", outcome="accepted")
+        work()
+        assert Conflict.objects.count() == 1
 
     def test_looking_again_asks_once(self) -> None:
         joined(person(1), person(2))

@@ -18,7 +18,7 @@ from psycopg.errors import DeadlockDetected
 
 from customers.models import Channel, Customer, Mapping, SourceRecord
 from resolution.errors import InvalidInput, Refused, UnknownChannel
-from resolution.models import AuditEntry, Conflict, ImportRun, Merge, OutboxEvent
+from resolution.models import AuditEntry, Conflict, IdentifierRule, ImportRun, Merge, OutboxEvent
 from resolution.selectors.profiles import load_profiles
 from resolution.services import importing, locks, staging
 from resolution.services.audit import find_break
@@ -31,6 +31,7 @@ from resolution.services.profiles import update_profile
 from resolution.types import Actor
 from tests.factories import ChannelFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, BORIS, CLARA, csv_text, person, write
+from tests.resolution.services.promises import keys_out_of_date
 from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
@@ -367,6 +368,94 @@ class TestAgain:
         take_in(write(tmp_path / "b.csv", (*ANNA_AGAIN[:3], "anna@second.example", *ANNA_AGAIN[4:])))
 
         assert owned("anna@second.example").customer == Customer.objects.active().get()
+
+
+class TestWindow:
+    """Links not seen for a type's window, as a file finds them."""
+
+    LONG_AGO = timedelta(days=100)
+
+    @pytest.fixture(autouse=True)
+    def _thirty_days(self, channel: Channel) -> None:
+        IdentifierRule.objects.update(valid_days=30)
+
+    def not_seen(self) -> None:
+        Mapping.objects.update(last_seen_at=timezone.now() - self.LONG_AGO)
+
+    def just_seen(self) -> set[str]:
+        lately = timezone.now() - timedelta(minutes=5)
+        return set(Mapping.objects.filter(last_seen_at__gt=lately).values_list("normalised", flat=True))
+
+    def test_what_the_source_sends_again_was_seen_again_and_that_is_no_change(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.csv", ANNA)
+        take_in(path)
+        extra = MappingFactory(channel=Channel.objects.get(), customer=Customer.objects.get())
+        self.not_seen()
+        entries, versions = AuditEntry.objects.count(), set(Customer.objects.values_list("pk", "version"))
+
+        take_in(path)
+
+        assert self.just_seen() == {ANNA[3], "+4930901820001"}
+        assert extra.normalised not in self.just_seen()
+        assert AuditEntry.objects.count() == entries + 1
+        assert set(Customer.objects.values_list("pk", "version")) == versions
+
+    def test_a_changed_row_was_seen_with_all_it_still_has(self, tmp_path: Path) -> None:
+        take_in(write(tmp_path / "a.csv", ANNA))
+        self.not_seen()
+        take_in(write(tmp_path / "b.csv", (*ANNA[:4], "+4930901820002", *ANNA[5:])))
+        assert self.just_seen() == {ANNA[3], "+4930901820002"}
+
+    def test_p1_an_owner_out_of_it_gives_way_with_the_trail_of_a_claim(
+        self, channel: Channel, tmp_path: Path
+    ) -> None:
+        old = MappingFactory(
+            channel=channel, channel_identifier=ANNA[3], last_seen_at=timezone.now() - self.LONG_AGO,
+            valid_from=timezone.now() - self.LONG_AGO,
+        )  # fmt: skip
+
+        take_in(write(tmp_path / "a.csv", ANNA))
+
+        new = owned(ANNA[3])
+        old.refresh_from_db()
+        assert (old.status, old.valid_to) == ("ended", new.valid_from)
+        lost, moved = (AuditEntry.objects.get(action=action) for action in ("lose", "move"))
+        assert (lost.customer_id, lost.metadata["to"]) == (old.customer_id, str(new.customer_id))
+        assert (moved.customer_id, moved.old_value) == (new.customer_id, str(old.customer_id))
+        assert moved.metadata["reason"] == "not seen within its type's window"
+        assert OutboxEvent.objects.filter(kind="identifier.moved").count() == 1
+        assert Customer.objects.get(pk=old.customer_id).version == 2
+        assert keys_out_of_date() == []
+
+    def test_of_several_that_claim_it_the_first_owns_it(self, channel: Channel, tmp_path: Path) -> None:
+        MappingFactory(
+            channel=channel, channel_identifier=ANNA[3], last_seen_at=timezone.now() - self.LONG_AGO
+        )
+        other = ("r9", "Zygmunt", "Quarles", ANNA[3], "", "1941-01-01", "Rome", "00100", "IT")
+        take_in(write(tmp_path / "a.csv", ANNA, other), resolve=False)
+        links = Mapping.objects.current().filter(normalised=ANNA[3]).select_related("customer")
+        assert {link.customer.given_name: link.status for link in links} == {
+            "Anna": "active",
+            "Zygmunt": "shared",
+        }
+
+    def test_p3_who_was_told_apart_from_the_owner_takes_nothing(
+        self, channel: Channel, tmp_path: Path
+    ) -> None:
+        take_in(write(tmp_path / "a.csv", (*ANNA[:3], "", *ANNA[4:])))
+        old = MappingFactory(
+            channel=channel, channel_identifier=ANNA[3], last_seen_at=timezone.now() - self.LONG_AGO
+        )
+        anna = Customer.objects.get(given_name=ANNA[1])
+        judge_pair(
+            left_id=anna.pk, right_id=old.customer_id, verdict="different", reason="Two people.",
+            actor=actor_for(steward()),
+        )  # fmt: skip
+
+        take_in(write(tmp_path / "b.csv", ANNA))
+
+        assert owned(ANNA[3]).customer_id == old.customer_id
+        assert Mapping.objects.get(customer=anna, normalised=ANNA[3]).status == "shared"
 
 
 class TestHumanWord:

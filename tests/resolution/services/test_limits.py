@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from customers.models import Channel, Customer, Mapping
 from resolution.errors import LimitReached, MergeBlocked
@@ -23,6 +24,7 @@ from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers, merge_in_bulk, preview_merge
 from resolution.services.queue import claim
 from resolution.services.resolve import create_or_resolve_customer, resolve_customer_identity
+from resolution.services.rules import set_rule
 from resolution.types import Actor, Group, LinkOutcome
 from tests.concurrency import all_at_once
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, actor_for, steward
@@ -213,6 +215,42 @@ class TestWindow:
         Mapping.objects.update(last_seen_at=timezone.now() - timedelta(days=31))
 
         assert resolve_customer_identity(**look_up) is None
+
+    def test_no_count_of_a_limit_knows_what_is_out_of_it(self, tmp_path: Path) -> None:
+        rule(valid_days=30, customers_hard=2, values_hard=1)
+        pair = [row.pk for row in shared_by(2)]
+        other = MappingFactory(customer_id=pair[0])
+        Mapping.objects.update(last_seen_at=timezone.now() - timedelta(days=100))
+        MappingFactory(customer_id=pair[1], channel=other.channel)
+
+        summary = import_file(
+            open_file(path=write(tmp_path / "a.csv", stranger(1, email=SHARED)), channel=ChannelFactory()),
+            actor=ACTOR, resolve=False,
+        )  # fmt: skip
+
+        assert summary.counts()["links_refused"] == 0
+        assert not preview_merge(member_ids=pair).blockers
+        assert link(CustomerFactory()).action == "linked"
+
+    def test_p10_what_the_cache_remembers_answers_by_a_new_window_too(
+        self, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        owned = MappingFactory(channel_identifier=SHARED, last_seen_at=timezone.now() - timedelta(days=100))
+
+        def ask() -> object:
+            with django_capture_on_commit_callbacks(execute=True):
+                return resolve_customer_identity(channel=owned.channel, identifier_type="email", value=SHARED)
+
+        assert ask() == ask() == owned.customer_id
+        for days, answer in ((30, None), (None, owned.customer_id)):
+            version = IdentifierRule.objects.get(identifier_type="email").version
+            with django_capture_on_commit_callbacks(execute=True):
+                set_rule(
+                    identifier_type="email", version=version, changes={"valid_days": days},
+                    accept_existing=True, actor=ACTOR,
+                )  # fmt: skip
+                assert ask() == answer
+            assert ask() == answer
 
 
 class TestMessages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import pytest
@@ -16,7 +17,9 @@ from resolution.errors import TryAgain, UnknownCustomer
 from resolution.models import AuditEntry, Merge
 from resolution.services import audit, locks
 from resolution.services.audit import Trail
+from resolution.services.erase import erase_customer
 from resolution.services.merge import merge_customers
+from resolution.services.rules import set_rule
 from resolution.types import Actor
 from tests.factories import CustomerFactory, MappingFactory, SourceRecordFactory
 from tests.resolution.services.waiting import met_by
@@ -149,6 +152,20 @@ class TestAgainAfterDeadlock:
         )
         assert Merge.objects.get() == merge
         assert AuditEntry.objects.filter(action="merge").count() == 2
+
+    def test_a_rule_and_an_erasure_begin_anew_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        anna, real = CustomerFactory(), audit.change
+        broken = iter([True, False, True, False])
+
+        def change(actor: Actor) -> AbstractContextManager[audit.Trail]:
+            if next(broken):
+                ended_by(postgres.DeadlockDetected("deadlock detected"))()
+            return real(actor)
+
+        monkeypatch.setattr(audit, "change", change)
+        set_rule(identifier_type="email", version=1, changes={"rank": 7}, actor=ACTOR)
+        erase_customer(customer_id=anna.pk, reason="Request 12", actor=ACTOR)
+        assert set(AuditEntry.objects.values_list("action", flat=True)) == {"rule", "erase"}
 
     def test_gives_up_with_a_sentence_when_it_happens_every_time(self) -> None:
         act = locks.again_after_deadlock(ended_by(postgres.DeadlockDetected("deadlock detected")))

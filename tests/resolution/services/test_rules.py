@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from customers.models import Mapping
 from resolution.errors import InvalidInput, LimitBelowExisting, NotFound, StaleVersion
-from resolution.models import AuditEntry, Conflict, IdentifierRule
-from resolution.services.rules import preview_rule, set_rule
+from resolution.models import AuditEntry, Conflict, IdentifierRule, MatchRun
+from resolution.services import rules
+from resolution.services.rules import ask_past_limits, preview_rule, set_rule
 from resolution.types import Actor
 from tests.factories import CustomerFactory, MappingFactory
+from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db
 
@@ -96,11 +103,64 @@ class TestBelowWhatExists:
         shared_by(5)
 
         set_email(accept_existing=True, customers_soft=2)
+        work()
 
         assert Mapping.objects.owned().count() == 5
         conflict = Conflict.objects.get()
         assert (conflict.kind, conflict.identifier_value) == ("shared_value", SHARED)
         assert conflict.reason == f"5 customers have the e-mail {SHARED}; up to 2 is usual."
+
+    def test_past_a_hard_limit_that_came_later_it_is_told_as_the_most_allowed(self) -> None:
+        shared_by(3)
+        customer = CustomerFactory()
+        MappingFactory.create_batch(2, customer=customer)
+
+        set_email(accept_existing=True, customers_soft=None, customers_hard=2, values_soft=1, values_hard=1)
+        work()
+
+        assert set(Conflict.objects.values_list("reason", flat=True)) == {
+            f"3 customers have already the e-mail {SHARED}; 2 is the most allowed.",
+            "This customer has already 2 identifiers of the type e-mail; 1 is the most allowed.",
+        }
+
+    def test_however_much_is_past_it_is_counted_in_few_rows_and_asked_by_the_worker(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rules, "ASKED_A_CHANGE", 10)
+        for number in range(25):
+            shared_by(3, f"value{number:02}@factory.example.com")
+
+        found = preview_rule(identifier_type="email", changes={"customers_soft": 2}).past[0]
+        with CaptureQueriesContext(connection) as few:
+            set_email(accept_existing=True, customers_soft=2)
+
+        assert (found.number, len(found.shown)) == (25, 20)
+        assert len(few) < 20
+        assert not Conflict.objects.exists()
+        work()
+        assert Conflict.objects.count() == 25
+        run = MatchRun.objects.get(kind="ask_past_limits")
+        assert (run.state, run.done, run.total, run.counts) == ("done", 25, 25, {"past_limits": 25})
+
+    def test_asking_again_asks_once(self) -> None:
+        shared_by(3)
+        set_email(accept_existing=True, customers_soft=2)
+        for _ in range(2):
+            ask_past_limits(identifier_type="email", limit_names=["customers_soft"], actor=ACTOR)
+        assert Conflict.objects.count() == 1
+
+    def test_a_limit_that_was_lifted_before_the_worker_came_asks_nothing(self) -> None:
+        shared_by(3)
+        set_email(accept_existing=True, customers_soft=2)
+        set_email(customers_soft=None)
+        work()
+        assert not Conflict.objects.exists()
+
+    def test_a_link_out_of_the_window_does_not_count(self) -> None:
+        shared_by(3)
+        Mapping.objects.update(last_seen_at=timezone.now() - timedelta(days=100))
+        IdentifierRule.objects.filter(identifier_type="email").update(valid_days=30)
+        assert preview_rule(identifier_type="email", changes={"customers_soft": 2}).past == ()
 
     def test_customers_of_many_values_are_found_too(self) -> None:
         customer = CustomerFactory()
@@ -117,6 +177,26 @@ class TestBelowWhatExists:
         MappingFactory.create_batch(2, customer=customer, verified=True)
         with pytest.raises(LimitBelowExisting, match="1 customer has more than 1 verified value,"):
             set_email(exclusive=True)
+
+    def test_a_shorter_window_shows_which_links_would_answer_no_more(self) -> None:
+        for days in (10, 40, 100, 400):
+            MappingFactory(
+                channel_identifier=f"{days}@factory.example.com",
+                last_seen_at=timezone.now() - timedelta(days=days, hours=1),
+            )
+        IdentifierRule.objects.filter(identifier_type="email").update(valid_days=365)
+
+        [found] = preview_rule(identifier_type="email", changes={"valid_days": 30}).past
+        with pytest.raises(LimitBelowExisting, match="2 links were not seen for 30 days and would answer no"):
+            set_email(valid_days=30)
+        set_email(accept_existing=True, valid_days=30)
+
+        assert [(entry.subject, entry.number) for entry in found.shown] == [
+            ("100@factory.example.com", 100),
+            ("40@factory.example.com", 40),
+        ]
+        assert not ProcrastinateJob.objects.exists()
+        assert preview_rule(identifier_type="email", changes={"valid_days": 365}).past == ()
 
     def test_a_higher_limit_shows_nothing(self) -> None:
         shared_by(12)

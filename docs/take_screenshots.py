@@ -35,10 +35,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         for scheme in ("light", "dark"):
             with _signed_in(browser, given, password, viewport=DESKTOP, color_scheme=scheme) as page:
-                _take_all(page, "" if scheme == "light" else "-dark", given.customer)
+                _take_all(page, "" if scheme == "light" else "-dark", given)
         with _signed_in(browser, given, password, viewport=PHONE) as page:
             _take(page, "/admin/", "home-phone")
-            _take_workbench(page, "workbench-phone")
+            _take_workbench(page, "workbench-phone", given.conflict)
         browser.close()
 
 
@@ -46,6 +46,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--address", default="http://127.0.0.1:8000")
     parser.add_argument("--user", required=True)
+    parser.add_argument(
+        "--conflict", type=int, help="number of the one on the workbench; else the most urgent"
+    )
     parser.add_argument("--customer", help="id of a customer whose page is taken too")
     return parser.parse_args()
 
@@ -65,23 +68,27 @@ def _signed_in(
     context.close()
 
 
-def _take_all(page: Page, suffix: str, customer: str | None) -> None:
+def _take_all(page: Page, suffix: str, given: argparse.Namespace) -> None:
     _take(page, "/admin/", f"home{suffix}")
     _take(page, "/admin/queue/?kind=likely_duplicate", f"queue{suffix}")
-    _take_workbench(page, f"workbench{suffix}")
+    _take_workbench(page, f"workbench{suffix}", given.conflict)
     page.goto("/admin/approvals/")
     if page.get_by_role("link", name="Look at it").count():
         page.get_by_role("link", name="Look at it").first.click()
         _keep(page, f"proposal{suffix}")
-    if customer:
-        _take(page, f"/admin/customers/customer/{customer}/change/", f"customer{suffix}")
+    if given.customer:
+        _take(page, f"/admin/customers/customer/{given.customer}/change/", f"customer{suffix}")
 
 
-def _take_workbench(page: Page, name: str) -> None:
-    """Claim the first likely duplicate, take its picture, give it back."""
-    page.goto("/admin/queue/?kind=likely_duplicate&assignee=nobody")
-    page.get_by_role("button", name="Claim conflict").first.click()
-    page.wait_for_url("**/queue/*/")
+def _take_workbench(page: Page, name: str, conflict: int | None) -> None:
+    """Claim the conflict, or the most urgent likely duplicate, take its picture, give it back."""
+    if conflict:
+        page.goto(f"/admin/queue/{conflict}/")
+        page.get_by_role("button", name="Claim to decide").click()
+    else:
+        page.goto("/admin/queue/?kind=likely_duplicate&assignee=nobody")
+        page.get_by_role("button", name="Claim conflict").first.click()
+    page.get_by_role("button", name="Skip").wait_for()
     _keep(page, name)
     page.get_by_role("button", name="Skip").click()
 

@@ -110,6 +110,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Language and time
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "identity_project.formats"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

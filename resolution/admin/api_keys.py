@@ -27,7 +27,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("name", "prefix__exact")
     ordering = ("name",)
-    exclude = ("secret_hash",)
+    fields = (
+        "name", "prefix", "user", "scope_list", "state",
+        "created_at", "expires_at", "last_used_at", "revoked_at",
+    )  # fmt: skip
     change_form_template = "admin/resolution/apikey/change_form.html"
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:

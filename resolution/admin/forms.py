@@ -11,6 +11,7 @@ from django.http import QueryDict
 from customers.models import PROFILE_FIELDS, Channel, Customer
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import IdentifierRule
+from resolution.selectors.labels import field_label
 from resolution.services.api_keys import SCOPES
 from resolution.services.reevaluate import ANY_TYPE
 from resolution.services.rules import LARGEST, LARGEST_RANK, LONGEST_WINDOW, SETTABLE
@@ -26,7 +27,8 @@ class CustomerForm(forms.ModelForm[Customer]):
     class Meta:
         model = Customer
         fields = PROFILE_FIELDS
-        widgets = {"birth_date": forms.DateInput(attrs={"type": "date"})}
+        labels = {name: field_label(name) for name in PROFILE_FIELDS}
+        widgets = {"birth_date": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,10 +85,10 @@ def _limit(label: str, help_text: str = "Empty: no limit.", *, most: int = LARGE
 class RuleForm(forms.Form):
     """The rule of a type, with the version the page was opened at."""
 
-    values_soft = _limit("Values a customer, then ask")
-    values_hard = _limit("Values a customer, then refuse")
-    customers_soft = _limit("Customers a value, then ask")
-    customers_hard = _limit("Customers a value, then refuse")
+    values_soft = _limit("Values per customer, then ask")
+    values_hard = _limit("Values per customer, then refuse")
+    customers_soft = _limit("Customers per value, then ask")
+    customers_hard = _limit("Customers per value, then refuse")
     valid_days = _limit(
         "Valid for days",
         "A link not seen for so long answers no look-up. Empty: for ever.",
@@ -94,7 +96,7 @@ class RuleForm(forms.Form):
     )
     rank = forms.IntegerField(min_value=1, max_value=LARGEST_RANK, help_text="1 is believed first.")
     exclusive = forms.BooleanField(
-        required=False, label="One verified value a customer", help_text="A second one speaks against it."
+        required=False, label="One verified value per customer", help_text="A second one speaks against it."
     )
     version = forms.IntegerField(widget=forms.HiddenInput)
 

@@ -75,7 +75,7 @@ def _save(request: HttpRequest, row: IdentifierRule, form: RuleForm) -> HttpResp
     except IdentityError as error:
         form.add_error(None, str(error))
         return _page(request, row, form, status=status_of(error))
-    messages.success(request, f"The rule of {_label(row.identifier_type)} is set.")
+    messages.success(request, f"The rule for {_label(row.identifier_type)} is set.")
     return redirect("resolution:rules")
 
 
@@ -91,7 +91,7 @@ def _page(
     return show(
         request,
         "rule.html",
-        title=f"Rule of {label}",
+        title=f"Rule for {label}",
         status=status,
         rule=row,
         label=label,

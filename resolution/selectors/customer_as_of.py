@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from customers.models import Customer
 from resolution.errors import CustomerErased, InvalidInput, PastUnknown, UnknownCustomer
@@ -109,16 +110,16 @@ def _why_unknown(customer_id: uuid.UUID, moment: datetime) -> PastUnknown:
     born = _first(customer_id, action="create")
     told = _first(customer_id, action="create", metadata__has_key="after")
     noted = _first(customer_id, action="note", created_at__gt=moment)
-    asked = f"as of {_said(moment)}"
+    asked = f"as of {_told(moment)}"
     facts = {"customer": str(customer_id), "known_from": None}
     if born and born > moment:
         facts["known_from"] = _said(told or noted)
         return PastUnknown(
-            f"There is nothing of customer {customer_id} {asked}: it was created on {_said(born)}.", **facts
+            f"There is nothing of customer {customer_id} {asked}: it was created on {_told(born)}.", **facts
         )
     facts["known_from"] = _said(noted)
     remedy = (
-        f"it is known from {_said(noted)}"
+        f"it is known from {_told(noted)}"
         if noted
         else "an earlier release wrote it; run manage.py note_customers, and it is known from then on"
     )
@@ -134,3 +135,9 @@ def _first(customer_id: uuid.UUID, **wanted: Any) -> datetime | None:
 
 def _said(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+def _told(moment: datetime) -> str:
+    """A moment inside a sentence, in whole seconds and none before it: "28 Nov 2026 19:20:44 UTC"."""
+    whole = (moment + timedelta(seconds=1, microseconds=-1)).replace(microsecond=0)
+    return date_format(timezone.localtime(whole), "j M Y H:i:s T")

@@ -140,7 +140,7 @@ class ErasurePlan:
         return (
             ("Customers emptied", len(self.people)),
             ("Identifiers removed", len(self.links)),
-            ("Blocking keys removed", self.blocking_keys),
+            ("Search keys removed", self.blocking_keys),
             ("Messages emptied", len(self.messages)),
             ("Tickets emptied", len(self.tickets)),
             ("Source records emptied", len(self.source_records)),
@@ -162,7 +162,7 @@ class ErasurePlan:
         """What is left of the rows, and holds no personal value."""
         return (
             ("Ids, answering “erased”", len(self.people)),
-            ("Judgements, as an edge between two ids", len(self.judgements)),
+            ("Judgements, without their reasons", len(self.judgements)),
             ("Merges, as who absorbed whom", len(self.merges)),
             ("Audit entries, as who acted when on which id", len(self.entries)),
             ("Events", self.events),

@@ -145,7 +145,8 @@ def import_file(
         settling = Settling(run, actor, Settler() if resolve else None)
         with runs.closing(run), seldom_collecting():
             summary = _walk(taking, settling, batch, watch)
-            summary.rejects = file.path if file.size else None
+            run.refresh_from_db()
+            summary.rejects = file.path if run.options.get("rejects_size") else None
             _finish(run, summary, actor)
     summary.seconds = time.monotonic() - begun
     return summary
@@ -210,7 +211,6 @@ def _same_columns(run: ImportRun, opened: Opened) -> bool:
 
 def _finish(run: ImportRun, summary: Summary, actor: Actor) -> None:
     with audit.change(actor) as trail:
-        run.refresh_from_db()
         run.state = ImportRun.State.DONE
         run.rows_total = run.rows_done
         run.counts = summary.counts()

@@ -73,14 +73,16 @@ class Past:
         number = len(self.found)
         subject = "value" if self.about_values else "customer"
         what = (
-            "customers"
+            "customer"
             if self.about_values
-            else "verified values"
+            else "verified value"
             if self.limit_name == "exclusive"
-            else "values"
+            else "value"
         )
+        many = "" if self.limit == 1 else "s"
         noun, have = (subject, "has") if number == 1 else (f"{subject}s", "have")
-        return f"{number:,} {noun} {have} more than {self.limit:,} {what}, the most {self.found[0][2]:,}"
+        most = self.found[0][2]
+        return f"{number:,} {noun} {have} more than {self.limit:,} {what}{many}, the most {most:,}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,14 @@ def until(moment: datetime | None) -> str:
 
 
 @register.filter
+def lease(ends: datetime | None) -> str:
+    """How long a claim holds: "the claim ends in 12 min"; one that has lapsed "ran out 3 min ago"."""
+    if ends is None:
+        return ""
+    return f"the claim ends {until(ends)}" if ends >= timezone.now() else f"the claim ran out {ago(ends)}"
+
+
+@register.filter
 def plural(number: int, forms: str) -> str:
     """`3|plural:"message,messages"` is "3 messages"."""
     one, many = forms.split(",")

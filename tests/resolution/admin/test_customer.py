@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from django.contrib.auth.models import User
@@ -98,6 +98,17 @@ class TestEdit:
         assert answer["Location"] == url("customer", customer.pk)
         assert (customer.city, customer.version) == ("York", 2)
         assert AuditEntry.objects.get(customer=customer, action="update").actor_name == "sara"
+
+    def test_a_birth_date_stays_when_another_field_is_saved(self, as_steward: Client) -> None:
+        customer = CustomerFactory(name="Anna", city="Leeds", birth_date=date(1971, 3, 4))
+        page = as_steward.get(url("edit-customer", customer.pk))
+        # A browser leaves a date field empty unless its value is written year first.
+        assert 'name="birth_date" value="1971-03-04"' in page.content.decode()
+
+        as_steward.post(url("edit-customer", customer.pk), page.context["form"].initial | {"city": "York"})
+
+        customer.refresh_from_db()
+        assert (customer.city, customer.birth_date) == ("York", date(1971, 3, 4))
 
     def test_a_stale_form_is_refused_and_shows_what_is_stored_now(self, as_steward: Client) -> None:
         customer = CustomerFactory(name="Anna", city="Leeds")

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.models import Customer
-from resolution.models import AuditEntry
+from resolution.models import AuditEntry, Merge
 from resolution.services.merge import merge_customers
 from tests.factories import CustomerFactory, MessageFactory, actor_for
 
@@ -40,6 +40,7 @@ class TestPreview:
 
         assert "Erase Anna Planted?" in text
         assert '<dt>Messages emptied</dt><dd class="number">3</dd>' in text
+        assert "Tickets emptied" not in text  # there are none
         assert "What stays, without any value" in text
         assert "This cannot be taken back." in text
         assert Customer.objects.get(pk=anna.pk).status == "active"
@@ -73,6 +74,16 @@ class TestErase:
         page = as_lead.get(address(anna, "customer")).content.decode()
         assert "This person was erased." in page
         assert address(anna) not in page
+        assert "Profile" not in page
+
+    def test_offers_no_undo_of_the_merges_it_ended(self, as_lead: Client, anna: Customer, lena: User) -> None:
+        absorbed_into(anna, lena)
+        undo = reverse("resolution:undo", args=[Merge.objects.get().pk])
+        assert undo in as_lead.get(address(anna, "customer")).content.decode()
+
+        as_lead.post(address(anna), {"reason": "Request 4711"})
+
+        assert undo not in as_lead.get(address(anna, "customer")).content.decode()
 
     def test_without_a_reason_comes_back_with_the_sentence(self, as_lead: Client, anna: Customer) -> None:
         answer = as_lead.post(address(anna), {"reason": ""})

@@ -64,7 +64,7 @@ class TestRules:
 
         row = IdentifierRule.objects.get(identifier_type="email")
         assert (row.customers_soft, row.values_hard, row.changed_by) == (4, None, "lena")
-        assert "The rule of E-mail is set." in answer.content.decode()
+        assert "The rule for E-mail is set." in answer.content.decode()
 
     def test_below_what_exists_it_is_shown_first_and_set_when_that_was_seen(self, as_lead: Client) -> None:
         MappingFactory.create_batch(3, channel_identifier=SHARED)

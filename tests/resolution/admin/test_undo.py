@@ -55,6 +55,10 @@ class TestPreview:
 
         assert "For you to say" in text
         assert f'name="assign-{message.pk}"' in text
+        survivor = Customer.objects.get(pk=kept.pk)
+        assert f"stays with <strong>{survivor.display_name}</strong>" in text
+        assert "goes to <strong>Ann</strong>" in text
+        assert "What arrived since" not in text  # nothing else did
 
     def test_of_a_merge_undone_already_only_that_is_said(
         self, as_lead: Client, merge: Merge, lena: User, kept: Customer, gone: Customer

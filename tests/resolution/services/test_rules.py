@@ -115,7 +115,7 @@ class TestBelowWhatExists:
     def test_an_exclusive_type_shows_who_has_two_verified_values(self) -> None:
         customer = CustomerFactory()
         MappingFactory.create_batch(2, customer=customer, verified=True)
-        with pytest.raises(LimitBelowExisting, match="1 customer has more than 1 verified values"):
+        with pytest.raises(LimitBelowExisting, match="1 customer has more than 1 verified value,"):
             set_email(exclusive=True)
 
     def test_a_higher_limit_shows_nothing(self) -> None:

@@ -75,6 +75,16 @@ class TestOneMember:
         undo(made)
         assert register_state() == before
 
+    def test_p2_the_part_with_the_anchor_keeps_the_id_and_the_others_get_theirs_back(self) -> None:
+        """The anchor is the survivor's own row: however many leave, it is never they who take its id."""
+        anna, ann, eve, ida = CustomerFactory.create_batch(4)
+        inner = merge(ann, eve)
+        outer = merge(anna, ann, ida)
+        undo(outer, member_ids=[ann.pk, ida.pk])
+        standing = {row.pk: row.canonical_id for row in Customer.objects.all()}
+        assert standing == {anna.pk: anna.pk, ann.pk: ann.pk, eve.pk: ann.pk, ida.pk: ida.pk}
+        assert Merge.objects.get(pk=inner.pk).undone_at is None
+
     def test_the_last_one_out_ends_the_merge(self) -> None:
         anna, ann, eve = CustomerFactory.create_batch(3)
         made = merge(anna, ann, eve)

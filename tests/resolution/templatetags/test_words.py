@@ -51,6 +51,12 @@ def test_a_coming_moment_is_told_as_coming_and_a_missed_one_as_late() -> None:
     assert words.until(None) == ""
 
 
+def test_a_claim_says_when_it_ends_or_that_it_ran_out() -> None:
+    assert words.lease(timezone.now() + timedelta(minutes=12, seconds=30)) == "the claim ends in 12 min"
+    assert words.lease(timezone.now() - timedelta(minutes=3, seconds=1)) == "the claim ran out 3 min ago"
+    assert words.lease(None) == ""
+
+
 def test_one_is_not_many() -> None:
     assert words.plural(1, "message,messages") == "1 message"
     assert words.plural(2345, "message,messages") == "2,345 messages"

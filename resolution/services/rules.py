@@ -82,7 +82,7 @@ class Past:
         many = "" if self.limit == 1 else "s"
         noun, have = (subject, "has") if number == 1 else (f"{subject}s", "have")
         most = self.found[0][2]
-        return f"{number:,} {noun} {have} more than {self.limit:,} {what}{many}, the most {most:,}"
+        return f"{number:,} {noun} {have} more than {self.limit:,} {what}{many}, the most has {most:,}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ STAYS = {
     "resolution.BlockingKey.customer": "keys are rebuilt from the survivor's new profile",
     "resolution.Judgement.left": "a verdict names the customers as they were judged",
     "resolution.Judgement.right": "a verdict names the customers as they were judged",
-    "resolution.ConflictMember.customer": "conflicts are re-targeted or closed by services.conflicts",
+    "resolution.ConflictMember.customer": "conflicts are re-targeted or closed by services.conflict_members",
     "resolution.MergeProposal.survivor": "a proposal names what its proposer saw",
     "resolution.ProposalMember.customer": "a proposal names what its proposer saw",
     "resolution.Merge.survivor": "the ledger says what happened",

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resolution.batch.spread import in_threads
-from resolution.matching.blocking import Candidates
+from resolution.matching.candidates import Candidates
 from resolution.matching.groups import Clusters, Mask
 from resolution.matching.table import Column, ProfileTable, Rows
 

@@ -1,7 +1,7 @@
 """Files to clusters, for analysts: stages in order, on arrays, without a database.
 
 load      files to a table of canonical values               batch/load.py
-block     copies; pairs that share a key few enough have     batch/copies.py, matching/blocking.py
+block     copies; pairs that share a key few enough have     batch/copies.py, matching/candidates.py
 train     a model learnt from the records themselves         matching/training.py
 score     match weights, levels and bits of every pair       batch/scoring.py, matching/kernel.py
 cluster   groups that hold together                          matching/groups.py
@@ -29,7 +29,7 @@ from resolution.batch.load import Loaded, load_files
 from resolution.batch.scoring import Kept, score_candidates
 from resolution.batch.spread import FEWEST_SPREAD, in_forks, in_threads
 from resolution.errors import InvalidInput, NotFound
-from resolution.matching.blocking import Candidates, candidate_pairs
+from resolution.matching.candidates import Candidates, candidate_pairs
 from resolution.matching.comparisons.many import work_out_facts
 from resolution.matching.groups import Clusters, Links, Mask, cluster_rows
 from resolution.matching.model import MatchModel, ModelRefused, load_model

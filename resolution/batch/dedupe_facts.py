@@ -28,12 +28,14 @@ from resolution.batch.run_facts import (
     ThresholdFacts,
     UnlinkablePoint,
 )
-from resolution.matching.blocking import TOKENS, Joined
-from resolution.matching.comparisons.many import SILENT
+from resolution.matching.candidates import Joined
+from resolution.matching.comparisons.answers import SILENT
 from resolution.matching.groups import ROW
-from resolution.matching.kernel import PRIOR_DETAIL, score_pairs, score_rows
+from resolution.matching.kernel import score_pairs, score_rows
+from resolution.matching.reasons import PRIOR_DETAIL
 from resolution.matching.table import PROFILE_COLUMNS, Rows
 from resolution.matching.thresholds import expected_curve
+from resolution.matching.tokens import TOKENS
 from resolution.types import Address, Band, FieldEvidence, Name, PairScore, Profile
 
 _BLOCKS_SHOWN = 12

@@ -22,7 +22,7 @@ from resolution.batch.scoring import Kept
 from resolution.batch.spread import in_threads
 from resolution.errors import InvalidInput
 from resolution.matching.comparisons import FIELD_LEVELS, extra
-from resolution.matching.comparisons.many import SILENT
+from resolution.matching.comparisons.answers import SILENT
 from resolution.matching.decide import Policy
 from resolution.matching.model import save_model
 from resolution.matching.thresholds import probability_of

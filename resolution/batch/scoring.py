@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from resolution.batch.spread import in_forks
-from resolution.matching.comparisons.many import SILENT, Answers
-from resolution.matching.kernel import PAIRS_A_BATCH, Floats, Scores, score_rows
+from resolution.matching.comparisons.answers import SILENT, Answers
+from resolution.matching.kernel import PAIRS_A_BATCH, score_rows
 from resolution.matching.model import MatchModel
 from resolution.matching.normalise.bulk import Mapper, in_process
+from resolution.matching.scores import Floats, Scores
 from resolution.matching.table import ProfileTable, Rows
 
 # Fewer pairs are scored before a process has started.

@@ -21,11 +21,12 @@ from resolution.matching.clusters import (
     held_back,
     too_large,
 )
-from resolution.matching.comparisons.external_id import system_of
+from resolution.matching.comparisons.external_id import hard_conflict, system_of
 from resolution.matching.decide import Policy
-from resolution.matching.kernel import Floats, hard_conflict, score_rows
+from resolution.matching.kernel import score_rows
 from resolution.matching.model import MatchModel
 from resolution.matching.normalise.bulk import Mapper, in_process
+from resolution.matching.scores import Floats
 from resolution.matching.table import ProfileTable, Rows
 from resolution.types import PairScore, Profile
 

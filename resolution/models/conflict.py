@@ -10,8 +10,8 @@ from django.db.models import Q
 class Conflict(models.Model):
     """One question to a steward, from open to done.
 
-    The states and the moves between them are in `services.conflicts.TRANSITIONS`. `members_key` names the
-    set of customers asked about, so that the same question is not asked twice.
+    The states and the moves between them are in `services.conflict_states.TRANSITIONS`. `members_key` names
+    the set of customers asked about, so that the same question is not asked twice.
     """
 
     class Kind(models.TextChoices):

@@ -18,7 +18,7 @@ from resolution.relations import MOVED, Relation
 from resolution.selectors.customers import fetch_customers
 from resolution.services.merge_tree import Page, Tree
 from resolution.services.unmerge_links import LinkFact, LinkMove
-from resolution.services.unmerge_plan import MAPPINGS, ArrivedRow, Ground, Person, Question
+from resolution.services.unmerge_types import MAPPINGS, ArrivedRow, Ground, Person, Question
 
 _LISTED = 5
 

@@ -25,18 +25,13 @@ from resolution.models import Conflict, MergeProposal, ProposalBatch, ProposalMe
 from resolution.selectors.merge_policy import contradict_hard, merge_rules
 from resolution.services import audit, locks
 from resolution.services.audit import Trail
-from resolution.services.conflicts import check_transition
+from resolution.services.conflict_states import check_transition
 from resolution.services.ledger import Act
 from resolution.services.merge import carry_out, draft_merge, refuse_stale
 from resolution.services.merge_plan import Picks, plan_hash
 from resolution.services.proposals import return_conflict, withdraw_locked
 from resolution.services.queue import account_of, lock_claimed
-from resolution.services.second_person import (
-    Circumstances,
-    Reason,
-    circumstances_of,
-    needs_second_person,
-)
+from resolution.services.second_person import Circumstances, Reason, circumstances_of, needs_second_person
 from resolution.types import Actor
 
 State = MergeProposal.State

@@ -10,34 +10,24 @@ from datetime import timedelta
 from itertools import combinations, islice
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from customers.models import Channel, Message
 from resolution.conf import policy
-from resolution.errors import IllegalTransition, TryAgain
 from resolution.matching.decide import band_of
-from resolution.models import Conflict, ConflictMember, MatchRun
+from resolution.models import Conflict, MatchRun
 from resolution.selectors.judgements import Pair, Verdict, verdicts_on_pairs
 from resolution.selectors.match_model import live_policy
 from resolution.services import locks
 from resolution.services.audit import Trail
-from resolution.services.decisions import ASKS_OF_ONE
-from resolution.types import FieldEvidence, Identifier, PairScore
+from resolution.services.conflict_evidence import evidence_of
+from resolution.services.conflict_states import states_before
+from resolution.types import Identifier, PairScore
 
-State, Kind, Outcome, Role = Conflict.State, Conflict.Kind, Conflict.Outcome, ConflictMember.Role
-
-# From each state, the states a conflict may go to. A lapsed claim may be taken over: claimed → claimed.
-TRANSITIONS: dict[str, frozenset[str]] = {
-    State.OPEN: frozenset({State.CLAIMED, State.DONE}),
-    State.CLAIMED: frozenset({State.OPEN, State.CLAIMED, State.PARKED, State.DECIDED, State.DONE}),
-    State.PARKED: frozenset({State.OPEN, State.CLAIMED, State.DONE}),
-    State.DECIDED: frozenset({State.RETURNED, State.DONE}),
-    State.RETURNED: frozenset({State.OPEN, State.CLAIMED, State.DONE}),
-    State.DONE: frozenset(),
-}
+State, Kind, Outcome = Conflict.State, Conflict.Kind, Conflict.Outcome
 PRIORITY: dict[str, int] = {
     Kind.VERIFIED_IDENTIFIER: 100,
     Kind.CONTRADICTION: 90,
@@ -51,13 +41,7 @@ PRIORITY: dict[str, int] = {
 # Kinds that ask whether customers are one: a person's word on each pair answers them until the data changes.
 ASKS_OF_PAIRS = frozenset({Kind.LIKELY_DUPLICATE, Kind.SEVERAL_CANDIDATES, Kind.CONTRADICTION})
 ANSWERS = frozenset({"different", "related", "unsure"})
-
-MOST_EVIDENCE = 20
 _BATCH = 2_000
-_MOST_TRIES = 5
-_ASKED_TWICE = "p6_a_question_is_asked_once"
-_ROLE_RANK = {Role.OWNER: 0, Role.CLAIMANT: 1, Role.MEMBER: 2}
-
 _OPEN = """
     INSERT INTO conflicts AS live (
         kind, members_key, reason, band, weight, evidence, priority, channel_id, identifier_type,
@@ -74,22 +58,12 @@ _OPEN = """
         updated_at = excluded.updated_at
     RETURNING id, kind, members_key, xmax = 0
 """
-_ASKED_ALREADY = """
-    SELECT kind, members_key FROM conflicts
-    WHERE NOT state = 'done' AND members_key = ANY(%s) AND NOT id = ANY(%s)
-"""
 _WEIGH_AGAIN = """
     UPDATE conflicts c SET band = n.band, weight = n.weight, evidence = n.evidence, version = c.version + 1,
         updated_at = %(now)s
     FROM jsonb_to_recordset(%(rows)s) AS n (id bigint, band text, weight float8, evidence jsonb)
     WHERE c.id = n.id AND c.state = ANY(%(states)s)
 """
-_RENAME = """
-    UPDATE conflicts c SET members_key = now_named.key, version = c.version + 1, updated_at = %s
-    FROM unnest(%s::bigint[], %s::text[]) AS now_named (id, key)
-    WHERE c.id = now_named.id
-"""
-_DROP_MEMBERS = "DELETE FROM conflict_members WHERE conflict_id = ANY(%s) AND customer_id = ANY(%s)"
 _PUT_MEMBERS = """
     INSERT INTO conflict_members (conflict_id, customer_id, role)
     SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::text[])
@@ -133,14 +107,6 @@ class Opened:
     answered: int
 
 
-@dataclass(frozen=True, slots=True)
-class Retargeted:
-    """What a merge did to the questions it touched."""
-
-    closed: int
-    renamed: int
-
-
 def name_members(
     ids: Iterable[uuid.UUID], channel_id: uuid.UUID | None = None, identifier_type: str = "", value: str = ""
 ) -> str:
@@ -149,17 +115,6 @@ def name_members(
     if identifier_type:
         named += [str(channel_id), identifier_type, value]
     return hashlib.sha256("\0".join(named).encode()).hexdigest()
-
-
-def check_transition(conflict: Conflict, wanted: str) -> None:
-    """Raise IllegalTransition unless the conflict may go to the wanted state."""
-    if wanted not in TRANSITIONS[conflict.state]:
-        raise IllegalTransition(f"Conflict {conflict.pk}", conflict.state, wanted)
-
-
-def states_before(wanted: str) -> list[str]:
-    """Return the states a guarded update to `wanted` may start from."""
-    return [state for state, following in TRANSITIONS.items() if wanted in following]
 
 
 def open_conflict(
@@ -222,87 +177,22 @@ def words_said(question: Question) -> list[str]:
     return sorted({verdicts[pair].word for pair in _pairs(question) if pair in verdicts})
 
 
-def retarget_conflicts(trail: Trail, survivors: Mapping[uuid.UUID, uuid.UUID]) -> Retargeted:
-    """Make live conflicts name survivors instead of the absorbed (`survivors` maps absorbed → survivor).
-
-    A conflict left with one member is answered by the merge; one that now asks what another asks is closed.
-    A constant number of statements. Runs inside the merge's transaction, customers locked.
-    """
-    about = ConflictMember.objects.filter(customer__in=list(survivors)).values("conflict")
-    touched = _lock_questions(Conflict.objects.filter(pk__in=about))
-    asking = {id: _asked_of(entry, survivors) for id, entry in touched.items()}
-    kept, closed, doubled = _rename_apart(asking, list(survivors))
-    _close(trail, closed, outcome=Outcome.MERGED, reason="its customers were merged")
-    _close(trail, doubled, outcome=Outcome.CLOSED, reason="the same question stands asked elsewhere")
-    return Retargeted(closed=len(closed) + len(doubled), renamed=len(kept))
-
-
-def hand_over(
-    trail: Trail, customer: uuid.UUID, heirs: Mapping[int, uuid.UUID | None], *, reason: str
-) -> list[int]:
-    """Let live conflicts that name a customer name its heir instead; None leaves it in, as no longer as seen.
-
-    `heirs` is by conflict. One that now asks what another asks is closed. Returns the ids of all touched.
-    Runs inside the unmerge's transaction, customers locked.
-    """
-    touched = _lock_questions(Conflict.objects.filter(pk__in=heirs))
-    named = {id: heir for id in touched if (heir := heirs[id]) is not None}
-    asking = {id: _asked_of(touched[id], {customer: heir}) for id, heir in named.items()}
-    _, closed, doubled = _rename_apart(asking, [customer])
-    _close(trail, closed, outcome=Outcome.CLOSED, reason=reason)
-    _close(trail, doubled, outcome=Outcome.CLOSED, reason="the same question stands asked elsewhere")
-    Conflict.objects.filter(pk__in=touched.keys() - named.keys()).update(
-        version=F("version") + 1, updated_at=timezone.now()
-    )
-    return list(touched)
-
-
-def leave_out(trail: Trail, gone: Collection[uuid.UUID]) -> list[int]:
-    """Let live conflicts ask without erased customers and return those that go on; the others are closed.
-
-    One goes on while it scores a pair of those who are left, or others still share its value.
-    """
-    about = ConflictMember.objects.filter(customer__in=gone).values("conflict")
-    touched = _lock_questions(Conflict.objects.filter(pk__in=about))
-    scored = {row.pk for row in Conflict.objects.filter(pk__in=touched) if without(row.evidence, gone)}
-    left = {id: _asked_without(entry, gone) for id, entry in touched.items()}
-    going_on = {
-        id: entry
-        for id, entry in left.items()
-        if entry.members and (id in scored or entry.kind == Kind.SHARED_VALUE)
-    }
-    kept, _, _ = _rename_apart(going_on, list(gone))
-    reason = "a customer it asks about was erased"
-    _close(trail, touched.keys() - kept.keys(), outcome=Outcome.CLOSED, reason=reason)
-    return list(kept)
-
-
-def forget(conflict_ids: Collection[int], kept: Collection[int], gone: Collection[uuid.UUID]) -> None:
-    """Take from conflicts what they tell of erased customers; `kept` go on asking about others."""
-    for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids)):
-        row.evidence = without(row.evidence, gone) if row.pk in kept else []
-        row.reason, row.comment = "One of the customers was erased.", ""
-        if row.pk not in kept:
-            row.identifier_value = row.members_key = ""
-        row.save(update_fields=["evidence", "reason", "comment", "identifier_value", "members_key"])
-
-
-def forget_evidence(conflict_ids: Collection[int], gone: Collection[uuid.UUID]) -> None:
-    """Take the pairs of erased customers out of the evidence of questions about others."""
-    for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids)):
-        row.evidence = without(row.evidence, gone)
-        row.save(update_fields=["evidence"])
-
-
-def without(evidence: Iterable[dict[str, Any]], gone: Collection[uuid.UUID]) -> list[dict[str, Any]]:
-    """Return stored pair scores but those of these customers."""
-    names = set(map(str, gone))
-    return [entry for entry in evidence if names.isdisjoint((entry["left"], entry["right"]))]
-
-
 def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
     """Close live conflicts whose question has gone, with the reason; return how many were."""
-    return _close(trail, conflict_ids, outcome=outcome, reason=reason)
+    live = Conflict.objects.filter(pk__in=conflict_ids, state__in=states_before(State.DONE))
+    closed = [row.pk for row in locks.lock_rows(live.only("pk"))]
+    Conflict.objects.filter(pk__in=closed).update(
+        state=State.DONE,
+        outcome=outcome,
+        leased_until=None,
+        parked_until=None,
+        decided_at=timezone.now(),
+        version=F("version") + 1,
+        updated_at=timezone.now(),
+    )
+    for conflict_id in closed:
+        trail.record("decide", method=outcome, conflict=conflict_id, reason=reason)
+    return len(closed)
 
 
 def weigh_again(scores: Mapping[int, Sequence[PairScore]]) -> int:
@@ -337,28 +227,7 @@ def close_pair_questions(
         state__in=[State.OPEN, State.PARKED, State.RETURNED],
     )
     ids = set(waiting.values_list("pk", flat=True)) - {but}
-    return _close(trail, ids, outcome=outcome, reason=reason)
-
-
-def evidence_of(scores: Iterable[PairScore]) -> list[dict[str, Any]]:
-    """Return pair scores as a conflict stores them, strongest first: the fields of PairScore, JSON-ready."""
-    ordered = sorted(scores, key=lambda score: score.weight, reverse=True)
-    return [
-        _columns_of(score, fields=[_columns_of(part) for part in score.fields])
-        for score in ordered[:MOST_EVIDENCE]
-    ]
-
-
-def _columns_of(value: PairScore | FieldEvidence, **replaced: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__} | replaced
-
-
-def scores_in(evidence: Iterable[Mapping[str, Any]]) -> tuple[PairScore, ...]:
-    """Return the pair scores that `evidence_of` stored."""
-    return tuple(
-        PairScore(**{**entry, "fields": tuple(FieldEvidence(**part) for part in entry["fields"])})
-        for entry in evidence
-    )
+    return close_conflicts(trail, ids, outcome=outcome, reason=reason)
 
 
 def _ask(trail: Trail, questions: Sequence[Question]) -> tuple[list[int], list[int]]:
@@ -367,7 +236,7 @@ def _ask(trail: Trail, questions: Sequence[Question]) -> tuple[list[int], list[i
         cursor.execute(_OPEN, _columns(questions))
         answers = cursor.fetchall()
     new = {id: by_key[kind, key] for id, kind, key, is_new in answers if is_new}
-    _add_members(new)
+    put_members(new)
     for conflict_id, question in new.items():
         _record_opening(trail, conflict_id, question)
     return list(new), [id for id, _, _, is_new in answers if not is_new]
@@ -407,7 +276,8 @@ def _text(value: uuid.UUID | None) -> str | None:
     return str(value) if value else None
 
 
-def _add_members(questions: Mapping[int, Question]) -> None:
+def put_members(questions: Mapping[int, Question]) -> None:
+    """Let conflicts, by their ids, name the members of these questions."""
     rows = [(id, *entry) for id, question in questions.items() for entry in question.members.items()]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
     with connection.cursor() as cursor:
@@ -466,100 +336,6 @@ def _reminded(question: Question, verdicts: Mapping[Pair, Verdict]) -> Question:
 
 def _pairs(question: Question) -> Iterator[Pair]:
     return map(frozenset, combinations(question.members, 2))
-
-
-def _lock_questions(conflicts: QuerySet[Conflict]) -> dict[int, Question]:
-    """Lock the live ones of these conflicts, in id order, and return what they ask."""
-    live = conflicts.exclude(state=State.DONE)
-    rows = locks.lock_rows(live.only("kind", "channel_id", "identifier_type", "identifier_value"))
-    members: dict[int, dict[uuid.UUID, str]] = {row.pk: {} for row in rows}
-    for member in ConflictMember.objects.filter(conflict__in=rows).order_by("pk"):
-        members[member.conflict_id][member.customer_id] = member.role
-    return {
-        row.pk: Question(
-            row.kind, members[row.pk], "", (), row.channel_id, row.identifier_type, row.identifier_value
-        )
-        for row in rows
-    }
-
-
-def _rename_apart(
-    asking: Mapping[int, Question], gone: list[uuid.UUID]
-) -> tuple[dict[int, Question], list[int], list[int]]:
-    """Sort conflicts out and rename those that go on; again when somebody asked the same at that moment."""
-    for _ in range(_MOST_TRIES):
-        kept, closed, doubled = _sort_out(asking)
-        try:
-            with transaction.atomic():
-                _rename(kept, gone)
-            return kept, closed, doubled
-        except IntegrityError as error:
-            if locks.violated_constraint(error) != _ASKED_TWICE:
-                raise
-    raise TryAgain("Others kept asking what this leaves to ask; nothing was done. Try again.")
-
-
-def _sort_out(asking: Mapping[int, Question]) -> tuple[dict[int, Question], list[int], list[int]]:
-    """Part conflicts into those that go on with other members, those answered, and those asked twice."""
-    closed = [id for id, entry in asking.items() if _is_answered_by_merge(entry)]
-    going_on = {id: entry for id, entry in asking.items() if not _is_answered_by_merge(entry)}
-    kept: dict[int, Question] = {}
-    doubled: list[int] = []
-    taken = _asked_already([entry.key for entry in going_on.values()], list(asking))
-    for id, entry in going_on.items():
-        if (entry.kind, entry.key) in taken:
-            doubled.append(id)
-        else:
-            kept[id] = entry
-            taken.add((entry.kind, entry.key))
-    return kept, closed, doubled
-
-
-def _asked_of(question: Question, heirs: Mapping[uuid.UUID, uuid.UUID]) -> Question:
-    """Return a question with its members replaced by whoever stands for them; the weightier role stays."""
-    standing: dict[uuid.UUID, str] = {}
-    for customer_id, role in sorted(question.members.items(), key=lambda entry: _ROLE_RANK[Role(entry[1])]):
-        standing.setdefault(heirs.get(customer_id, customer_id), role)
-    return replace(question, members=standing)
-
-
-def _asked_without(question: Question, gone: Collection[uuid.UUID]) -> Question:
-    return replace(question, members={key: role for key, role in question.members.items() if key not in gone})
-
-
-def _is_answered_by_merge(question: Question) -> bool:
-    return len(question.members) < 2 and question.kind not in ASKS_OF_ONE
-
-
-def _asked_already(keys: list[str], but: list[int]) -> set[tuple[str, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_ASKED_ALREADY, [keys, but])
-        return set(cursor.fetchall())
-
-
-def _rename(questions: Mapping[int, Question], gone: list[uuid.UUID]) -> None:
-    ids = list(questions)
-    with connection.cursor() as cursor:
-        cursor.execute(_RENAME, [timezone.now(), ids, [question.key for question in questions.values()]])
-        cursor.execute(_DROP_MEMBERS, [ids, gone])
-    _add_members(questions)
-
-
-def _close(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
-    live = Conflict.objects.filter(pk__in=conflict_ids, state__in=states_before(State.DONE))
-    closed = [row.pk for row in locks.lock_rows(live.only("pk"))]
-    Conflict.objects.filter(pk__in=closed).update(
-        state=State.DONE,
-        outcome=outcome,
-        leased_until=None,
-        parked_until=None,
-        decided_at=timezone.now(),
-        version=F("version") + 1,
-        updated_at=timezone.now(),
-    )
-    for conflict_id in closed:
-        trail.record("decide", method=outcome, conflict=conflict_id, reason=reason)
-    return len(closed)
 
 
 def _batches(questions: Iterable[Question]) -> Iterator[list[Question]]:

@@ -15,7 +15,7 @@ from resolution.errors import InvalidInput, NotFound, Refused, StaleVersion
 from resolution.models import Conflict, ConflictMember, Judgement
 from resolution.services import approve, audit, judge, keys, link, locks
 from resolution.services.audit import Trail
-from resolution.services.conflicts import check_transition
+from resolution.services.conflict_states import check_transition
 from resolution.services.decisions import ACCEPT, decisions_for
 from resolution.services.merge import refuse_stale
 from resolution.services.merge_plan import Picks

@@ -18,7 +18,7 @@ from resolution.errors import InvalidInput, StaleVersion
 from resolution.matching.normalise.text import clean_text
 from resolution.models import Judgement, Merge, MergeMember
 from resolution.selectors.erasure import ErasurePlan, find_person, plan_erasure, plan_for, values_of
-from resolution.services import audit, conflicts, idempotency, keys, locks, messages, note, proposals
+from resolution.services import audit, conflict_members, idempotency, keys, locks, messages, note, proposals
 from resolution.services.audit import Trail
 from resolution.types import Actor
 
@@ -84,9 +84,9 @@ def _refuse_telling(reason: str, people: Collection[uuid.UUID]) -> None:
 
 
 def _forget_questions(trail: Trail, plan: ErasurePlan) -> None:
-    kept = conflicts.leave_out(trail, plan.people)
-    conflicts.forget(plan.conflicts, kept, plan.people)
-    conflicts.forget_evidence(plan.evidence, plan.people)
+    kept = conflict_members.leave_out(trail, plan.people)
+    conflict_members.forget(plan.conflicts, kept, plan.people)
+    conflict_members.forget_evidence(plan.evidence, plan.people)
     proposals.forget(plan.proposals)
     proposals.withdraw_overtaken(trail, plan.people, answer="One of its customers was erased.")
     Judgement.objects.filter(pk__in=plan.judgements).update(reason="", fingerprint="", compared={})

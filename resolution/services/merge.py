@@ -18,7 +18,7 @@ from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.identifier_rules import load_rules
 from resolution.selectors.merge_facts import field_limits, load_differences, load_facts
-from resolution.services import audit, conflicts, keys, limits, locks, proposals
+from resolution.services import audit, conflict_members, conflicts, keys, limits, locks, proposals
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS, Act, stored_value, write_ledger
 from resolution.services.limit_plan import bounds_of_union
@@ -241,7 +241,7 @@ def carry_out(trail: Trail, acts: Sequence[Act]) -> Carried:
     merging.retire_customers(redirects)
     merging.write_profiles({act.survivor.pk: _profile_after(act) for act in acts})
     survivors = keys.rebuild_keys({*redirects, *redirects.values()})
-    conflicts.retarget_conflicts(trail, redirects)
+    conflict_members.retarget_conflicts(trail, redirects)
     proposals.withdraw_overtaken(trail, redirects, but=[act.proposal for act in acts if act.proposal])
     for merge, act in zip(merges, acts, strict=True):
         _record(trail, merge, act)

@@ -11,9 +11,8 @@ from customers.models import Channel, Customer, Message
 from customers.models import Mapping as Link
 from customers.services import erasing, register
 from resolution.errors import CustomerErased
-from resolution.services import conflicts
 from resolution.services.answer import owners_of
-from resolution.services.conflicts import evidence_of, scores_in
+from resolution.services.conflict_evidence import evidence_of, scores_in, without
 from resolution.services.intake import Intake, message_columns, storable
 from resolution.types import Band, Resolution
 
@@ -59,7 +58,7 @@ def forget_candidates(message_ids: Collection[uuid.UUID], gone: Collection[uuid.
     for row in Message.objects.filter(pk__in=message_ids):
         answer = row.payload.get("answer", {})
         if "candidates" in answer:
-            answer["candidates"] = conflicts.without(answer["candidates"], gone)
+            answer["candidates"] = without(answer["candidates"], gone)
             erasing.set_message_payload(row.pk, row.payload)
 
 

@@ -18,7 +18,7 @@ from resolution.errors import ClaimLost, IllegalTransition, InvalidInput, NotFou
 from resolution.models import Conflict
 from resolution.selectors.queue import QueueFilters, matching
 from resolution.services import locks
-from resolution.services.conflicts import TRANSITIONS, states_before
+from resolution.services.conflict_states import TRANSITIONS, states_before
 from resolution.types import Actor
 
 State = Conflict.State

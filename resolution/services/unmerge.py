@@ -19,21 +19,14 @@ from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.unmerge_ground import read_ground
-from resolution.services import audit, conflicts, judge, keys, locks, proposals, reevaluate
+from resolution.services import audit, conflict_members, judge, keys, locks, proposals, reevaluate
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS, SQL
 from resolution.services.merge_plan import COLLAPSED, LAST_INTERACTION, OWNING
 from resolution.services.unmerge_fields import RESTORED, FieldReturn, Profiles
 from resolution.services.unmerge_links import Standing
-from resolution.services.unmerge_plan import (
-    Answers,
-    Arrival,
-    QuestionReturn,
-    Side,
-    Undo,
-    UnmergePlan,
-    plan_undo,
-)
+from resolution.services.unmerge_plan import plan_undo
+from resolution.services.unmerge_types import Answers, Arrival, QuestionReturn, Side, Undo, UnmergePlan
 from resolution.types import Actor
 
 __all__ = [
@@ -228,7 +221,7 @@ def _hand_over_questions(trail: Trail, undo: Undo) -> None:
     if not heirs:
         return
     what = f"Merge {undo.ground.merge} was taken back."
-    conflicts.hand_over(trail, undo.ground.tree.root, heirs, reason=what)
+    conflict_members.hand_over(trail, undo.ground.tree.root, heirs, reason=what)
     handed = [key for key, heir in heirs.items() if heir]
     proposals.withdraw_moot(trail, handed, answer=f"{what} The question is about another customer now.")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 
-from resolution.selectors.workbench import PairEvidence
+from resolution.selectors.pair_evidence import PairEvidence
 
 register = template.Library()
 

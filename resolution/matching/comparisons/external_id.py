@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from resolution.matching.comparisons.outcome import Outcome, is_one_slip
+from resolution.types import Profile
 
 LEVELS = ("exact", "close", "different")
 
@@ -28,3 +31,13 @@ def compare_external_ids(left: str, right: str) -> Outcome | None:
 def system_of(external_id: str) -> str:
     """Name the system an id was written with."""
     return external_id.rpartition(":")[0]
+
+
+def hard_conflict(left: Profile, right: Profile, exclusive_systems: Sequence[str]) -> str:
+    """Name the first system in which both have ids and share none, though it gives a person one id only."""
+    for system in exclusive_systems:
+        lefts = {value for value in left.external_ids if system_of(value) == system}
+        rights = {value for value in right.external_ids if system_of(value) == system}
+        if lefts and rights and lefts.isdisjoint(rights):
+            return f"two different ids of {system}, which gives a customer only one"
+    return ""

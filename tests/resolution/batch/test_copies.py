@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from resolution.batch.copies import clusters_with_copies, copies_of, rows_of, with_copies
-from resolution.matching.blocking import candidate_pairs
+from resolution.matching.candidates import candidate_pairs
 from resolution.matching.groups import Clusters
 from resolution.matching.table import ProfileTable, table_of
 from resolution.types import Name, Profile

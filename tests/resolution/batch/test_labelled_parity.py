@@ -17,9 +17,10 @@ import pytest
 
 from benchmarks.make_customers import make_customers
 from resolution.batch.load import load_files
-from resolution.matching.blocking import block_limit, blocking_keys, candidate_pairs
+from resolution.matching.blocking import block_limit, blocking_keys
+from resolution.matching.candidates import candidate_pairs
 from resolution.matching.comparisons import FIELD_LEVELS, extra, many
-from resolution.matching.comparisons.many import SILENT
+from resolution.matching.comparisons.answers import SILENT
 from resolution.matching.kernel import score_pairs, score_rows
 from resolution.matching.model import load_model
 from resolution.matching.training import train

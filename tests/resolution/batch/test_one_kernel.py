@@ -14,7 +14,7 @@ from customers.models import SourceRecord
 from resolution.batch.dedupe import Options, Outcome, dedupe_files
 from resolution.batch.pipeline import Comparison, candidates_of_register
 from resolution.matching.comparisons import FIELD_LEVELS
-from resolution.matching.comparisons.many import SILENT
+from resolution.matching.comparisons.answers import SILENT
 from resolution.matching.decide import band_of
 from resolution.matching.model import load_model, save_model
 from resolution.selectors.candidates import score_candidates

@@ -9,7 +9,7 @@ import pytest
 
 from resolution.batch import scoring, spread
 from resolution.batch.scoring import Kept, score_candidates
-from resolution.matching.blocking import candidate_pairs
+from resolution.matching.candidates import candidate_pairs
 from resolution.matching.model import load_model
 from resolution.matching.table import ProfileTable, table_of
 from tests.resolution.matching.canonical import make_profiles

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.make_customers import make_customers
 from resolution.batch.load import load_files
-from resolution.matching.blocking import Candidates, candidate_pairs
+from resolution.matching.candidates import Candidates, candidate_pairs
 from resolution.matching.groups import Clusters, Links, cluster_rows
 from resolution.matching.kernel import score_rows
 from resolution.matching.model import MatchModel

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolution.matching import blocking
-from resolution.matching.blocking import RULES, block_limit, blocking_keys, candidate_pairs
+from resolution.matching.blocking import RULES, block_limit, blocking_keys
+from resolution.matching.candidates import candidate_pairs
 from resolution.matching.table import Column, Composites, ProfileTable, part_of, table_of
 from resolution.types import Address, Name, Profile
 from tests.resolution.matching.canonical import make_profiles
@@ -24,12 +25,14 @@ seeds = st.integers(0, 1 << 32)
 @pytest.fixture
 def small_blocks() -> Iterator[None]:
     """Limits that a handful of profiles can pass."""
-    rules = tuple(
-        replace(rule, most=2 + place % 2, most_finer=2) for place, rule in enumerate(RULES.values())
-    )
-    limits = {kind.prefix: kind.most for rule in rules for kind in rule.combinations()}
+    rules = {
+        name: replace(rule, most=2 + place % 2, most_finer=2)
+        for place, (name, rule) in enumerate(RULES.items())
+    }
+    limits = {kind.prefix: kind.most for rule in rules.values() for kind in rule.combinations()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocking, "_RULES", rules)
+        for name, rule in rules.items():
+            patch.setitem(RULES, name, rule)
         patch.setattr(blocking, "LIMITS", limits)
         yield
 

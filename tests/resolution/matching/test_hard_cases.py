@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from resolution.matching.blocking import MAX_BLOCK, candidate_pairs
+from resolution.matching.blocking import MAX_BLOCK
+from resolution.matching.candidates import candidate_pairs
 from resolution.matching.decide import Policy
 from resolution.matching.groups import cluster_rows
 from resolution.matching.kernel import score_pair

@@ -12,13 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolution.matching.comparisons import FIELD_LEVELS, extra, many
-from resolution.matching.comparisons.many import (
-    SILENT,
-    compare_many,
-    compare_many_names,
-    compare_two,
-    number_of,
-)
+from resolution.matching.comparisons.answers import SILENT, number_of
+from resolution.matching.comparisons.many import compare_many, compare_many_names, compare_two
 from resolution.matching.comparisons.name import FAMILY_ALIKE, compare_names
 from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.table import Column, Composites, column_of, part_of, single_column

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from resolution.matching import kernel
 from resolution.matching.comparisons import FIELD_LEVELS, extra, many
-from resolution.matching.comparisons.many import SILENT
-from resolution.matching.kernel import Scores, explain_rows, score_pair, score_pairs, score_rows
+from resolution.matching.comparisons.answers import SILENT
+from resolution.matching.kernel import score_pair, score_pairs, score_rows
 from resolution.matching.model import Frequencies, Level, MatchModel, load_model
+from resolution.matching.reasons import explain_rows
+from resolution.matching.scores import Scores
 from resolution.matching.table import table_of
 from resolution.types import PairScore, Profile
 from tests.resolution.matching.canonical import make_profiles

@@ -12,15 +12,10 @@ import pytest
 from benchmarks.make_customers import make_customers
 from benchmarks.shapes import census
 from resolution.matching.comparisons import FIELD_LEVELS
+from resolution.matching.kernel import score_rows
+from resolution.matching.mixture import FEWEST_PAIRS
 from resolution.matching.model import MatchModel, as_json, check_model, load_model
-from resolution.matching.training import (
-    FEWEST_PAIRS,
-    Trained,
-    choose_by_labels,
-    surprise,
-    train,
-    train_on_profiles,
-)
+from resolution.matching.training import Trained, choose_by_labels, surprise, train, train_on_profiles
 from resolution.types import Profile
 from tests.resolution.matching.generated import SHARES, Ground, deduped, ground_of, known_people
 from tests.resolution.matching.people import person
@@ -172,6 +167,36 @@ class TestLabels:
             trained.model, customers.table, others
         )
 
+    def test_picked_for_their_looks_do_not_make_housemates_look_like_one_person(
+        self, customers: Ground, trained: Trained
+    ) -> None:
+        """Of those that are not one person, people label the ones that look it."""
+        labels = [*most_alike(customers, trained, same=False), *most_alike(customers, trained, same=True)]
+        found = train(customers.table, customers.candidates, base=load_model(), labels=labels)
+        assert found.method == "labels"
+        for field in ("given_name", "birth_date"):
+            before, after = (model.comparisons[field][0].household for model in (trained.model, found.model))
+            assert after < 1.5 * before
+
+    @pytest.mark.parametrize("same", [True, False])
+    def test_of_one_answer_alone_move_nothing(self, customers: Ground, trained: Trained, same: bool) -> None:
+        labels = most_alike(customers, trained, same=same)
+        found = train(customers.table, customers.candidates, base=load_model(), labels=labels)
+        assert found.model.comparisons == trained.model.comparisons
+
+    def test_picked_by_answer_do_not_reject_what_fits_one_of_them_better(
+        self, customers: Ground, trained: Trained
+    ) -> None:
+        """A model readier to link loses on no and wins on yes, whatever their numbers."""
+        readier = replace(trained.model, prior=trained.model.prior + 0.2)
+        wrong, right = (most_alike(customers, trained, same=same) for same in (False, True))
+        labels = [*wrong[50:], *right]
+        found = choose_by_labels(trained.model, readier, customers.table, labels, {})
+        assert found is not None
+        believed, learnt = found.facts["surprise_bits"]
+        assert believed < learnt
+        assert found.method == "labels"
+
     def test_that_say_the_opposite_of_the_records_are_left_aside(
         self, customers: Ground, trained: Trained
     ) -> None:
@@ -205,3 +230,15 @@ def labels_at_five(ground: Ground) -> list[tuple[int, int, bool]]:
     left, right = (rows[5::10] for rows in ground.candidates.rows())
     same = ground.person[left] == ground.person[right]
     return list(zip(left.tolist(), right.tolist(), same.tolist(), strict=True))
+
+
+def most_alike(ground: Ground, trained: Trained, *, same: bool) -> list[tuple[int, int, bool]]:
+    """Labels of the sixty candidate pairs of one answer that look most like one person."""
+    left, right = ground.candidates.rows()
+    wanted = (ground.person[left] == ground.person[right]) == same
+    left, right = left[wanted], right[wanted]
+    weight = np.concatenate([part.weight for part in score_rows(trained.model, ground.table, left, right)])
+    picked = np.argsort(-weight, kind="stable")[:60]
+    return [
+        (one, other, same) for one, other in zip(left[picked].tolist(), right[picked].tolist(), strict=True)
+    ]

@@ -13,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from customers.models import Customer
 from resolution.errors import InvalidInput, NotFound, UnknownCustomer
 from resolution.matching.kernel import score_pair
+from resolution.selectors.field_rows import FieldRow, Segment, compare_texts
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
-from resolution.selectors.workbench import FieldRow, Segment, Workbench, compare_texts, side_by_side
+from resolution.selectors.workbench import Workbench, side_by_side
 from resolution.services import judge
 from resolution.services.merge import preview_merge
 from resolution.types import Actor

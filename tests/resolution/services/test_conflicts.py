@@ -15,8 +15,9 @@ from resolution.errors import IllegalTransition
 from resolution.matching.decide import band_of
 from resolution.models import AuditEntry, Conflict, ConflictMember, OutboxEvent
 from resolution.selectors.match_model import live_policy
-from resolution.services import audit, conflicts, judge
-from resolution.services.conflicts import Opened, Question, Retargeted, open_conflict, open_conflicts
+from resolution.services import audit, conflict_evidence, conflict_members, conflict_states, conflicts, judge
+from resolution.services.conflict_members import Retargeted
+from resolution.services.conflicts import Opened, Question, open_conflict, open_conflicts
 from resolution.types import Actor, FieldEvidence, Identifier, PairScore
 from tests.concurrency import all_at_once
 from tests.factories import ChannelFactory, ConflictFactory, CustomerFactory, actor_for, steward
@@ -46,7 +47,7 @@ def ask(*questions: Question) -> Opened:
 
 def retarget(survivors: dict[Customer, Customer]) -> Retargeted:
     with audit.change(ACTOR) as trail:
-        return conflicts.retarget_conflicts(
+        return conflict_members.retarget_conflicts(
             trail, {absorbed.pk: survivor.pk for absorbed, survivor in survivors.items()}
         )
 
@@ -78,7 +79,7 @@ class TestOpenConflict:
         anna, ann = CustomerFactory(), CustomerFactory()
         weak, strong = score(anna, ann, 1.0), score(ann, anna, 7.0)
         ask(Question("likely_duplicate", {anna.pk: "member", ann.pk: "member"}, "Alike.", (weak, strong)))
-        assert conflicts.scores_in(Conflict.objects.get().evidence) == (strong, weak)
+        assert conflict_evidence.scores_in(Conflict.objects.get().evidence) == (strong, weak)
 
     def test_is_audited_and_told_once(self) -> None:
         pair = question(CustomerFactory(), CustomerFactory())
@@ -255,17 +256,17 @@ class TestRetargetConflicts:
 
 class TestTransitions:
     def test_every_state_says_where_it_may_go(self) -> None:
-        assert set(conflicts.TRANSITIONS) == set(Conflict.State.values)
-        assert set().union(*conflicts.TRANSITIONS.values()) <= set(Conflict.State.values)
+        assert set(conflict_states.TRANSITIONS) == set(Conflict.State.values)
+        assert set().union(*conflict_states.TRANSITIONS.values()) <= set(Conflict.State.values)
 
     def test_nothing_comes_back_from_done(self) -> None:
         conflict = ConflictFactory(state="done", outcome="merged")
         with pytest.raises(IllegalTransition, match=f"Conflict {conflict.pk} is done; it cannot be claimed"):
-            conflicts.check_transition(conflict, "claimed")
+            conflict_states.check_transition(conflict, "claimed")
 
     def test_what_awaits_approval_can_only_be_returned_or_done(self) -> None:
-        assert conflicts.TRANSITIONS["decided"] == {"returned", "done"}
-        assert conflicts.states_before("returned") == ["decided"]
+        assert conflict_states.TRANSITIONS["decided"] == {"returned", "done"}
+        assert conflict_states.states_before("returned") == ["decided"]
 
     def test_the_database_refuses_a_state_it_does_not_know(self) -> None:
         with pytest.raises(IntegrityError, match="conflict_state_known"), transaction.atomic():

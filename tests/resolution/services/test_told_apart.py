@@ -21,7 +21,7 @@ from resolution.errors import MergeBlocked, Refused
 from resolution.models import Conflict, Judgement, Merge
 from resolution.services import audit, resolve
 from resolution.services.approve import approve_proposal, propose_merge
-from resolution.services.conflicts import scores_in
+from resolution.services.conflict_evidence import scores_in
 from resolution.services.find_duplicates import find_duplicates
 from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair

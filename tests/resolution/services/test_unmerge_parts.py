@@ -18,7 +18,7 @@ from resolution.relations import MOVED
 from resolution.selectors.proposals import proposal_card
 from resolution.selectors.records import load_records
 from resolution.services import approve, audit, link
-from resolution.services.conflicts import evidence_of
+from resolution.services.conflict_evidence import evidence_of
 from resolution.services.keys import rebuild_keys
 from resolution.services.profiles import update_profile
 from resolution.services.unmerge import plan_unmerge

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resolution.selectors.workbench import PairEvidence, Step
+from resolution.selectors.pair_evidence import PairEvidence, Step
 from resolution.templatetags import charts
 from resolution.types import FieldEvidence
 

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.urls import register_converter
+
+
+class IdConverter:
+    """A UUID; its letters may be of either case (RFC 9562)."""
+
+    regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+
+    def to_python(self, value: str) -> uuid.UUID:
+        return uuid.UUID(value)
+
+    def to_url(self, value: uuid.UUID) -> str:
+        return str(value)
 
 
 class NumberConverter:
@@ -29,5 +43,6 @@ class VersionConverter:
         return value
 
 
+register_converter(IdConverter, "id")
 register_converter(NumberConverter, "number")
 register_converter(VersionConverter, "version")

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
-from resolution.api.filters import Moment, OneOf
+from resolution.api.filters import CustomerId, Moment, OneOf
 from resolution.api.pagination import SequencePagination
 from resolution.api.permissions import READ_AUDIT
 from resolution.api.views import DeskListView
@@ -29,7 +29,7 @@ class AuditEntryAnswer(serializers.ModelSerializer[AuditEntry]):
 
 
 class AuditFilter(filters.FilterSet):
-    customer = filters.UUIDFilter(field_name="customer_id")
+    customer = CustomerId(field_name="customer_id")
     action = OneOf(choices=ACTIONS.items())
     created_after = Moment(field_name="created_at", lookup_expr="gte")
     created_before = Moment(field_name="created_at", lookup_expr="lt")

@@ -14,7 +14,7 @@ from resolution.api.authentication import actor_of
 from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE
 from resolution.api.proposals import ReasonAnswer
-from resolution.api.serializers import Body, Comment, Flag, Whole, read
+from resolution.api.serializers import Body, Comment, Flag, Several, Whole, read
 from resolution.api.views import DeskView
 from resolution.services.bulk_proposals import (
     MOST_TOGETHER,
@@ -28,7 +28,7 @@ from resolution.services.bulk_proposals import (
 
 
 class BulkBody(Body):
-    conflict_ids = serializers.ListField(child=Whole(), min_length=1, max_length=MOST_TOGETHER)
+    conflict_ids = Several(child=Whole(), min_length=1, max_length=MOST_TOGETHER)
     comment = Comment()
     dry_run = Flag(required=False, help_text="Answer what would be proposed and write nothing.")
 
@@ -56,8 +56,12 @@ class BulkProposedAnswer(serializers.Serializer[Any]):
 
 
 class BulkDecisionBody(Body):
-    proposal_ids = serializers.ListField(
-        child=Whole(), required=False, max_length=MOST_TOGETHER, help_text="All of the batch when left out."
+    proposal_ids = Several(
+        child=Whole(),
+        required=False,
+        min_length=1,
+        max_length=MOST_TOGETHER,
+        help_text="All of the batch when left out.",
     )
     comment = Comment()
 

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.generics import RetrieveAPIView
 
-from resolution.api.filters import Moment, OneOf
+from resolution.api.filters import CustomerId, Moment, OneOf
 from resolution.api.permissions import SEE_CONFLICTS
 from resolution.api.serializers import BANDS
-from resolution.api.views import DeskListView, DeskView
+from resolution.api.views import DeskDetailView, DeskListView
 from resolution.models import Conflict, ConflictMember
 
 QUERYSET = Conflict.objects.select_related("channel", "assignee").prefetch_related("members__customer")
@@ -62,7 +61,7 @@ class ConflictFilter(filters.FilterSet):
     state = OneOf(choices=Conflict.State.choices)
     band = OneOf(choices=[(band, band) for band in BANDS])
     assignee = filters.CharFilter(field_name="assignee__username", max_length=150)
-    customer = filters.UUIDFilter(field_name="members__customer_id")
+    customer = CustomerId(field_name="members__customer_id")
     created_after = Moment(field_name="created_at", lookup_expr="gte")
     created_before = Moment(field_name="created_at", lookup_expr="lt")
 
@@ -80,14 +79,14 @@ class ConflictListView(DeskListView):
     filterset_class = ConflictFilter
 
 
-class ConflictView(DeskView, RetrieveAPIView):
+class ConflictView(DeskDetailView):
     """One conflict."""
 
     access: ClassVar = {"GET": SEE_CONFLICTS}
     queryset = QUERYSET
     serializer_class = ConflictDetailAnswer
     lookup_url_kwarg = "conflict_id"
-    filter_backends: ClassVar[tuple[Any, ...]] = ()
+    noun = "conflict"
 
     @extend_schema(operation_id="conflicts_get")
     def get(self, *args: Any, **kwargs: Any) -> Any:

@@ -16,11 +16,11 @@ from rest_framework.reverse import reverse
 from customers.models import PROFILE_FIELDS, Channel, Customer, Mapping
 from resolution.api.authentication import actor_of
 from resolution.api.etags import etag_of, is_held, version_seen
-from resolution.api.filters import Moment, OneOf
+from resolution.api.filters import Moment, OneOf, Part
 from resolution.api.pagination import PAGE_LIMIT
 from resolution.api.permissions import LINK, READ
 from resolution.api.schema import IF_MATCH, IF_NONE_MATCH
-from resolution.api.serializers import Body, Text, read
+from resolution.api.serializers import AnyMoment, Body, Day, Text, WholeInQuery, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customer_as_of import customer_as_of
 from resolution.selectors.customers import get_canonical
@@ -57,10 +57,10 @@ class CanonicalCustomerAnswer(CustomerAnswer):
 
 class CustomerFilter(filters.FilterSet):
     status = OneOf(choices=Customer.Status.choices)
-    name = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
-    email = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
-    phone = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=50)
-    company = filters.CharFilter(lookup_expr="icontains", min_length=3, max_length=255)
+    name = Part(max_length=255)
+    email = Part(max_length=255)
+    phone = Part(max_length=50)
+    company = Part(max_length=255)
     created_after = Moment(field_name="created_at", lookup_expr="gte")
     created_before = Moment(field_name="created_at", lookup_expr="lt")
 
@@ -72,7 +72,7 @@ class CustomerFilter(filters.FilterSet):
 class ProfileBody(Body):
     """The fields to change; those left out stay."""
 
-    birth_date = serializers.DateField(required=False, allow_null=True)
+    birth_date = Day(required=False, allow_null=True)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         texts = {
@@ -116,11 +116,11 @@ class HistoryAnswer(serializers.Serializer[Any]):
 
 
 class HistoryQuery(Body):
-    before = serializers.DateTimeField(required=False)
-    limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=PAGE_LIMIT)
+    before = AnyMoment(required=False)
+    limit = WholeInQuery(required=False, default=100, max_value=PAGE_LIMIT)
 
 
-class ZonedMoment(serializers.DateTimeField):
+class ZonedMoment(AnyMoment):
     """A moment whose zone is not guessed: one without is handed on as it is, to be refused."""
 
     def enforce_timezone(self, value: datetime) -> datetime:

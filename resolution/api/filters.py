@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 
+from resolution.api.serializers import LARGEST_ID, UUID_LENGTH
+
 
 class OneOf(filters.ChoiceFilter):
     """One of a few words; a refusal lists them."""
@@ -19,6 +21,38 @@ class OneOf(filters.ChoiceFilter):
         words = ", ".join(value for value, _ in known)
         errors = {"invalid_choice": f"“%(value)s” is not known here; give one of {words}."}
         super().__init__(choices=known, error_messages=errors, **options)
+
+
+class CustomerId(filters.UUIDFilter):
+    """A customer's id."""
+
+    def __init__(self, **options: Any) -> None:
+        wanted = f"An id is wanted: a UUID as text, {UUID_LENGTH} characters."
+        super().__init__(error_messages={"invalid": wanted}, **options)
+
+
+class RowNumber(filters.NumberFilter):
+    """The number of a row."""
+
+    def __init__(self, **options: Any) -> None:
+        limits = {"min_value": 1, "max_value": LARGEST_ID, "max_digits": 19, "decimal_places": 0}
+        wanted = f"A whole number from 1 to {LARGEST_ID:,} is wanted."
+        errors = dict.fromkeys(
+            ("invalid", "min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits"),
+            wanted,
+        )
+        super().__init__(error_messages=errors, **limits, **options)
+
+
+class Part(filters.CharFilter):
+    """A part of a text, long enough for an index to find it by."""
+
+    def __init__(self, **options: Any) -> None:
+        errors = {
+            "min_length": "At least %(limit_value)d characters are wanted; this has %(show_value)d.",
+            "max_length": "At most %(limit_value)d characters are wanted; this has %(show_value)d.",
+        }
+        super().__init__(lookup_expr="icontains", min_length=3, error_messages=errors, **options)
 
 
 class _MomentField(IsoDateTimeField):

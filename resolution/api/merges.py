@@ -9,17 +9,16 @@ from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.generics import RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from resolution.api.authentication import actor_of
-from resolution.api.filters import Moment, OneOf
+from resolution.api.filters import CustomerId, Moment, OneOf
 from resolution.api.idempotency import once
 from resolution.api.pagination import PAGE_LIMIT
 from resolution.api.permissions import READ_MERGES, UNDO
-from resolution.api.serializers import Body, Flag, Id, Text, read
-from resolution.api.views import DeskListView, DeskView
+from resolution.api.serializers import Body, Flag, Id, Several, Text, Words, read
+from resolution.api.views import DeskDetailView, DeskListView, DeskView
 from resolution.models import Merge, MergeMember
 from resolution.selectors.customers import get_canonical
 from resolution.selectors.merge_tree import merge_tree
@@ -65,12 +64,15 @@ class YesNoFilter(filters.TypedChoiceFilter):
 
     def __init__(self, **options: Any) -> None:
         choices = [("true", "yes"), ("false", "no")]
-        super().__init__(choices=choices, coerce=lambda word: word == "true", **options)
+        errors = {"invalid_choice": "true or false is wanted; this is “%(value)s”."}
+        super().__init__(
+            choices=choices, coerce=lambda word: word == "true", error_messages=errors, **options
+        )
 
 
 class MergeFilter(filters.FilterSet):
-    survivor = filters.UUIDFilter(field_name="survivor_id")
-    absorbed = filters.UUIDFilter(field_name="members__customer_id")
+    survivor = CustomerId(field_name="survivor_id")
+    absorbed = CustomerId(field_name="members__customer_id")
     method = OneOf(choices=Merge.Method.choices)
     undone = YesNoFilter(field_name="undone_at", lookup_expr="isnull", exclude=True)
     created_after = Moment(field_name="created_at", lookup_expr="gte")
@@ -142,13 +144,11 @@ class UnmergePlanAnswer(serializers.Serializer[Any]):
 
 
 class UndoQuery(Body):
-    member = serializers.UUIDField(
-        required=False, help_text="Only this customer is taken out; everyone left, when not given."
-    )
+    member = Id(required=False, help_text="Only this customer is taken out; everyone left, when not given.")
 
 
 class UndoBody(Body):
-    member_ids = serializers.ListField(
+    member_ids = Several(
         child=Id(),
         required=False,
         min_length=1,
@@ -158,7 +158,7 @@ class UndoBody(Body):
     judge_different = Flag(
         required=False, default=True, help_text="Whether to note that both sides are different people."
     )
-    assign = serializers.DictField(
+    assign = Words(
         child=Id(), required=False, help_text="Row id → customer id, for each row the preview asks about."
     )
     fingerprint = Text(
@@ -176,14 +176,14 @@ class MergeListView(DeskListView):
     filterset_class = MergeFilter
 
 
-class MergeView(DeskView, RetrieveAPIView):
+class MergeView(DeskDetailView):
     """One merge."""
 
     access: ClassVar = {"GET": READ_MERGES}
     queryset = QUERYSET
     serializer_class = MergeAnswer
     lookup_url_kwarg = "merge_id"
-    filter_backends: ClassVar[tuple[Any, ...]] = ()
+    noun = "merge"
 
     @extend_schema(operation_id="merges_get")
     def get(self, *args: Any, **kwargs: Any) -> Any:

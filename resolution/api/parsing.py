@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
+import json
 import math
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
-from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 from resolution.api.errors import MalformedRequest, TooLarge
 
 BODY_LIMIT = 1024 * 1024  # bytes
 DEPTH_LIMIT = 32
+DIGITS_LIMIT = 300
 
 
 class StrictJSONParser(JSONParser):
@@ -29,14 +29,37 @@ class StrictJSONParser(JSONParser):
         if len(body) > BODY_LIMIT:
             raise TooLarge(BODY_LIMIT)
         try:
-            data = super().parse(io.BytesIO(body), media_type, parser_context)
+            data = json.loads(
+                body.decode(), parse_int=_whole, parse_constant=_no_json, object_pairs_hook=_named_once
+            )
         except RecursionError as error:
             raise MalformedRequest("The JSON body is nested too deeply to be read.") from error
-        except ParseError as error:
-            fault = str(error.detail).removeprefix("JSON parse error - ").rstrip(".")
-            raise MalformedRequest(f"The body is not JSON: {fault}.") from error
+        except ValueError as error:
+            raise MalformedRequest(f"The body is not JSON: {error}.") from error
         check_storable(data)
         return data
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > DIGITS_LIMIT:
+        raise MalformedRequest(
+            f"The body holds a number of {len(digits):,} digits; {DIGITS_LIMIT} at most can be read."
+        )
+    return int(digits)
+
+
+def _no_json(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these names and values; of a name given twice either value could be the one meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MalformedRequest(f"The body names “{twice[:60]}” twice in one object; give it once.")
+    return found
 
 
 def check_storable(value: Any, place: str = "body", depth: int = 0) -> None:

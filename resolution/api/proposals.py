@@ -8,18 +8,17 @@ from typing import Any, ClassVar
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
-from rest_framework.generics import RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from customers.models import PROFILE_FIELDS
 from resolution.api.authentication import actor_of
-from resolution.api.filters import OneOf
+from resolution.api.filters import CustomerId, OneOf, RowNumber
 from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
-from resolution.api.serializers import LARGEST_ID, VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
-from resolution.api.views import DeskListView, DeskView
+from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
+from resolution.api.views import DeskDetailView, DeskListView, DeskView
 from resolution.models import MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
 
@@ -115,8 +114,8 @@ class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
 class ProposalFilter(filters.FilterSet):
     state = OneOf(choices=MergeProposal.State.choices)
     proposer = filters.CharFilter(field_name="proposer__username", max_length=150)
-    customer = filters.UUIDFilter(field_name="members__customer_id")
-    batch = filters.NumberFilter(field_name="batch_id", min_value=1, max_value=LARGEST_ID)
+    customer = CustomerId(field_name="members__customer_id")
+    batch = RowNumber(field_name="batch_id")
 
     class Meta:
         model = MergeProposal
@@ -149,14 +148,14 @@ class ProposalListView(DeskListView):
         return Response(ProposalAnswer(proposal).data, status=201, headers=headers)
 
 
-class ProposalView(DeskView, RetrieveAPIView):
+class ProposalView(DeskDetailView):
     """One proposal."""
 
     access: ClassVar = {"GET": SEE_PROPOSALS}
     queryset = QUERYSET
     serializer_class = ProposalAnswer
     lookup_url_kwarg = "proposal_id"
-    filter_backends: ClassVar[tuple[Any, ...]] = ()
+    noun = "proposal"
 
     @extend_schema(operation_id="proposals_get")
     def get(self, *args: Any, **kwargs: Any) -> Any:

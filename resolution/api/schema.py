@@ -6,13 +6,16 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.plumbing import DJANGO_PATH_CONVERTER_MAPPING, ResolvedComponent
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import Direction, OpenApiParameter
 from rest_framework import serializers
 
 from resolution.api.errors import PROBLEM_TYPE
 from resolution.api.permissions import access_of
+
+# Ids in addresses are UUIDs, as in bodies; of a converter of our own it would only know the pattern.
+DJANGO_PATH_CONVERTER_MAPPING["id"] = OpenApiTypes.UUID
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, ClassVar, NoReturn
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, ClassVar, NoReturn, TypeVar
 
-from django.utils.dateparse import parse_datetime
+from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework import serializers
 
 from resolution.errors import InvalidInput
@@ -17,13 +19,17 @@ VALUE_LENGTH = 255
 COMMENT_LENGTH = 500
 NON_FIELD = "non_field_errors"
 LARGEST_ID = 2**63 - 1
+UUID_LENGTH = 36
+
+Parsed = TypeVar("Parsed")
 
 
 class Text(serializers.CharField):
     """Text; a number or a truth value is refused rather than rewritten (a phone would lose its zero)."""
 
     default_error_messages: ClassVar = {
-        "max_length": "At most {max_length} characters are wanted; this has %(show_value)d."
+        "max_length": "At most {max_length} characters are wanted; this has %(show_value)d.",
+        "blank": "Text is wanted; this is blank.",
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -48,23 +54,37 @@ class Whole(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
             raise serializers.ValidationError(f"A whole number is wanted; this is {_name_of(data)}.")
-        return super().to_internal_value(data)
+        _check_within(self, data, "A whole number")
+        return data
+
+
+class WholeInQuery(Whole):
+    """A whole number as it stands in an address."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not (data.isascii() and data.isdecimal() and len(data) <= len(str(LARGEST_ID))):
+            raise serializers.ValidationError(f"A whole number is wanted; this is {_given(data)}.")
+        return super().to_internal_value(int(data))
 
 
 class Number(serializers.FloatField):
     def to_internal_value(self, data: Any) -> float:
         if not isinstance(data, (int, float)) or isinstance(data, bool):
             raise serializers.ValidationError(f"A number is wanted; this is {_name_of(data)}.")
-        return super().to_internal_value(data)
+        _check_within(self, data, "A number")
+        return float(data)
 
 
 class Id(serializers.UUIDField):
     """A customer's, channel's or identifier's id: a UUID as text."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str) or len(data) != 36:
-            raise serializers.ValidationError("An id is wanted: a UUID as text, 36 characters.")
-        return super().to_internal_value(data)
+        found = _read(_uuid, data)
+        if found is None:
+            raise serializers.ValidationError(
+                f"An id is wanted: a UUID as text, {UUID_LENGTH} characters; this is {_given(data)}."
+            )
+        return found
 
 
 class OneOf(serializers.ChoiceField):
@@ -74,50 +94,87 @@ class OneOf(serializers.ChoiceField):
         if key != "invalid_choice":
             super().fail(key, **facts)
         words = ", ".join(str(choice) for choice in self.choices)
-        given = f"“{facts['input'][:60]}”" if isinstance(facts["input"], str) else _name_of(facts["input"])
-        raise serializers.ValidationError(f"One of {words} is wanted; this is {given}.")
+        raise serializers.ValidationError(f"One of {words} is wanted; this is {_given(facts['input'])}.")
 
 
-class Moment(serializers.DateTimeField):
-    """A past moment with its time zone, in ISO 8601; given in UTC."""
+class Day(serializers.DateField):
+    """A date in ISO 8601."""
+
+    def to_internal_value(self, value: Any) -> date:
+        day = _read(parse_date, value)
+        if day is None:
+            raise serializers.ValidationError(
+                f"A date is wanted, such as 1980-02-01; this is {_given(value)}."
+            )
+        return day
+
+
+class AnyMoment(serializers.DateTimeField):
+    """A moment in ISO 8601; one without a time zone is in UTC."""
+
+    default_error_messages: ClassVar = {"overflow": "No date can hold this moment in UTC."}
 
     def to_internal_value(self, value: Any) -> datetime:
-        moment = self._read(value) if isinstance(value, str) else None
+        moment = _read(parse_datetime, value)
         if moment is None:
-            given = f"“{value[:40]}”" if isinstance(value, str) else _name_of(value)
             raise serializers.ValidationError(
-                f"A moment with its time zone is wanted, such as 2026-01-31T09:30:00Z; this is {given}."
+                "A moment with its time zone is wanted, such as 2026-01-31T09:30:00Z;"
+                f" this is {_given(value)}."
             )
+        return self.enforce_timezone(moment)
+
+
+class Moment(AnyMoment):
+    """A past moment with its time zone, in ISO 8601; given in UTC."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
         try:
-            return past_moment(self.field_name or "moment", moment)
+            return past_moment(self.field_name or "moment", value)
         except InvalidInput as error:
             raise serializers.ValidationError(str(error)) from error
 
-    def _read(self, text: str) -> datetime | None:
-        try:
-            return parse_datetime(text)
-        except ValueError:
-            return None
-
 
 class Words(serializers.DictField):
-    """A free JSON object."""
+    """A JSON object of any names; free values unless `child` says of what kind."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise serializers.ValidationError(f"A JSON object is wanted; this is {_name_of(data)}.")
-        return data
+        return super().to_internal_value(data)
+
+
+class Several(serializers.ListField):
+    """A list of values."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        _check_list(self, data)
+        return super().to_internal_value(data)
+
+
+class Bodies(serializers.ListSerializer[Any]):
+    """A list of objects."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        _check_list(self, data)
+        return super().to_internal_value(data)
 
 
 class Body(serializers.Serializer[Any]):
     """A request body or query; a name it does not know is refused, since a misspelt option would do harm."""
 
-    def to_internal_value(self, data: Any) -> Any:
+    class Meta:
+        list_serializer_class = Bodies
+
+    def check_object(self, data: Any) -> None:
+        """Refuse what is no object with the names one would need."""
         if not isinstance(data, dict):
             wanted = ", ".join(f'"{name}": …' for name, field in self.fields.items() if field.required)
             raise serializers.ValidationError(
                 {NON_FIELD: [f"An object is wanted, {{{wanted or '…'}}}; this is {_name_of(data)}."]}
             )
+
+    def to_internal_value(self, data: Any) -> Any:
+        self.check_object(data)
         if unknown := sorted(set(data) - set(self.fields)):
             known = ", ".join(self.fields)
             raise serializers.ValidationError(
@@ -172,8 +229,41 @@ BANDS = [band.value for band in Band]
 def read(body: type[Body], data: Any) -> dict[str, Any]:
     """Return the checked content of a request; raises ValidationError naming each field at fault."""
     serializer = body(data=data)
+    serializer.check_object(data)
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
+
+
+def _check_within(field: Any, given: float, what: str) -> None:
+    low, high = field.min_value, field.max_value
+    if not low <= given <= high:
+        raise serializers.ValidationError(
+            f"{what} from {low:,} to {high:,} is wanted; this is {str(given)[:40]}."
+        )
+
+
+def _check_list(field: Any, data: Any) -> None:
+    if not isinstance(data, list):
+        raise serializers.ValidationError(f"A list is wanted; this is {_name_of(data)}.")
+    least, most = field.min_length or 0, field.max_length
+    if not least <= len(data) <= most:
+        raise serializers.ValidationError(f"{least} to {most} entries are wanted; this list has {len(data)}.")
+
+
+def _read(parse: Callable[[str], Parsed | None], value: Any) -> Parsed | None:
+    """What a parser makes of text; None of anything else, and where it is none."""
+    try:
+        return parse(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    return uuid.UUID(text) if len(text) == UUID_LENGTH else None
+
+
+def _given(data: Any) -> str:
+    return f"“{data[:60]}”" if isinstance(data, str) else _name_of(data)
 
 
 def _name_of(data: Any) -> str:

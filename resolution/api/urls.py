@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path, re_path
-from django.urls.converters import UUIDConverter
 
-from resolution import converters  # noqa: F401  (makes <number:…> and <version:…> known)
 from resolution.api import (
     audit,
     blocked_values,
@@ -25,8 +23,9 @@ from resolution.api import (
     resolve,
     views,
 )
+from resolution.converters import IdConverter
 
-UUID = UUIDConverter.regex
+ID = IdConverter.regex
 
 app_name = "api"
 urlpatterns = [
@@ -34,27 +33,27 @@ urlpatterns = [
     path("duplicates/search", resolve.DuplicateSearchView.as_view(), name="duplicates-search"),
     path("explain", explain.ExplainView.as_view(), name="explain"),
     path("customers", customers.CustomerListView.as_view(), name="customers"),
-    path("customers/<uuid:customer_id>", customers.CustomerView.as_view(), name="customer"),
+    path("customers/<id:customer_id>", customers.CustomerView.as_view(), name="customer"),
     path(
-        "customers/<uuid:customer_id>/history",
+        "customers/<id:customer_id>/history",
         customers.CustomerHistoryView.as_view(),
         name="customer-history",
     ),
-    path("customers/<uuid:customer_id>/as-of", customers.CustomerAsOfView.as_view(), name="customer-as-of"),
-    path("customers/<uuid:customer_id>/erase", erase.EraseView.as_view(), name="customer-erase"),
-    path("customers/<uuid:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
+    path("customers/<id:customer_id>/as-of", customers.CustomerAsOfView.as_view(), name="customer-as-of"),
+    path("customers/<id:customer_id>/erase", erase.EraseView.as_view(), name="customer-erase"),
+    path("customers/<id:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
     path(
-        "customers/<uuid:customer_id>/identifiers",
+        "customers/<id:customer_id>/identifiers",
         identifiers.IdentifierListView.as_view(),
         name="identifiers",
     ),
     path(
-        "customers/<uuid:customer_id>/identifiers/<uuid:mapping_id>",
+        "customers/<id:customer_id>/identifiers/<id:mapping_id>",
         identifiers.IdentifierView.as_view(),
         name="identifier",
     ),
     re_path(
-        f"^customers/(?!{UUID}(?:/|$))(?P<given>[^/]+)", views.NoCustomerId.as_view(), name="no-customer-id"
+        f"^customers/(?!{ID}(?:/|$))(?P<given>[^/]+)", views.NoCustomerId.as_view(), name="no-customer-id"
     ),
     path("conflicts", conflicts.ConflictListView.as_view(), name="conflicts"),
     path("conflicts/<number:conflict_id>", conflicts.ConflictView.as_view(), name="conflict"),
@@ -114,5 +113,5 @@ urlpatterns = [
     ),
     path("audit", audit.AuditListView.as_view(), name="audit"),
     path("channels", channels.ChannelListView.as_view(), name="channels"),
-    re_path(r"^(?P<rest>.*)$", views.NothingHere.as_view(), name="nothing-here"),
+    re_path(r"^(?P<rest>(?s:.*))$", views.NothingHere.as_view(), name="nothing-here"),
 ]

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import Resolver404, resolve
 from django.views import View
 from django_filters.rest_framework import FilterSet
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -63,6 +63,22 @@ class DeskListView(DeskView, ListAPIView):
     def parameters(self) -> frozenset[str]:
         filters = self.filterset_class.base_filters if self.filterset_class else ()
         return PAGE_PARAMETERS.union(filters)
+
+
+class DeskDetailView(DeskView, RetrieveAPIView):
+    """One row by its number; `noun` is what a refusal calls it."""
+
+    noun: ClassVar[str]
+    filter_backends: ClassVar[tuple[Any, ...]] = ()
+
+    def get_object(self) -> Any:
+        try:
+            return super().get_object()
+        except Http404:
+            number = self.kwargs[self.lookup_url_kwarg]
+            raise NotFound(
+                f"There is no {self.noun} {number}. Check the number.", **{self.noun: number}
+            ) from None
 
 
 def check_parameters(request: Request, known: frozenset[str]) -> None:

@@ -80,6 +80,12 @@ def unreadable(path: Path, error: OSError) -> InvalidInput:
     return InvalidInput(f"{path} cannot be read ({why}): check the file and who may read it.", path=str(path))
 
 
+def unwritable(path: Path, error: OSError) -> InvalidInput:
+    """Say in a sentence that the system would not take what was to be written."""
+    why = error.strerror or type(error).__name__
+    return InvalidInput(f"{path} cannot be written ({why}): name another place.", path=str(path))
+
+
 def _check_encoding(encoding: str) -> None:
     try:
         codecs.lookup(encoding or "utf-8")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from resolution.batch.facts import unreadable
+from resolution.batch.facts import unwritable
 from resolution.batch.table import Refusal
 
 
@@ -25,9 +25,12 @@ class RejectsFile:
 
     def cut_back(self, size: int) -> None:
         """Forget what was written after `size` bytes."""
-        kept = min(size, self.path.stat().st_size) if self.path.exists() else 0
-        if kept:
-            os.truncate(self.path, kept)
+        try:
+            kept = min(size, self.path.stat().st_size) if self.path.exists() else 0
+            if kept:
+                os.truncate(self.path, kept)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
         self.size = kept
 
     def write(self, refusals: Sequence[Refusal]) -> None:
@@ -37,7 +40,7 @@ class RejectsFile:
         try:
             self._append(refusals)
         except OSError as error:
-            raise unreadable(self.path, error) from error
+            raise unwritable(self.path, error) from error
 
     def _append(self, refusals: Sequence[Refusal]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -131,9 +131,11 @@ def import_file(
     """Take a file in and resolve its customers against the register and each other.
 
     An import of the same file, channel and columns that broke off goes on after its last whole batch. Raises
-    Refused when the channel is being imported into, InvalidInput when the file changes meanwhile.
+    Refused when the channel is being imported into, InvalidInput when the file changes meanwhile or is the
+    one that `rejects` names.
     """
     begun = time.monotonic()
+    _refuse_own_file(opened, rejects)
     busy = (
         f"Another import into the channel {opened.channel.code} is running; start this one when it is done."
     )
@@ -225,6 +227,15 @@ def _finish(run: ImportRun, summary: Summary, actor: Actor) -> None:
             file_name=run.file_name,
             file_hash=run.file_hash,
             counts=run.counts,
+        )
+
+
+def _refuse_own_file(opened: Opened, rejects: Path | None) -> None:
+    """Refused rows written over the rows they come from would be lost."""
+    path = opened.facts.path
+    if rejects and rejects.exists() and rejects.samefile(path):
+        raise InvalidInput(
+            f"Refused rows cannot go to {path}, which is being imported; name another file.", path=str(path)
         )
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from customers.models import Customer
 from resolution.batch.collector import seldom_collecting
+from resolution.batch.facts import unreadable
 from resolution.errors import InvalidInput
 from resolution.matching.clusters import LINKING
 from resolution.matching.decide import band_of
@@ -91,7 +92,9 @@ def read_labels(path: Path) -> list[Label]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return list(_labels_in(csv.reader(file)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(f"{path} cannot be read: {error}. Give a CSV file in UTF-8.") from error
 
 

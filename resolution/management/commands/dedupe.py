@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="CSV or Parquet files")
-        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+        parser.add_argument("--out", type=_folder, required=True, metavar="DIR", help="where the results go")
         parser.add_argument("--id", default="", metavar="COL", help="column of the records' ids")
         parser.add_argument(
             "--map",
@@ -131,6 +131,12 @@ class Command(BaseCommand):
         _show_summary(facts, stages.seconds, out)
         if asked.explain:
             _explain(outcome)
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise ArgumentTypeError("it is empty; name a folder, or . for this one")
+    return Path(text)
 
 
 def _options(given: dict[str, Any]) -> Options:

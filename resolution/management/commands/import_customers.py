@@ -11,11 +11,13 @@ from django.core.management.base import BaseCommand, CommandError
 from resolution.batch.columns import FIELDS
 from resolution.errors import IdentityError
 from resolution.management.console import (
+    STOPPED,
     command_actor,
     console,
     peak_memory_mib,
     progress,
     show_table,
+    stoppable,
     visible,
 )
 from resolution.services.import_steps import Opened
@@ -57,9 +59,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self._import(options)
+            with stoppable():
+                self._import(options)
         except IdentityError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError(_stopped(dry_run=options["dry_run"]), returncode=STOPPED) from None
 
     def _import(self, options: dict[str, Any]) -> None:
         opened = open_file(
@@ -88,6 +93,12 @@ def _run(opened: Opened, options: dict[str, Any], watch: Any) -> Summary:
         resolve=not options["no_resolve"],
         watch=watch,
     )
+
+
+def _stopped(*, dry_run: bool) -> str:
+    if dry_run:
+        return "Stopped. Nothing was changed."
+    return "Stopped. Whole batches are in; the same command goes on from there."
 
 
 def _mapping(text: str) -> tuple[str, str]:

@@ -65,6 +65,13 @@ class TestAnswer:
         body = lead.post(f"{BULK}/{told['batch_id']}/reject", {"proposal_ids": chosen, "comment": "no"})
         assert body.json()["answered"] == chosen
 
+    def test_none_chosen_is_not_all(
+        self, steward: APIClient, lead: APIClient, conflicts: list[Conflict]
+    ) -> None:
+        batch = propose(steward, conflicts).json()["batch_id"]
+        problem(lead.post(f"{BULK}/{batch}/approve", {"proposal_ids": []}), 400, "malformed_request")
+        assert not Merge.objects.exists()
+
     def test_p9_the_proposer_is_refused(self, lead: APIClient, conflicts: list[Conflict]) -> None:
         batch = propose(lead, conflicts).json()["batch_id"]
         problem(lead.post(f"{BULK}/{batch}/approve", {}), 403, "four_eyes")

@@ -254,3 +254,35 @@ class TestCustomerAsOf:
     def test_knows_no_stranger(self, service: APIClient) -> None:
         answer = service.get(f"{CUSTOMERS}/{uuid.uuid4()}/as-of", {"moment": "2020-01-01T00:00:00Z"})
         problem(answer, 404, "unknown_customer")
+
+
+class TestAddress:
+    def test_letters_of_an_id_may_be_capitals(self, service: APIClient) -> None:
+        customer = CustomerFactory()
+        answer = service.get(f"{CUSTOMERS}/{str(customer.pk).upper()}")
+        assert (answer.status_code, answer.json()["id"]) == (200, str(customer.pk))
+
+
+class TestWhatCannotBeRead:
+    @pytest.mark.parametrize(
+        ("query", "sentence"),
+        [
+            ("history?before=x", "before: A moment with its time zone is wanted"),
+            ("history?limit=0", "limit: A whole number from 1 to 200 is wanted; this is 0."),
+            ("history?limit=1.5", "limit: A whole number is wanted; this is “1.5”."),
+            ("as-of?moment=x", "moment: A moment with its time zone is wanted"),
+            ("as-of?moment=0001-01-01T00:00:00%2B14:00", "moment: No date can hold this moment in UTC."),
+        ],
+    )
+    def test_is_named_with_what_is_wanted(self, service: APIClient, query: str, sentence: str) -> None:
+        answer = service.get(f"{CUSTOMERS}/{CustomerFactory().pk}/{query}")
+        assert answer.status_code == 400
+        assert sentence in answer.json()["detail"]
+
+    def test_a_date_is_named_with_what_is_wanted(self, lead: APIClient) -> None:
+        address = f"{CUSTOMERS}/{CustomerFactory().pk}"
+        seen = lead.get(address)["ETag"]
+        answer = lead.patch(address, {"birth_date": "1980-02-30"}, HTTP_IF_MATCH=seen)
+        assert answer.json()["detail"] == (
+            "birth_date: A date is wanted, such as 1980-02-01; this is “1980-02-30”."
+        )

@@ -85,6 +85,76 @@ class TestRequestsThatCannotBeRead:
         response = steward.post(JUDGEMENTS, '{"reason": 1e999}', content_type="application/json")
         assert "finite" in problem(response, 400, "malformed_request")["detail"]
 
+    def test_a_number_of_more_digits_than_can_be_read(self, steward: APIClient) -> None:
+        body = '{"reason": ' + "9" * 6_000 + "}"
+        response = steward.post(JUDGEMENTS, body, content_type="application/json")
+        detail = problem(response, 400, "malformed_request")["detail"]
+        assert detail == "The body holds a number of 6,000 digits; 300 at most can be read."
+
+    def test_a_name_given_twice(self, steward: APIClient) -> None:
+        body = '{"reason": "a", "reason": "b"}'
+        response = steward.post(JUDGEMENTS, body, content_type="application/json")
+        assert "names “reason” twice" in problem(response, 400, "malformed_request")["detail"]
+
+    def test_null_where_an_object_is_wanted(self, steward: APIClient) -> None:
+        response = steward.post(JUDGEMENTS, "null", content_type="application/json")
+        assert "this is null" in problem(response, 400, "malformed_request")["detail"]
+
+    @pytest.mark.parametrize(
+        ("address", "body", "sentence"),
+        [
+            ("judgements", {"left_id": "x" * 36}, f"this is “{'x' * 36}”"),
+            ("merges/proposals", {"members": "x"}, "members: A list is wanted; this is text."),
+            ("merges/proposals", {"members": []}, "members: 2 to 100 entries are wanted; this list has 0."),
+            ("merges/proposals", {"conflict_id": 0}, "is wanted; this is 0."),
+            (
+                "merges/proposals/bulk",
+                {"conflict_ids": 3},
+                ": A list is wanted; this is a number.",
+            ),
+            (
+                "duplicates/search",
+                {"limit": 500},
+                "A whole number from 1 to 100 is wanted; this is 500.",
+            ),
+            ("duplicates/search", {"threshold": 1e9}, "threshold: A number from -100 to 200 is wanted;"),
+            ("duplicates/search", {"channel": ""}, "channel: Text is wanted; this is blank."),
+        ],
+    )
+    def test_says_what_was_given_and_what_is_wanted(
+        self, lead: APIClient, address: str, body: dict[str, object], sentence: str
+    ) -> None:
+        response = lead.post(f"/api/v1/{address}", body)
+        assert sentence in problem(response, 400, "malformed_request")["detail"]
+
+    @pytest.mark.parametrize(
+        ("query", "sentence"),
+        [
+            ("merges?undone=maybe", "undone: true or false is wanted; this is “maybe”."),
+            ("merges?survivor=1", "survivor: An id is wanted: a UUID as text, 36 characters."),
+            ("merges/proposals?batch=x", "batch: A whole number from 1 to"),
+            ("customers?name=ab", "name: At least 3 characters are wanted; this has 2."),
+            (
+                "merges/1/undo?member=x",
+                "member: An id is wanted: a UUID as text, 36 characters; this is",
+            ),
+        ],
+    )
+    def test_says_what_a_parameter_wants(self, lead: APIClient, query: str, sentence: str) -> None:
+        response = lead.get(f"/api/v1/{query}")
+        assert sentence in problem(response, 400, "malformed_request")["detail"]
+
+    @pytest.mark.parametrize("noun", ["conflict", "merge", "proposal"])
+    def test_says_which_number_is_unknown(self, lead: APIClient, noun: str) -> None:
+        address = {"conflict": "conflicts", "merge": "merges", "proposal": "merges/proposals"}[noun]
+        body = problem(lead.get(f"/api/v1/{address}/99999999"), 404, "not_found")
+        assert body["detail"] == f"There is no {noun} 99999999. Check the number."
+        assert body["facts"] == {noun: 99999999}
+
+    def test_an_address_with_a_line_break(self, lead: APIClient) -> None:
+        problem(lead.get("/api/v1/customers/x%0a"), 404, "not_found")
+        problem(lead.get("/api/v1/nowhere%0a"), 404, "not_found")
+
     def test_a_body_over_the_limit(self, steward: APIClient) -> None:
         body = '{"reason": "' + "x" * 1_100_000 + '"}'
         problem(steward.post(JUDGEMENTS, body, content_type="application/json"), 413, "request_too_large")

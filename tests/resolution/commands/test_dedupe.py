@@ -231,6 +231,10 @@ class TestOptions:
 
 
 class TestOddInput:
+    def test_an_empty_name_of_the_folder(self, people: Path) -> None:
+        with pytest.raises(CommandError, match="it is empty; name a folder"):
+            call_command("dedupe", str(people), "--out", "")
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [

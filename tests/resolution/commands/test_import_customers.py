@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from customers.models import Customer
+from resolution.management.commands import import_customers as command
 from resolution.models import ImportRun
 from tests.factories import ChannelFactory
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, BORIS, csv_text, write
@@ -162,3 +164,38 @@ class TestRefuses:
 
     def test_a_batch_of_no_rows(self, parquet: Path) -> None:
         assert "not a number of rows" in self._refused(parquet, "--channel", "crm", "--batch", "0")
+
+
+class TestRejects:
+    def test_never_go_over_the_file_that_is_imported(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "a.csv", ANNA, ("ragged",))
+        before = file.read_text()
+        with pytest.raises(CommandError, match="which is being imported; name another file"):
+            call_command("import_customers", str(file), "--channel", "crm", "--rejects", str(file))
+        assert file.read_text() == before
+        assert not ImportRun.objects.exists()
+
+    def test_that_cannot_be_written_are_told_so(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "a.csv", ANNA, ("ragged",))
+        with pytest.raises(CommandError, match="cannot be written"):
+            call_command("import_customers", str(file), "--channel", "crm", "--rejects", str(tmp_path))
+
+
+class TestStopped:
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [((), "the same command goes on from there"), (("--dry-run",), "Nothing was changed")],
+    )
+    def test_ends_with_a_sentence(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], sentence: str
+    ) -> None:
+        def interrupted(*given: object, **options: object) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+        monkeypatch.setattr(command, "_run", interrupted)
+        file = write(tmp_path / "a.csv", ANNA)
+
+        with pytest.raises(CommandError, match=sentence) as stopped:
+            call_command("import_customers", str(file), "--channel", "crm", *options)
+
+        assert stopped.value.returncode == 130

@@ -49,7 +49,7 @@ lock: dev  ## lock anew what requirements/*.in ask for
 
 python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Python 3.11 or newer is needed and $(or $(PYTHON),none of that kind) does not serve:" \
+		echo "Python 3.11 or newer is needed and $(if $(PYTHON),$(PYTHON) does not serve,none is here):" \
 			"install it (apt-get install python3), or name one as PYTHON=/path/to/python3." >&2; exit 1; }
 
 base dev: python

@@ -38,7 +38,10 @@ def main() -> None:
     ground.set_up()
     from resolution.management.console import show_table
 
-    figures = [figure for part in wanted for figure in PARTS[part]()]
+    try:
+        figures = [figure for part in wanted for figure in PARTS[part]()]
+    except ground.SetMissing as missing:
+        raise SystemExit(str(missing)) from missing
     rows = [(figure.what, figure.ours, figure.beside, figure.how) for figure in figures]
     show_table("Measured", ("what", "here", "beside", "how"), rows)
 

@@ -41,7 +41,7 @@ from benchmarks.accuracy import (
     number_pairs,
     read_truth,
 )
-from benchmarks.ground import ROOT, Figure, find_set, say
+from benchmarks.ground import ROOT, Figure, say, sets_at_hand
 
 SETS = ("fake_1000", "febrl3", "customers_10k", "customers_100k", "customers_1m")
 CURVE = ("customers_10k", "customers_100k", "customers_1m")
@@ -87,11 +87,7 @@ def measure(sets: Sequence[str] = SETS, runs: int = 3) -> Iterator[Figure]:
     """Run both tools on each set; then one record alone, the plain kernel, and how time grows with size."""
     _demand_the_command()
     seconds: dict[str, tuple[float, float]] = {}
-    for name in sets:
-        path = find_set(name)
-        if path is None:
-            say(f"{name} is not here: name the folder that holds it in BENCH_DATA")
-            continue
+    for name, path in sets_at_hand(sets):
         with tempfile.TemporaryDirectory() as folder:
             ours, peers = _alternate(name, path, Path(folder), runs)
             yield from _compared(name, path, Path(folder), ours, peers)

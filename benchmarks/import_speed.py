@@ -8,7 +8,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.ground import ROOT, Figure, find_set, fresh_database, make_channel, say, stopwatch
+from benchmarks.ground import (
+    ROOT,
+    Figure,
+    find_set,
+    fresh_database,
+    make_channel,
+    say,
+    sets_at_hand,
+    stopwatch,
+)
 
 NAIVE_ROWS = 2000
 SETS = ("customers_10k", "customers_30k", "customers_100k")
@@ -18,10 +27,7 @@ def measure(sets: tuple[str, ...] = SETS) -> Iterator[Figure]:
     """Import each set in a process of its own, then look for duplicates over the whole of it."""
     peaks: dict[str, str] = {}
     naive = _naive_rows_a_second()
-    for name in sets:
-        path = find_set(name)
-        if path is None:
-            continue
+    for name, path in sets_at_hand(sets):
         say(f"importing {name}")
         with fresh_database(f"import_{name}") as database:
             done = _import_apart(database, path)
@@ -65,8 +71,6 @@ def _whole_run(name: str) -> Figure:
 def _naive_rows_a_second() -> float:
     """A row, its record and its identifiers saved as a script would, each by itself."""
     path = find_set("customers_10k")
-    if path is None:
-        return 0.0
     with fresh_database("import_naive"), stopwatch() as seconds:
         _save_one_by_one(path)
     return NAIVE_ROWS / seconds[0]

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ground import Figure, find_set, fresh_database, milliseconds, say
+from benchmarks.ground import Figure, fresh_database, milliseconds, say, sets_at_hand
 
 SETS = ("customers_10k", "customers_100k", "customers_1m")
 LOOK_UPS = 400
@@ -28,10 +28,7 @@ _COLUMNS = (
 def measure(sets: tuple[str, ...] = SETS) -> Iterator[Figure]:
     """Fill a register with each set as it is, and time single records against it; ONLINE_SETS names fewer."""
     named = os.environ.get("ONLINE_SETS")
-    for name in named.split(",") if named else sets:
-        path = find_set(name)
-        if path is None:
-            continue
+    for name, path in sets_at_hand(named.split(",") if named else sets):
         say(f"one record against {name}")
         with fresh_database(f"online_{name}"):
             _fill(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 
-from benchmarks.ground import Figure, find_set, fresh_database, make_channel, say, truth_of
+from benchmarks.ground import Figure, fresh_database, make_channel, say, sets_at_hand, truth_of
 
 SETS = ("febrl3", "customers_10k", "customers_100k")
 REGIONS = {"febrl3": "AU"}
@@ -33,10 +33,7 @@ class Quality:
 
 def measure(sets: tuple[str, ...] = SETS) -> Iterator[Figure]:
     """Take each set through import and find_duplicates and compare with its labels."""
-    for name in sets:
-        path = find_set(name)
-        if path is None:
-            continue
+    for name, path in sets_at_hand(sets):
         say(f"quality on {name}")
         truth = truth_of(path)
         reference = _of_the_reference(path, name, truth) if name in COMPARED_WITH_THE_REFERENCE else ""

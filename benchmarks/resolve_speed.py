@@ -16,8 +16,6 @@ LOOK_UPS, SEARCHES, SCANS = 2000, 300, 5
 def measure(name: str = "customers_10k") -> Iterator[Figure]:
     """Fill a register, then time single answers beside a scan over all customers."""
     path = find_set(name)
-    if path is None:
-        return
     say(f"answering from {name}")
     with fresh_database("resolve"):
         from resolution.services.importing import import_file, open_file

@@ -76,8 +76,20 @@ class MappingAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
+class ByChannelAdmin(ReadOnlyAdmin):
+    """Rows found by the id their channel gave them; the index that finds them begins with the channel."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        found, repeats = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            found = found.filter(channel__in=list(Channel.objects.values_list("pk", flat=True)))
+        return found, repeats
+
+
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(ByChannelAdmin):
     list_display = ("__str__", "customer", "channel", "sender", "outcome", "reason", "received_at")
     list_filter = ("outcome", "channel")
     list_select_related = ("customer", "channel")
@@ -88,7 +100,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Ticket)
-class TicketAdmin(ReadOnlyAdmin):
+class TicketAdmin(ByChannelAdmin):
     list_display = ("subject", "customer", "channel", "status", "opened_at")
     list_filter = ("status", "channel")
     list_select_related = ("customer", "channel")
@@ -98,7 +110,7 @@ class TicketAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SourceRecord)
-class SourceRecordAdmin(ReadOnlyAdmin):
+class SourceRecordAdmin(ByChannelAdmin):
     list_display = ("source_key", "customer", "channel", "updated_at")
     list_filter = ("channel",)
     list_select_related = ("customer", "channel")

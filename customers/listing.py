@@ -99,6 +99,13 @@ def refuse_nul(given: QueryDict) -> None:
             raise BadRequest(f"“{shown}” holds a NUL character; send text without it.")
 
 
+def as_number(text: str) -> int | None:
+    """Return the row number a search term spells, or None when it spells none a row could have."""
+    digits = text.strip()
+    number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else 0
+    return number if 0 < number <= models.BigIntegerField.MAX_BIGINT else None
+
+
 def as_uuid(text: str) -> uuid.UUID | None:
     """Return the id a search term spells, or None when it spells none."""
     try:

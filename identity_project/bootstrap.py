@@ -32,6 +32,10 @@ _NO_NETWORK = (
     "ConnectTimeoutError",
     "Max retries",
     "name resolution",
+    "Temporary failure resolving",
+    "Could not resolve",
+    "Could not connect",
+    "Unable to connect",
 )
 
 
@@ -91,13 +95,31 @@ def _make_environment() -> None:
 def _install_venv_package() -> None:
     """Debian and Ubuntu keep venv in a package of its own; root gets it, others are told how."""
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    hint = f"Python's venv module is missing: run `apt-get install {package}` as root, then start again."
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Trouble(hint)
+        raise Trouble(
+            f"Python's venv module is missing: run `apt-get install {package}` as root, then start again."
+        )
     print(f"Python's venv module is missing, installing {package} …", flush=True)
-    for words in (["apt-get", "update"], ["apt-get", "install", "--yes", package]):
-        if subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
-            raise Trouble(hint)
+    _, told = _apt_get("update")  # ends well without a network too, and says so
+    failed, why = _apt_get("install", "--yes", package)
+    if failed:
+        raise Trouble(
+            _sentence(told + why, f"Python's venv module is missing and {package} could not be installed")
+        )
+
+
+def _apt_get(*words: str) -> tuple[int, str]:
+    """Return the exit status, and all that was said, in English."""
+    done = subprocess.run(
+        ["apt-get", *words],
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
 
 
 def _install(kind: str) -> None:

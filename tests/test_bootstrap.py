@@ -13,6 +13,7 @@ import pytest
 
 from identity_project import bootstrap
 from identity_project.trouble import Trouble
+from tests.ordinary_user import ordinary_user
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,9 +28,9 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(clone: Path, *before: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "identity_project.bootstrap", "base"],
+        [*before, sys.executable, "-m", "identity_project.bootstrap", "base"],
         cwd=clone,
         env={"PATH": os.environ["PATH"], "HOME": str(clone), **variables},
         capture_output=True,
@@ -66,14 +67,40 @@ class TestBootstrap:
         with pytest.raises(Trouble, match=r"This is Python 3\.\d+, 99.0 or newer is needed"):
             bootstrap.ensure_environment("base")
 
-    def test_a_folder_it_cannot_write_in_is_named(self) -> None:
-        with pytest.raises(Trouble, match="Cannot write in /proc/identity"):
-            bootstrap._require_writable(Path("/proc/identity"))
+    def test_a_read_only_project_is_named(self, clone: Path) -> None:
+        clone.chmod(0o555)
+
+        done = run(clone, *ordinary_user())
+
+        assert (done.returncode, done.stderr) == (
+            1, f"Cannot write in {clone}: use a copy of the project in a folder of yours.\n",
+        )  # fmt: skip
+        assert not (clone / ".venv").exists()
 
     def test_debians_missing_package_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
         with pytest.raises(Trouble, match=r"apt-get install python3\.\d+-venv"):
             bootstrap._install_venv_package()
+
+    @pytest.mark.parametrize(
+        ("told", "reason"),
+        [
+            ("Temporary failure resolving 'deb.debian.org'", "the package index cannot be reached"),
+            ("E: Could not get lock /var/lib/dpkg/lock", "E: Could not get lock /var/lib/dpkg/lock"),
+        ],
+    )
+    def test_root_is_told_why_it_could_not_be_installed(
+        self, told: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script = tmp_path / "apt-get"
+        script.write_text(f'#!/bin/sh\necho "{told}"\n[ "$1" = update ]\n')
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+        with pytest.raises(Trouble, match=r"python3\.\d+-venv could not be installed: ") as refusal:
+            bootstrap._install_venv_package()
+        assert reason in str(refusal.value)
 
     @pytest.mark.parametrize(
         ("output", "reason"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,32 +12,39 @@ import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import psycopg
+import pyarrow.parquet as pq
 import pytest
+from django.conf import settings
 
 from identity_project import embedded, guards, processes
 from identity_project.trouble import Trouble
+from tests.ordinary_user import give, ordinary_user
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120
+DEMO_RECORDS = 60
 
 
 class Start:
     """One `launcher run` in a process of its own, and what it said."""
 
-    def __init__(self, var: Path, port: int) -> None:
+    def __init__(
+        self, var: Path, port: int, project: Path = ROOT, before: Sequence[str] = (), **variables: str
+    ) -> None:
         self.var = var
         self.lines: list[str] = []
         self._up = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "identity_project.launcher", "run"],
-            cwd=ROOT,
-            env=environment(VAR_DIR=str(var), PORT=str(port), DEMO="0"),
+            [*before, sys.executable, "-m", "identity_project.launcher", "run"],
+            cwd=project,
+            env=environment(**{"VAR_DIR": str(var), "PORT": str(port), "DEMO": "0", **variables}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -135,13 +143,48 @@ def port() -> int:
 
 
 @contextmanager
-def started(var: Path, port: int) -> Iterator[Start]:
-    start = Start(var, port)
+def started(
+    var: Path, port: int, project: Path = ROOT, before: Sequence[str] = (), **variables: str
+) -> Iterator[Start]:
+    start = Start(var, port, project, before, **variables)
     try:
         yield start
     finally:
         if start.process.poll() is None:
             start.send(signal.SIGTERM)
+
+
+@pytest.fixture
+def small_copy() -> Iterator[Path]:
+    """The project in a folder of an ordinary user's, with few records in its demo."""
+    folder = Path(tempfile.mkdtemp(prefix="desk-"))
+    folder.chmod(0o755)
+    for name in ("identity_project", "customers", "resolution", "templates", "requirements"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "manage.py", folder)
+    for path in (folder / "resolution" / "demo").glob("*.parquet"):
+        pq.write_table(pq.read_table(path).slice(0, DEMO_RECORDS), path)
+    give(folder)
+    yield folder
+    processes.stop_leftovers(embedded.Servers(folder / "var").records)
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def another_database() -> Iterator[tuple[str, str]]:
+    """Addresses of an empty database and of a cache on the servers of this test run."""
+    facts = settings.DATABASES["default"]
+    host, user, password = str(facts["HOST"]), facts["USER"], facts.get("PASSWORD") or ""
+    port, name = facts.get("PORT") or 5432, f"own_{os.getpid()}"
+    place = f"/{host}" if host.startswith("/") else f"{host}:{port}"
+    with psycopg.connect(
+        host=host, port=port, user=user, password=password, dbname="postgres", autocommit=True
+    ) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield f"postgres://{quote(user)}:{quote(password, safe='')}@{place}/{name}", settings.CACHE_URL
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 class TestRun:
@@ -196,11 +239,62 @@ class TestRun:
             assert status_of(port, "/readyz") == 200
 
 
+class TestFirstStart:
+    def test_an_ordinary_user_gets_the_demo_told_in_a_copy_of_the_project(
+        self, small_copy: Path, port: int
+    ) -> None:
+        var = small_copy / "var"
+        with started(var, port, small_copy, ordinary_user(), DEMO="1", HOME=str(small_copy)) as start:
+            start.wait_until_up()
+            assert {owner.uids().real for owner in start.children()} == {small_copy.stat().st_uid}
+            customers = int(ask(var, "SELECT count(*) FROM customers WHERE status = 'active'"))
+            story = (var / "demo.txt").read_text()
+            assert start.send(signal.SIGINT) == 0
+
+        assert "First start: loading the demo company and finding its duplicates …" in start.lines
+        assert story.splitlines()[0] in start.lines
+        assert "lead" in story
+        assert customers > DEMO_RECORDS
+        assert f"In the register: {customers:,} customers" in start.said
+
+
+class TestServersOfYourOwn:
+    def test_a_start_uses_them_and_starts_none(self, tmp_path: Path, port: int) -> None:
+        with another_database() as (address, cache_address):
+            with started(tmp_path, port, DATABASE_URL=address, REDIS_URL=cache_address) as start:
+                start.wait_until_up()
+                assert status_of(port, "/readyz") == 200
+                assert len(start.children()) == 2
+            assert "In the register: 0 customers with 0 identifiers" in start.said
+        assert not (tmp_path / "postgres").exists()
+
+
+class TestMake:
+    def test_says_that_there_is_no_python(self, tmp_path: Path) -> None:
+        for name in ("make", "sh"):
+            program = shutil.which(name)
+            assert program
+            (tmp_path / name).symlink_to(program)
+        done = subprocess.run(
+            ["make", "run"],
+            cwd=ROOT,
+            env={"PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[0] == (
+            "Python 3.11 or newer is needed and none is here: "
+            "install it (apt-get install python3), or name one as PYTHON=/path/to/python3."
+        )
+
+
 class TestRefusals:
-    def refused(self, **variables: str) -> str:
+    def refused(self, *before: str, **variables: str) -> str:
         """What a start under these variables says before it gives up: one sentence, never a traceback."""
         done = subprocess.run(
-            [sys.executable, "-m", "identity_project.launcher", "run"],
+            [*before, sys.executable, "-m", "identity_project.launcher", "run"],
             cwd=ROOT,
             env=environment(**variables),
             capture_output=True,
@@ -220,8 +314,11 @@ class TestRefusals:
         assert "PORT=" in sentence
         assert "make run" in sentence
 
-    def test_a_folder_it_cannot_write_in_is_named(self) -> None:
-        assert self.refused(VAR_DIR="/proc/identity").startswith("Cannot write in /proc/identity")
+    def test_a_read_only_folder_is_named(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o555)
+        for folder in (tmp_path, tmp_path / "var"):
+            sentence = self.refused(*ordinary_user(), VAR_DIR=str(folder))
+            assert sentence.startswith(f"Cannot write in {folder} (Permission denied): use a copy")
 
     def test_a_bad_variable_is_named(self, var: Path) -> None:
         assert "PORT is 'abc'" in self.refused(VAR_DIR=str(var), PORT="abc")

@@ -148,12 +148,8 @@ class Mapping(models.Model):
             ),
         ]
         indexes = [
-            # Who else, on any channel, uses this value: resolve and the identifier's page.
-            models.Index(
-                fields=["identifier_type", "normalised"],
-                condition=Q(status__in=["active", "shared"]),
-                name="mapping_value_current",
-            ),
+            # Who uses this value, on any channel: resolve; who ever did, of any type: the admin's search.
+            models.Index(fields=["normalised", "identifier_type"], name="mapping_of_value"),
             # Until when a value had another owner: every new link and the trigger below; who had it, `as_of`.
             models.Index(
                 fields=["channel", "identifier_type", "normalised", "valid_to"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import admin
@@ -11,27 +12,41 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from customers.listing import ReadOnlyAdmin, as_uuid
-from resolution.models import ImportRun, Judgement, MatchRun, Merge
+from customers.listing import ReadOnlyAdmin, as_number, as_uuid
+from resolution.models import ImportRun, Judgement, MatchRun, Merge, MergeMember
 
 
-@admin.register(Merge)
-class MergeAdmin(ReadOnlyAdmin):
-    list_display = ("id", "survivor", "method", "weight", "actor_name", "created_at", "undone_at", "undo")
-    list_filter = ("method", "created_at", ("undone_at", admin.EmptyFieldListFilter))
-    list_select_related = ("survivor",)
+class NumberedAdmin(ReadOnlyAdmin):
+    """Rows found by their number, which the admin itself would compare as text, or by a customer's id."""
+
     search_fields = ("id__exact",)
-    search_help_text = "A merge's number, or the id of the survivor or of a customer it absorbed."
     ordering = ("-id",)
 
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
     ) -> tuple[models.QuerySet[Any], bool]:
-        customer_id = as_uuid(search_term)
-        if customer_id is None:
-            return super().get_search_results(request, queryset, search_term)
-        touched = models.Q(survivor=customer_id) | models.Q(members__customer=customer_id)
-        return queryset.filter(touched), True
+        if not search_term.strip():
+            return queryset, False
+        if customer_id := as_uuid(search_term):
+            return self.of_customer(queryset, customer_id), False
+        number = as_number(search_term)
+        return queryset.filter(pk=number) if number else queryset.none(), False
+
+    def of_customer(self, queryset: models.QuerySet[Any], customer_id: uuid.UUID) -> models.QuerySet[Any]:
+        raise NotImplementedError
+
+
+@admin.register(Merge)
+class MergeAdmin(NumberedAdmin):
+    list_display = ("id", "survivor", "method", "weight", "actor_name", "created_at", "undone_at", "undo")
+    list_filter = ("method", "created_at", ("undone_at", admin.EmptyFieldListFilter))
+    list_select_related = ("survivor",)
+    search_help_text = "A merge's number, or the id of the survivor or of a customer it absorbed."
+
+    def of_customer(self, queryset: models.QuerySet[Any], customer_id: uuid.UUID) -> models.QuerySet[Any]:
+        kept = Merge.objects.filter(survivor=customer_id).values("pk")
+        absorbed = MergeMember.objects.filter(customer=customer_id).values("merge")
+        return queryset.filter(pk__in=kept.union(absorbed))
 
     @admin.display(description="Undo")
     def undo(self, merge: Merge) -> SafeString | str:
@@ -41,7 +56,7 @@ class MergeAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Judgement)
-class JudgementAdmin(ReadOnlyAdmin):
+class JudgementAdmin(NumberedAdmin):
     list_display = (
         "left",
         "right",
@@ -54,17 +69,10 @@ class JudgementAdmin(ReadOnlyAdmin):
     )
     list_filter = ("verdict", "relation", "created_at", ("superseded_at", admin.EmptyFieldListFilter))
     list_select_related = ("left", "right")
-    search_fields = ("id__exact",)
-    search_help_text = "The id of a customer who was judged."
-    ordering = ("-id",)
+    search_help_text = "A judgement's number, or the id of a customer who was judged."
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
-    ) -> tuple[models.QuerySet[Any], bool]:
-        customer_id = as_uuid(search_term)
-        if customer_id is None:
-            return super().get_search_results(request, queryset, search_term)
-        return queryset.filter(models.Q(left=customer_id) | models.Q(right=customer_id)), False
+    def of_customer(self, queryset: models.QuerySet[Any], customer_id: uuid.UUID) -> models.QuerySet[Any]:
+        return queryset.filter(models.Q(left=customer_id) | models.Q(right=customer_id))
 
 
 @admin.register(MatchRun)

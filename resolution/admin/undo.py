@@ -44,15 +44,16 @@ def _preview(request: HttpRequest, merge_id: int, error: IdentityError | None = 
     status = status_of(error) if error else 200
     if merge.undone_at:
         return show(request, "undone.html", title=f"Merge {merge_id} is undone", merge=merge, status=status)
-    members = _members(request)
+    members, answers = _members(request), _answers(request)
+    plan = plan_unmerge(merge_id, member_ids=members)
     return show(
         request,
         "undo.html",
         title=f"Take out of merge {merge_id}" if members else f"Undo merge {merge_id}",
         merge=merge,
         members=members,
-        plan=plan_unmerge(merge_id, member_ids=members),
-        answers=_answers(request),
+        plan=plan,
+        asks=[(row, answers.get(row.row_id, "")) for row in plan.asks],
         judge=request.method != "POST" or "judge" in request.POST,
         refusal=str(error) if error else "",
         status=status,

@@ -6,6 +6,7 @@ import uuid
 
 import pgtrigger
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from customers.ids import uuid7
@@ -75,6 +76,9 @@ class AuditEntry(models.Model):
             models.Index(fields=["customer", "-sequence"], name="audit_of_customer"),  # customer page
             models.Index(fields=["-created_at"], name="audit_newest"),  # audit search
             models.Index(fields=["action", "-sequence"], name="audit_by_action"),  # audit filter
+            # Audit search: one name or request stands in many rows, which the index holds as one key.
+            models.Index(fields=["actor_name"], name="audit_by_actor"),
+            models.Index(fields=["request_id"], condition=~Q(request_id=""), name="audit_of_request"),
         ]
         triggers = [
             pgtrigger.Trigger(

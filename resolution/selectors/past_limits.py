@@ -88,7 +88,8 @@ class Past:
             return f"{links} {lapse}, the oldest not for {most:,}"
         subject = "value" if self.about_values else "customer"
         noun, have = (subject, "has") if self.number == 1 else (f"{subject}s", "have")
-        return f"{self.number:,} {noun} {have} more than {self.limit:,} {self.counted}, the most has {most:,}"
+        counted = self.counted.removesuffix("s") if self.limit == 1 else self.counted
+        return f"{self.number:,} {noun} {have} more than {self.limit:,} {counted}, the most has {most:,}"
 
 
 def count_past(rule: Rule, limit_name: str, limit: int) -> Past:

@@ -85,6 +85,11 @@ class Workbench:
     def differing(self) -> int:
         return sum(row.differs for row in self.fields)
 
+    @property
+    def propose_label(self) -> str:
+        """What the button that merges does: a merge that cannot be or needs a second person is proposed."""
+        return "Propose merge" if self.second_person or self.plan.blockers else "Merge at once"
+
 
 def side_by_side(
     *,

@@ -64,8 +64,7 @@ def decide_conflict(
 
     "same" proposes a merge of the members and waits for a second person; `member_ids` (all, when empty),
     `survivor_id` and `picks` are its form. The other words settle the conflict now; `relation` says how
-    "related" ones are. `version` is the
-    conflict's as the steward saw it, `seen_versions` the members'.
+    "related" ones are. `version` is the conflict's as the steward saw it, `seen_versions` the members'.
     Raises NotFound, NotPermitted, InvalidInput, ClaimLost, StaleVersion, IllegalTransition, MergeBlocked,
     Refused.
     """

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 from django.db import connection
 from django.utils import timezone
@@ -149,11 +149,14 @@ class StagedLink(Protocol):
     def identifier(self) -> Identifier: ...
 
 
+Staged = TypeVar("Staged", bound=StagedLink)
+
+
 @dataclass(slots=True)
-class Sifted:
+class Sifted(Generic[Staged]):
     """A file's links: those to make, those left out by a block or a limit, and the soft limits crossed."""
 
-    kept: list[Any] = field(default_factory=list)
+    kept: list[Staged] = field(default_factory=list)
     blocked: int = 0
     refused: int = 0
     crossings: dict[tuple[str, str, str], Crossing] = field(default_factory=dict)
@@ -174,9 +177,9 @@ def values_near_limits(channel: Channel, identifiers: Iterable[Identifier]) -> l
     return near
 
 
-def sift(channel: Channel, links: Sequence[StagedLink], *, new_customers: bool) -> Sifted:
+def sift(channel: Channel, links: Sequence[Staged], *, new_customers: bool) -> Sifted[Staged]:
     """Part a batch's links, in their order, by what is blocked and by the limits; reads only."""
-    rules, blocked, sifted = load_rules(), load_blocklist(), Sifted()
+    rules, blocked, sifted = load_rules(), load_blocklist(), Sifted[Staged]()
     held = _holders(channel, {(link.identifier.type, link.identifier.normalised) for link in links}, rules)
     has = defaultdict(set) if new_customers else _values_of({link.customer_id for link in links}, rules)
     for link in links:

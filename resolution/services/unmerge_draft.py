@@ -72,7 +72,7 @@ def _place_new_link(draft: Draft, link: LinkFact) -> None:
     """Identifiers linked since the merge: nothing tells whose they are."""
     answer = _answer(draft, link.id)
     told = _Told(answer, "as answered" if answer else "linked since the merge", asked=answer is None)
-    draft.arrivals.append(_arrival(MAPPINGS, link.id, link.title, link.created_at, told))
+    draft.arrivals.append(_arrival(draft, MAPPINGS, link.id, link.title, link.created_at, told))
     if answer is not None and answer in draft.part_of:
         draft.homes[link.id] = answer
 
@@ -83,7 +83,7 @@ def _plan_rows(draft: Draft) -> None:
     links = {link.id: link for link in ground.links}
     for row in ground.arrived:
         told = _owner_of(draft, row, links)
-        draft.arrivals.append(_arrival(row.relation, row.id, row.title, row.at, told))
+        draft.arrivals.append(_arrival(draft, row.relation, row.id, row.title, row.at, told))
         leaves = told.owner in draft.part_of
         if told.owner is not None and leaves:
             draft.owners.setdefault(row.relation, {})[row.id] = told.owner
@@ -109,10 +109,12 @@ def _is_open(draft: Draft, link: LinkFact) -> bool:
     return link.id in draft.ground.new_links and str(link.id) not in draft.answers
 
 
-def _arrival(relation: str, row_id: uuid.UUID, title: str, at: datetime, told: _Told) -> Arrival:
-    noun = RELATIONS[relation].noun
-    owner = str(told.owner or "")
-    return Arrival(relation, noun, str(row_id), title[:120], at, owner, told.why, told.asked)
+def _arrival(
+    draft: Draft, relation: str, row_id: uuid.UUID, title: str, at: datetime, told: _Told
+) -> Arrival:
+    noun, owner = RELATIONS[relation].noun, str(told.owner or "")
+    name = draft.ground.people[told.owner].name if told.owner else ""
+    return Arrival(relation, noun, str(row_id), title[:120], at, owner, told.why, told.asked, name)
 
 
 def _answer(draft: Draft, row_id: uuid.UUID) -> uuid.UUID | None:

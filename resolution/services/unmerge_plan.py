@@ -94,7 +94,8 @@ def _questions(draft: Draft) -> Iterator[QuestionReturn]:
     }
     for question in draft.ground.questions:
         owner = _named_by(draft, question, owners)
-        yield QuestionReturn(question.id, question.reason, str(owner or ""))
+        name = draft.ground.people[owner].name if owner else ""
+        yield QuestionReturn(question.id, question.reason, str(owner or ""), name)
 
 
 def _named_by(

@@ -45,6 +45,7 @@ class Arrival:
     goes_to: str
     why: str
     asked: bool
+    goes_to_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class QuestionReturn:
     conflict_id: int
     reason: str
     goes_to: str
+    goes_to_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

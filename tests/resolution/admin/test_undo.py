@@ -11,7 +11,7 @@ from customers.models import Customer, Message
 from resolution.models import Judgement, Merge
 from resolution.services.merge import merge_customers
 from resolution.services.unmerge import undo_merge
-from tests.factories import ConflictFactory, CustomerFactory, MessageFactory, actor_for
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, MessageFactory, actor_for
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,17 @@ class TestPreview:
         assert "sara merged" in text
         assert "York" in text
         assert 'name="judge" value="1" checked' in text
+
+    def test_names_whom_a_later_message_goes_to(
+        self, as_lead: Client, kept: Customer, gone: Customer, sara: User
+    ) -> None:
+        address_of_ann = MappingFactory(customer=gone)
+        merge = merge_customers(member_ids=[kept.pk, gone.pk], survivor_id=kept.pk, actor=actor_for(sara))
+        MessageFactory(customer=kept, mapping=address_of_ann, subject="Hello")
+
+        text = as_lead.get(address(merge)).content.decode()
+
+        assert '<td data-label="Goes to">Ann <' in text
 
     def test_asks_whose_a_later_message_is(self, as_lead: Client, merge: Merge, kept: Customer) -> None:
         message = MessageFactory(customer=kept, subject="Hello")

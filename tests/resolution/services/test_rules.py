@@ -92,7 +92,7 @@ class TestBelowWhatExists:
         shared_by(3, "other@factory.example.com")
 
         with pytest.raises(
-            LimitBelowExisting, match="2 values have more than 2 customers, the most 5"
+            LimitBelowExisting, match="2 values have more than 2 customers, the most has 5"
         ) as told:
             set_email(customers_soft=2)
 

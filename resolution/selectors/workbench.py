@@ -25,13 +25,13 @@ from resolution.selectors.identifier_rules import load_rules
 from resolution.selectors.judgements import changed_fields, describe_change, fingerprint_of
 from resolution.selectors.labels import field_label, type_label
 from resolution.selectors.match_model import live_model, live_policy
-from resolution.selectors.merge_facts import field_limits, load_differences, load_facts, where_seen
+from resolution.selectors.merge_facts import load_differences, load_facts, where_seen
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.profiles import load_profiles
 from resolution.selectors.queue import QueueRow, conflict_row
 from resolution.services.decisions import ASKS_OF_ONE, decisions_for
-from resolution.services.limit_plan import bounds_of_union
-from resolution.services.merge_plan import CURRENT, CustomerFacts, Picks, ValueFact, plan_merge
+from resolution.services.merge_draft import plan_of
+from resolution.services.merge_plan import CURRENT, CustomerFacts, Picks, ValueFact
 from resolution.services.second_person import Reason, circumstances_of, needs_second_person
 from resolution.services.survivorship import RULES, TYPED
 from resolution.types import FieldChoice, FieldEvidence, MergePlan, PairScore, Profile
@@ -223,15 +223,13 @@ def side_by_side(
     customers = _chosen(conflict, member_ids)
     facts = load_facts(customers.values(), rows=False)
     pairs = _pairs(customers)
-    bounds = bounds_of_union(list(facts.values()), load_rules())
-    plan = plan_merge(
-        members=list(facts.values()),
-        survivor_id=str(survivor_id) if survivor_id else None,
+    plan = plan_of(
+        list(facts.values()),
+        load_differences(customers),
+        load_rules(),
+        survivor_id=survivor_id,
         picks=picks,
-        limits=field_limits(),
-        different=load_differences(customers),
-        refusals=bounds.refusals,
-        warnings=[*(pair.hard_conflict for pair in pairs if pair.hard_conflict), *bounds.warnings],
+        warnings=[pair.hard_conflict for pair in pairs if pair.hard_conflict],
     )
     like = circumstances_of(
         plan, list(facts.values()), hard_conflict=any(pair.hard_conflict for pair in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
+from django.db.models import Q
 from django.utils import timezone
 
 from customers.models import Customer
@@ -37,7 +38,8 @@ def judge_pair(
 ) -> Judgement:
     """Write down what a person says of two customers; their earlier live word, if any, is superseded.
 
-    `relation` says how two *related* ones are: household, shared_contact, or nothing.
+    So are words that say otherwise of any who were merged into the one and the other. `relation` says how two
+    *related* ones are: household, shared_contact, or nothing.
     Raises InvalidInput for an unknown verdict or relation or a customer with itself, UnknownCustomer,
     CustomerErased, and Refused when one is merged, into the other or into a third.
     """
@@ -71,7 +73,9 @@ def write_judgement(
     _check_words(left_id, right_id, verdict, relation)
     pair = locks.lock_customers(sorted({left_id, right_id}))
     _check_pair(*pair.values())
-    judgement = _supersede(trail, pair, verdict=verdict, relation=relation, reason=reason, conflict=conflict)
+    judgement, superseded = _supersede(
+        trail, pair, verdict=verdict, relation=relation, reason=reason, conflict=conflict
+    )
     _settle_question(trail, judgement, pair, but=conflict)
     trail.record(
         "judge",
@@ -81,6 +85,7 @@ def write_judgement(
         other=str(judgement.right_id),
         relation=judgement.relation,
         reason=judgement.reason,
+        superseded=superseded,
     )
     trail.tell(
         "customer.judged", customer_id=judgement.left_id, other=str(judgement.right_id), verdict=verdict
@@ -144,12 +149,15 @@ def _supersede(
     relation: str,
     reason: str,
     conflict: Conflict | None,
-) -> Judgement:
-    """Write the word on two customers; what was compared is what they stand for now."""
+) -> tuple[Judgement, list[int]]:
+    """Write the word on two customers and return it with the numbers of those it supersedes.
+
+    What was compared is what they stand for now.
+    """
     left, right = sorted(pair)
-    live = Judgement.objects.filter(left=left, right=right, superseded_at__isnull=True)
-    earlier = list(live.values_list("pk", flat=True))
-    live.update(superseded_at=timezone.now())
+    live = Judgement.objects.filter(_overruled(pair, verdict), superseded_at__isnull=True)
+    earlier = sorted(live.values_list("pk", flat=True))
+    Judgement.objects.filter(pk__in=earlier).update(superseded_at=timezone.now())
     profiles = load_profiles({customer.canonical_id for customer in pair.values()})
     ours, theirs = (profiles[pair[key].canonical_id] for key in (left, right))
     judgement = Judgement.objects.create(
@@ -165,7 +173,25 @@ def _supersede(
         conflict=conflict,
     )
     Judgement.objects.filter(pk__in=earlier).update(superseded_by=judgement)
-    return judgement
+    return judgement, earlier
+
+
+def _overruled(pair: Mapping[uuid.UUID, Customer], verdict: str) -> Q:
+    """The pair's own words, and those that say otherwise of the groups it stands for.
+
+    A word on a customer that was absorbed is about that one alone.
+    """
+    left, right = sorted(pair)
+    own = Q(left=left, right=right)
+    if any(customer.status == Customer.Status.MERGED for customer in pair.values()):
+        return own
+    groups: dict[uuid.UUID, set[uuid.UUID]] = {key: {key} for key in pair}
+    absorbed = Customer.objects.filter(merged_into__in=pair).values_list("merged_into", "pk")
+    for canonical, key in absorbed:
+        groups[canonical].add(key)
+    one, other = groups[left], groups[right]
+    between = Q(left__in=one, right__in=other) | Q(left__in=other, right__in=one)
+    return own | between & ~Q(verdict=verdict)
 
 
 def _settle_question(

@@ -239,7 +239,7 @@ def _difference_blockers(
         if fact.left in names and fact.right in names:
             yield (
                 f"{fact.who} judged {names[fact.left]} and {names[fact.right]} not the same on"
-                f" {fact.when:%d %B %Y}; withdraw that judgement first."
+                f" {fact.when:%d %B %Y}; withdraw that judgement first, by judging the two anew."
             )
 
 

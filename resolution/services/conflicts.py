@@ -71,6 +71,10 @@ _OPEN = """
     ON CONFLICT (kind, members_key) WHERE NOT state = 'done'
     DO UPDATE SET reason = excluded.reason, band = excluded.band, weight = excluded.weight,
         evidence = excluded.evidence, priority = greatest(live.priority, excluded.priority),
+        version = live.version + (
+            (live.reason, live.band, live.weight, live.evidence) IS DISTINCT FROM
+            (excluded.reason, excluded.band, excluded.weight, excluded.evidence)
+        )::int,
         updated_at = excluded.updated_at
     RETURNING id, kind, members_key, xmax = 0
 """

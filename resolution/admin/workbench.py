@@ -151,12 +151,15 @@ def _next(request: HttpRequest) -> HttpResponse:
 
 
 def _decide(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
-    decide.decide_conflict(
+    conflict = decide.decide_conflict(
         conflict_id=conflict_id, decision=form.action, version=form.version, reason=form.reason, actor=actor,
         relation=form.relation if form.action == Judgement.Verdict.RELATED else "",
     )  # fmt: skip
+    told = conflict.comment.removesuffix(form.reason).strip()
     return _with_link(
-        f"{SAID[form.action]}.", reverse("resolution:workbench", args=[conflict_id]), "See it again"
+        f"{SAID[form.action]}. {told}".strip(),
+        reverse("resolution:workbench", args=[conflict_id]),
+        "See it again",
     )
 
 

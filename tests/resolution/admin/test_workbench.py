@@ -102,6 +102,17 @@ class TestPage:
         assert b"The typed name has 256 characters; at most 255 fit." in answer.content
         assert not MergeProposal.objects.exists()
 
+    def test_a_word_on_a_group_says_which_pairs_it_left(self, as_steward: Client, sara: User) -> None:
+        members = [CustomerFactory(name=name) for name in ("Anna", "Ann", "Eve")]
+        judge_pair(
+            left_id=members[0].pk, right_id=members[1].pk, verdict="same", reason="", actor=actor_for(sara)
+        )
+        conflict = claimed(ConflictFactory(members=members), sara)
+
+        answer = as_steward.post(address(conflict), workbench_form(conflict, "different"), follow=True)
+
+        assert b"Left as judged before: Anna and Ann (sara: the same)." in answer.content
+
     def test_related_may_be_said_with_how(self, as_steward: Client, conflict: Conflict) -> None:
         as_steward.post(address(conflict), workbench_form(conflict, "related", relation="shared_contact"))
 

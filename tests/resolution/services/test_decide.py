@@ -14,6 +14,7 @@ from resolution.errors import ClaimLost, IllegalTransition, InvalidInput, NotFou
 from resolution.models import AuditEntry, Conflict, Judgement, MergeProposal
 from resolution.services import audit
 from resolution.services.decide import decide_conflict
+from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.queue import claim
@@ -41,6 +42,11 @@ def claimed(actor: Actor, *members: Customer, **fields: Any) -> Conflict:
 def decide(conflict: Conflict, decision: str, actor: Actor, **form: Any) -> Conflict:
     form = {"version": conflict.version, "reason": "as they said"} | form
     return decide_conflict(conflict_id=conflict.pk, decision=decision, actor=actor, **form)
+
+
+def said(left: Customer, right: Customer, verdict: str) -> Judgement:
+    bob = Actor(kind="user", name="bob")
+    return judge_pair(left_id=left.pk, right_id=right.pk, verdict=verdict, reason="", actor=bob)
 
 
 def contested(actor: Actor) -> tuple[Conflict, Mapping, Customer]:
@@ -76,6 +82,38 @@ class TestVerdicts:
         pairs = {frozenset(pair) for pair in Judgement.objects.values_list("left", "right")}
         assert len(pairs) == 3
         assert frozenset().union(*pairs) == {row.pk for row in members}
+
+    def test_a_word_on_a_group_leaves_a_colleagues_same_and_tells_so(self, actor: Actor) -> None:
+        anna, ann, _ = members = [CustomerFactory(name=name) for name in ("Anna", "Ann", "Eve")]
+        word = said(anna, ann, "same")
+
+        done = decide(claimed(actor, *members), "different", actor)
+
+        word.refresh_from_db()
+        assert word.superseded_at is None
+        assert Judgement.objects.filter(verdict="different").count() == 2
+        assert done.comment == "Left as judged before: Anna and Ann (bob: the same). as they said"
+        entry = AuditEntry.objects.get(action="decide", metadata__conflict=done.pk)
+        assert entry.metadata["left_standing"] == [sorted((str(anna.pk), str(ann.pk)))]
+
+    def test_p3_unsure_of_a_group_withdraws_no_different(self, actor: Actor) -> None:
+        members = CustomerFactory.create_batch(3)
+        said(*members[:2], "different")
+        decide(claimed(actor, *members), "unsure", actor)
+        words = Judgement.objects.filter(superseded_at__isnull=True).values_list("verdict", flat=True)
+        assert sorted(words) == ["different", "unsure", "unsure"]
+
+    def test_different_of_a_group_takes_the_place_of_unsure(self, actor: Actor) -> None:
+        members = CustomerFactory.create_batch(3)
+        said(*members[:2], "unsure")
+        decide(claimed(actor, *members), "different", actor)
+        assert Judgement.objects.filter(superseded_at__isnull=True, verdict="different").count() == 3
+
+    def test_of_two_the_word_takes_the_place_of_the_one_before(self, actor: Actor) -> None:
+        members = CustomerFactory.create_batch(2)
+        said(*members, "same")
+        decide(claimed(actor, *members), "different", actor)
+        assert Judgement.objects.get(superseded_at__isnull=True).verdict == "different"
 
     def test_p5_leaves_a_trail(self, actor: Actor) -> None:
         done = decide(claimed(actor), "different", actor)

@@ -223,16 +223,25 @@ def side_by_side(
     customers = _chosen(conflict, member_ids)
     facts = load_facts(customers.values(), rows=False)
     pairs = _pairs(customers)
+    decisions = decisions_for(conflict.kind, conflict.identifier_type) if conflict else ()
+    different = load_differences(customers)
+    overruling = different if "same" in decisions else []
+    names = {key: fact.name for key, fact in facts.items()}
     plan = plan_of(
         list(facts.values()),
-        load_differences(customers),
+        [] if overruling else different,
         load_rules(),
         survivor_id=survivor_id,
         picks=picks,
-        warnings=[pair.hard_conflict for pair in pairs if pair.hard_conflict],
+        warnings=[
+            *(pair.hard_conflict for pair in pairs if pair.hard_conflict),
+            *(f"{fact.said(names)}; proposing the merge withdraws that." for fact in overruling),
+        ],
     )
     like = circumstances_of(
-        plan, list(facts.values()), hard_conflict=any(pair.hard_conflict for pair in pairs)
+        plan,
+        list(facts.values()),
+        hard_conflict=bool(overruling) or any(pair.hard_conflict for pair in pairs),
     )
     links = _links(customers)
     counts = _row_counts(customers)
@@ -246,7 +255,7 @@ def side_by_side(
         plan=plan,
         moved=tuple(_moved(plan, counts)),
         collapsing=len(plan.collapses),
-        decisions=decisions_for(conflict.kind, conflict.identifier_type) if conflict else (),
+        decisions=decisions,
         second_person=needs_second_person(like, merge_rules()),
     )
 

@@ -344,6 +344,18 @@ def close_pair_questions(
     return _close(trail, ids, outcome=outcome, reason=reason)
 
 
+def outdate_forms(pair: Pair, *, but: int | None = None) -> None:
+    """Make forms of the live questions that ask about these two stale: something was said of them since.
+
+    `but` is the one being decided.
+    """
+    live = Conflict.objects.exclude(state=State.DONE).exclude(pk=but)
+    for key in pair:
+        live = live.filter(members__customer=key)
+    asking = [row.pk for row in locks.lock_rows(live.only("pk"))]
+    Conflict.objects.filter(pk__in=asking).update(version=F("version") + 1, updated_at=timezone.now())
+
+
 def evidence_of(scores: Iterable[PairScore]) -> list[dict[str, Any]]:
     """Return pair scores as a conflict stores them, strongest first: the fields of PairScore, JSON-ready."""
     ordered = sorted(scores, key=lambda score: score.weight, reverse=True)

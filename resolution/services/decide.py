@@ -15,6 +15,7 @@ from resolution.errors import InvalidInput, NotFound, Refused, StaleVersion
 from resolution.models import Conflict, ConflictMember, Judgement
 from resolution.selectors.judgements import Pair, verdicts_on_pairs
 from resolution.selectors.judgements import Verdict as Said
+from resolution.selectors.merge_facts import load_differences
 from resolution.services import approve, audit, judge, keys, link, locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import check_transition
@@ -65,7 +66,8 @@ def decide_conflict(
 ) -> Conflict:
     """Decide a conflict one holds.
 
-    "same" proposes a merge of the members and waits for a second person; `member_ids` (all, when empty),
+    "same" proposes a merge of the members and waits for a second person, withdrawing first what was said
+    against it; `member_ids` (all, when empty),
     `survivor_id` and `picks` are its form. The other words settle the conflict now; `relation` says how
     "related" ones are. `version` is the
     conflict's as the steward saw it, `seen_versions` the members'.
@@ -120,6 +122,7 @@ def _propose(case: Case, word: Word) -> None:
     strangers = sorted(chosen - set(case.members))
     if strangers:
         raise InvalidInput(f"Conflict {case.conflict.pk} does not ask about {strangers[0]}.")
+    overruling = _withdraw_differences(case, chosen, word)
     approve.propose_locked(
         case.trail,
         {key: case.members[key] for key in chosen},
@@ -127,7 +130,26 @@ def _propose(case: Case, word: Word) -> None:
         survivor_id=word.survivor_id,
         picks=word.picks,
         comment=word.reason,
+        overruling=overruling,
     )
+
+
+def _withdraw_differences(case: Case, chosen: Collection[uuid.UUID], word: Word) -> bool:
+    """Let "same" stand in place of each "different" on two of the chosen; tell whether there was any.
+
+    The steward has seen them: one that is said after the conflict was opened makes the form stale.
+    """
+    apart = sorted({tuple(sorted((fact.left, fact.right))) for fact in load_differences(chosen)})
+    for left, right in apart:
+        judge.write_judgement(
+            case.trail,
+            left_id=uuid.UUID(left),
+            right_id=uuid.UUID(right),
+            verdict=Verdict.SAME,
+            reason=word.reason,
+            conflict=case.conflict,
+        )
+    return bool(apart)
 
 
 def _judge(verdict: str, outcome: str) -> Callable[[Case, Word], None]:

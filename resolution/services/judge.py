@@ -197,10 +197,10 @@ def _overruled(pair: Mapping[uuid.UUID, Customer], verdict: str) -> Q:
 def _settle_question(
     trail: Trail, judgement: Judgement, pair: dict[uuid.UUID, Customer], *, but: Conflict | None
 ) -> None:
+    canonical = frozenset(customer.canonical_id for customer in pair.values())
+    decided = but.pk if but else None
     outcome = _SETTLES.get(Judgement.Verdict(judgement.verdict))
     if outcome:
-        canonical = frozenset(customer.canonical_id for customer in pair.values())
         reason = f"{judgement.actor_name} judged the two {judgement.verdict}"
-        conflicts.close_pair_questions(
-            trail, canonical, outcome=outcome, reason=reason, but=but.pk if but else None
-        )
+        conflicts.close_pair_questions(trail, canonical, outcome=outcome, reason=reason, but=decided)
+    conflicts.outdate_forms(canonical, but=decided)

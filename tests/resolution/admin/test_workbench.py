@@ -78,7 +78,7 @@ class TestPage:
         assert "(one household)" in text
         assert "since then e-mail changed" in text
 
-    def test_names_what_forbids_a_merge_before_the_act(
+    def test_names_what_a_merge_would_withdraw_before_the_act(
         self, as_steward: Client, conflict: Conflict, pair: list[Customer], sara: User
     ) -> None:
         judge_pair(
@@ -88,8 +88,9 @@ class TestPage:
 
         text = as_steward.get(address(conflict)).content.decode()
 
-        assert "A merge is not possible as it stands:" in text
+        assert "A merge is not possible as it stands:" not in text
         assert "sara judged" in text
+        assert "proposing the merge withdraws that." in text
 
     def test_a_typed_value_that_is_too_long_is_refused_in_a_sentence_and_kept(
         self, as_steward: Client, conflict: Conflict

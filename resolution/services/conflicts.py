@@ -349,10 +349,10 @@ def outdate_forms(pair: Pair, *, but: int | None = None) -> None:
 
     `but` is the one being decided.
     """
-    live = Conflict.objects.exclude(state=State.DONE).exclude(pk=but)
+    live = Conflict.objects.exclude(state=State.DONE)
     for key in pair:
         live = live.filter(members__customer=key)
-    asking = [row.pk for row in locks.lock_rows(live.only("pk"))]
+    asking = [row.pk for row in locks.lock_rows(live.only("pk")) if row.pk != but]
     Conflict.objects.filter(pk__in=asking).update(version=F("version") + 1, updated_at=timezone.now())
 
 

@@ -16,6 +16,7 @@ from resolution.selectors.judgements import digests_of, fingerprint_of
 from resolution.selectors.profiles import load_profiles
 from resolution.services import audit, conflicts, locks
 from resolution.services.audit import Trail
+from resolution.services.merge import refuse_stale
 from resolution.types import Actor
 
 # What a verdict makes of the waiting question whether the two are one; "same" is answered by a merge alone.
@@ -35,19 +36,22 @@ def judge_pair(
     actor: Actor,
     relation: str = "",
     conflict: Conflict | None = None,
+    seen_versions: Mapping[uuid.UUID, int] | None = None,
 ) -> Judgement:
     """Write down what a person says of two customers; their earlier live word, if any, is superseded.
 
     So are words that say otherwise of any who were merged into the one and the other. `relation` says how two
     *related* ones are: household, shared_contact, or nothing.
+    `seen_versions` are the two's as the judging person saw them.
     Raises InvalidInput for an unknown verdict or relation or a customer with itself, UnknownCustomer,
-    CustomerErased, and Refused when one is merged, into the other or into a third.
+    CustomerErased, StaleVersion, and Refused when one is merged, into the other or into a third.
     """
     _check_words(left_id, right_id, verdict, relation)
     with audit.change(actor) as trail:
         pair = locks.lock_customers(sorted({left_id, right_id}))
         _check_pair(*pair.values())
         _refuse_merged(pair.values())
+        refuse_stale(pair, seen_versions or {})
         return write_judgement(
             trail,
             left_id=left_id,
@@ -186,9 +190,8 @@ def _overruled(pair: Mapping[uuid.UUID, Customer], verdict: str) -> Q:
     if any(customer.status == Customer.Status.MERGED for customer in pair.values()):
         return own
     groups: dict[uuid.UUID, set[uuid.UUID]] = {key: {key} for key in pair}
-    absorbed = Customer.objects.filter(merged_into__in=pair).values_list("merged_into", "pk")
-    for canonical, key in absorbed:
-        groups[canonical].add(key)
+    for customer in Customer.objects.filter(merged_into__in=pair).only("merged_into"):
+        groups[customer.canonical_id].add(customer.pk)
     one, other = groups[left], groups[right]
     between = Q(left__in=one, right__in=other) | Q(left__in=other, right__in=one)
     return own | between & ~Q(verdict=verdict)

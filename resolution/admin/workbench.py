@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -17,15 +18,16 @@ from customers.listing import refuse_nul
 from resolution.admin.frame import actor_of, screen, show, status_of, user_of
 from resolution.admin.queue import WORKERS_ONLY, note_skipped
 from resolution.admin.workbench_form import WorkbenchForm
-from resolution.errors import IdentityError
+from resolution.errors import IdentityError, InvalidInput
 from resolution.models import Judgement, MergeProposal
 from resolution.selectors.queue import QueueRow, my_work
 from resolution.selectors.workbench import Workbench, side_by_side
-from resolution.services import approve, decide
+from resolution.services import approve, decide, judge
 from resolution.services import queue as queue_service
 from resolution.types import Actor
 
 PARK_DAYS = 7
+JUDGES = "resolution.work_conflicts"
 SAID = {
     "different": "Recorded as not the same",
     "related": "Recorded as related, not the same",
@@ -47,8 +49,13 @@ def workbench(request: HttpRequest, conflict_id: int) -> HttpResponse:
 
 @screen("customers.view_customer", "Your role does not include customers; ask an administrator for it.")
 def compare(request: HttpRequest) -> HttpResponse:
-    """Show any customers side by side, without a conflict; "propose" sends the merge to a second person."""
+    """Show any customers side by side, without a conflict.
+
+    "propose" sends the merge to a second person; of two, a word may be said as well.
+    """
     form = _read(request.POST if request.method == "POST" else request.GET)
+    if request.method == "POST" and form.action in Judgement.Verdict.values:
+        return _say(request, form)
     if form.action != "propose":
         return _comparison(request, form)
     try:
@@ -60,6 +67,24 @@ def compare(request: HttpRequest) -> HttpResponse:
         return _comparison(request, form, error)
     messages.success(request, _proposed(proposal))
     return redirect("resolution:proposal", proposal.pk)
+
+
+@screen(JUDGES, WORKERS_ONLY)
+def _say(request: HttpRequest, form: WorkbenchForm) -> HttpResponse:
+    """Write down what is said of two customers, and show them again with it."""
+    try:
+        if len(form.members) != 2:
+            raise InvalidInput(f"{len(form.members)} customers were given; a word is said of two.")
+        judgement = judge.judge_pair(
+            left_id=form.members[0], right_id=form.members[1], verdict=form.action, reason=form.reason,
+            relation=form.relation if form.action == Judgement.Verdict.RELATED else "",
+            seen_versions=form.versions, actor=actor_of(request),
+        )  # fmt: skip
+    except IdentityError as error:
+        return _comparison(request, form, error)
+    messages.success(request, f"Recorded as “{judgement.get_verdict_display().lower()}”.")
+    members = urlencode([("member", key) for key in form.members])
+    return redirect(f"{reverse('resolution:compare')}?{members}")
 
 
 def _read(given: QueryDict) -> WorkbenchForm:
@@ -104,6 +129,7 @@ def _show(
         refusal=str(error) if error else "",
         left_out=[member for member in members if member.customer_id not in shown],
         held=held,
+        may_judge=conflict is None and len(shown) == 2 and user_of(request).has_perm(JUDGES),
         relations=Judgement.Relation.choices,
         editable=held or (error is not None and _may_be_taken(conflict)),
         park_until=form.until or (timezone.now() + timedelta(days=PARK_DAYS)).date().isoformat(),
@@ -151,12 +177,15 @@ def _next(request: HttpRequest) -> HttpResponse:
 
 
 def _decide(conflict_id: int, form: WorkbenchForm, actor: Actor) -> SafeString:
-    decide.decide_conflict(
+    conflict = decide.decide_conflict(
         conflict_id=conflict_id, decision=form.action, version=form.version, reason=form.reason, actor=actor,
         relation=form.relation if form.action == Judgement.Verdict.RELATED else "",
     )  # fmt: skip
+    told = conflict.comment.removesuffix(form.reason).strip()
     return _with_link(
-        f"{SAID[form.action]}.", reverse("resolution:workbench", args=[conflict_id]), "See it again"
+        f"{SAID[form.action]}. {told}".strip(),
+        reverse("resolution:workbench", args=[conflict_id]),
+        "See it again",
     )
 
 

@@ -19,11 +19,13 @@ from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
 from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
 from resolution.api.views import DeskDetailView, DeskListView, DeskView
-from resolution.models import MergeProposal, ProposalMember
+from resolution.models import Judgement, MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
 
 MOST_MEMBERS = 100
-QUERYSET = MergeProposal.objects.select_related("proposer", "approver").prefetch_related("members")
+QUERYSET = MergeProposal.objects.select_related("proposer", "approver", "conflict").prefetch_related(
+    "members", "conflict__judgements__supersedes"
+)
 
 
 class ProposalMemberAnswer(serializers.ModelSerializer[ProposalMember]):
@@ -87,13 +89,15 @@ class ReasonAnswer(serializers.Serializer[Any]):
 class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
     """A proposed merge; `merge_id` names the merge once it is approved, or has passed at once.
 
-    `reasons` say why a second person is needed; without any the merge passes at once.
+    `reasons` say why a second person is needed; without any the merge passes at once. `withdrawn_judgements`
+    are the words “different” that the answer to its conflict withdrew.
     """
 
     survivor_id = serializers.UUIDField()
     members = ProposalMemberAnswer(many=True)
     picks = PicksAnswer()
     reasons = ReasonAnswer(many=True)
+    withdrawn_judgements = serializers.SerializerMethodField()
     batch_id = serializers.IntegerField(allow_null=True)
     conflict_id = serializers.IntegerField(allow_null=True)
     merge_id = serializers.IntegerField(allow_null=True)
@@ -105,10 +109,21 @@ class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
     class Meta:
         model = MergeProposal
         fields = (
-            "id", "state", "survivor_id", "members", "picks", "reasons", "batch_id", "conflict_id", "comment",
-            "answer", "proposer", "approver", "merge_id", "version", "created_at", "decided_at",
+            "id", "state", "survivor_id", "members", "picks", "reasons", "withdrawn_judgements",
+            "batch_id", "conflict_id", "comment", "answer", "proposer", "approver", "merge_id", "version",
+            "created_at", "decided_at",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_withdrawn_judgements(self, proposal: MergeProposal) -> list[int]:
+        answers = proposal.conflict.judgements.all() if proposal.conflict else ()
+        return sorted(
+            word.pk
+            for answer in answers
+            if answer.verdict == Judgement.Verdict.SAME
+            for word in answer.supersedes.all()
+            if word.verdict == Judgement.Verdict.DIFFERENT
+        )
 
 
 class ProposalFilter(filters.FilterSet):

@@ -11,7 +11,7 @@ from django.db.models import Prefetch, QuerySet
 
 from customers.models import Customer
 from resolution.errors import NotFound
-from resolution.models import MergeProposal, ProposalBatch, ProposalMember
+from resolution.models import Judgement, MergeProposal, ProposalBatch, ProposalMember
 from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.history import AbsorbedRow
 from resolution.selectors.workbench import Workbench, side_by_side
@@ -46,11 +46,15 @@ class ProposalRow:
 
 @dataclass(frozen=True, slots=True)
 class ProposalCard:
-    """One proposal with its comparison. `stale` lists, a sentence each, what changed since it was made."""
+    """One proposal with its comparison. `stale` lists, a sentence each, what changed since it was made.
+
+    `withdrawn` lists likewise what people had said against it, until the conflict was answered "same".
+    """
 
     row: ProposalRow
     workbench: Workbench
     stale: tuple[str, ...]
+    withdrawn: tuple[str, ...]
     reach: tuple[str, ...]
     may_decide: bool
 
@@ -77,8 +81,30 @@ def proposal_card(proposal_id: int, *, user_id: int | None = None) -> ProposalCa
         row=row,
         workbench=workbench,
         stale=tuple(_stale(proposal, members, workbench)) if pending else (),
+        withdrawn=tuple(map(_describe_withdrawn, withdrawn_words(proposal))),
         reach=tuple(_reach(workbench)),
         may_decide=pending and not row.own,
+    )
+
+
+def withdrawn_words(proposal: MergeProposal) -> list[Judgement]:
+    """Return the words "different" that deciding the proposal's conflict withdrew, oldest first."""
+    if proposal.conflict_id is None:
+        return []
+    words = Judgement.objects.filter(
+        superseded_by__conflict=proposal.conflict_id,
+        superseded_by__verdict=Judgement.Verdict.SAME,
+        verdict=Judgement.Verdict.DIFFERENT,
+    )
+    return list(words.select_related("left", "right", "superseded_by").order_by("pk"))
+
+
+def _describe_withdrawn(word: Judgement) -> str:
+    by = word.superseded_by
+    reason = f" (“{word.reason}”)" if word.reason else ""
+    return (
+        f"{word.actor_name} judged {word.left.display_name} and {word.right.display_name} not the same on"
+        f" {word.created_at:%d %B %Y}{reason}; {by.actor_name if by else 'nobody'} withdrew that."
     )
 
 

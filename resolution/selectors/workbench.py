@@ -19,13 +19,13 @@ from resolution.selectors.earlier_words import Verdict, verdicts_on
 from resolution.selectors.field_rows import FieldRow, field_rows
 from resolution.selectors.identifier_rows import IdentifierRow, identifier_rows
 from resolution.selectors.identifier_rules import load_rules
-from resolution.selectors.merge_facts import field_limits, load_differences, load_facts, where_seen
+from resolution.selectors.merge_facts import load_differences, load_facts, where_seen
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.pair_evidence import PairEvidence, evidence_on_pairs
 from resolution.selectors.queue import QueueRow, conflict_row
 from resolution.services.decisions import ASKS_OF_ONE, decisions_for
-from resolution.services.limit_plan import bounds_of_union
-from resolution.services.merge_plan import Picks, plan_merge
+from resolution.services.merge_draft import plan_of
+from resolution.services.merge_plan import Picks
 from resolution.services.second_person import Reason, circumstances_of, needs_second_person
 from resolution.types import MergePlan
 
@@ -107,18 +107,25 @@ def side_by_side(
     customers = _chosen(conflict, member_ids)
     facts = load_facts(customers.values(), rows=False)
     pairs = evidence_on_pairs(customers)
-    bounds = bounds_of_union(list(facts.values()), load_rules())
-    plan = plan_merge(
-        members=list(facts.values()),
-        survivor_id=str(survivor_id) if survivor_id else None,
+    decisions = decisions_for(conflict.kind, conflict.identifier_type) if conflict else ()
+    different = load_differences(customers)
+    overruling = different if "same" in decisions else []
+    names = {key: fact.name for key, fact in facts.items()}
+    plan = plan_of(
+        list(facts.values()),
+        [] if overruling else different,
+        load_rules(),
+        survivor_id=survivor_id,
         picks=picks,
-        limits=field_limits(),
-        different=load_differences(customers),
-        refusals=bounds.refusals,
-        warnings=[*(pair.hard_conflict for pair in pairs if pair.hard_conflict), *bounds.warnings],
+        warnings=[
+            *(pair.hard_conflict for pair in pairs if pair.hard_conflict),
+            *(f"{fact.said(names)}; proposing the merge withdraws that." for fact in overruling),
+        ],
     )
     like = circumstances_of(
-        plan, list(facts.values()), hard_conflict=any(pair.hard_conflict for pair in pairs)
+        plan,
+        list(facts.values()),
+        hard_conflict=bool(overruling) or any(pair.hard_conflict for pair in pairs),
     )
     counts = _row_counts(customers)
     return Workbench(
@@ -131,7 +138,7 @@ def side_by_side(
         plan=plan,
         moved=tuple(_moved(plan, counts)),
         collapsing=len(plan.collapses),
-        decisions=decisions_for(conflict.kind, conflict.identifier_type) if conflict else (),
+        decisions=decisions,
         second_person=needs_second_person(like, merge_rules()),
     )
 

@@ -72,15 +72,19 @@ def propose_locked(
     survivor_id: uuid.UUID | None,
     picks: Picks | None,
     comment: str,
+    overruling: bool = False,
 ) -> MergeProposal:
-    """Propose a merge as part of a larger change; members, with those absorbed, and conflict are locked."""
+    """Propose a merge as part of a larger change; members, with those absorbed, and conflict are locked.
+
+    `overruling` says that the change has withdrawn what a person said against it: that contradicts it too.
+    """
     _refuse_strangers(members, conflict)
     refuse_overlap(members)
     act = draft_merge(members, survivor_id=survivor_id, picks=picks)
     if act.plan.blockers:
         raise MergeBlocked(act.plan.blockers)
     [hard_conflict] = contradict_hard([members])
-    like = circumstances_of(act.plan, list(act.facts.values()), hard_conflict=hard_conflict)
+    like = circumstances_of(act.plan, list(act.facts.values()), hard_conflict=hard_conflict or overruling)
     proposal = _store(
         trail, Draft(act, like, needs_second_person(like, merge_rules()), conflict, picks or {}), comment
     )

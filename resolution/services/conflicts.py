@@ -55,6 +55,10 @@ _OPEN = """
     ON CONFLICT (kind, members_key) WHERE NOT state = 'done'
     DO UPDATE SET reason = excluded.reason, band = excluded.band, weight = excluded.weight,
         evidence = excluded.evidence, priority = greatest(live.priority, excluded.priority),
+        version = live.version + (
+            (live.reason, live.band, live.weight, live.evidence) IS DISTINCT FROM
+            (excluded.reason, excluded.band, excluded.weight, excluded.evidence)
+        )::int,
         updated_at = excluded.updated_at
     RETURNING id, kind, members_key, xmax = 0
 """
@@ -228,6 +232,18 @@ def close_pair_questions(
     )
     ids = set(waiting.values_list("pk", flat=True)) - {but}
     return close_conflicts(trail, ids, outcome=outcome, reason=reason)
+
+
+def outdate_forms(pair: Pair, *, but: int | None = None) -> None:
+    """Make forms of the live questions that ask about these two stale: something was said of them since.
+
+    `but` is the one being decided.
+    """
+    live = Conflict.objects.exclude(state=State.DONE)
+    for key in pair:
+        live = live.filter(members__customer=key)
+    asking = [row.pk for row in locks.lock_rows(live.only("pk")) if row.pk != but]
+    Conflict.objects.filter(pk__in=asking).update(version=F("version") + 1, updated_at=timezone.now())
 
 
 def _ask(trail: Trail, questions: Sequence[Question]) -> tuple[list[int], list[int]]:

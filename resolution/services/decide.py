@@ -13,6 +13,9 @@ from customers.models import Customer
 from customers.models import Mapping as Link
 from resolution.errors import InvalidInput, NotFound, Refused, StaleVersion
 from resolution.models import Conflict, ConflictMember, Judgement
+from resolution.selectors.judgements import Pair, verdicts_on_pairs
+from resolution.selectors.judgements import Verdict as Said
+from resolution.selectors.merge_facts import load_differences
 from resolution.services import approve, audit, judge, keys, link, locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_states import check_transition
@@ -23,6 +26,7 @@ from resolution.services.queue import account_of, lock_claimed
 from resolution.types import Actor
 
 Outcome, Role, Verdict = Conflict.Outcome, ConflictMember.Role, Judgement.Verdict
+_MOST_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def decide_conflict(
 ) -> Conflict:
     """Decide a conflict one holds.
 
-    "same" proposes a merge of the members and waits for a second person; `member_ids` (all, when empty),
+    "same" proposes a merge of the members and waits for a second person, withdrawing first what was said
+    against it; `member_ids` (all, when empty),
     `survivor_id` and `picks` are its form. The other words settle the conflict now; `relation` says how
     "related" ones are. `version` is the conflict's as the steward saw it, `seen_versions` the members'.
     Raises NotFound, NotPermitted, InvalidInput, ClaimLost, StaleVersion, IllegalTransition, MergeBlocked,
@@ -116,6 +121,7 @@ def _propose(case: Case, word: Word) -> None:
     strangers = sorted(chosen - set(case.members))
     if strangers:
         raise InvalidInput(f"Conflict {case.conflict.pk} does not ask about {strangers[0]}.")
+    overruling = _withdraw_differences(case, chosen, word)
     approve.propose_locked(
         case.trail,
         {key: case.members[key] for key in chosen},
@@ -123,26 +129,72 @@ def _propose(case: Case, word: Word) -> None:
         survivor_id=word.survivor_id,
         picks=word.picks,
         comment=word.reason,
+        overruling=overruling,
     )
+
+
+def _withdraw_differences(case: Case, chosen: Collection[uuid.UUID], word: Word) -> bool:
+    """Let "same" stand in place of each "different" on two of the chosen; tell whether there was any.
+
+    The steward has seen them: one that is said after the conflict was opened makes the form stale.
+    """
+    apart = sorted({tuple(sorted((fact.left, fact.right))) for fact in load_differences(chosen)})
+    for left, right in apart:
+        judge.write_judgement(
+            case.trail,
+            left_id=uuid.UUID(left),
+            right_id=uuid.UUID(right),
+            verdict=Verdict.SAME,
+            reason=word.reason,
+            conflict=case.conflict,
+        )
+    return bool(apart)
 
 
 def _judge(verdict: str, outcome: str) -> Callable[[Case, Word], None]:
     """Return what writes this verdict on every pair of the members and closes the conflict."""
 
     def settle(case: Case, word: Word) -> None:
+        standing = _standing(case, verdict)
         for left, right in combinations(sorted(case.members), 2):
-            judge.write_judgement(
-                case.trail,
-                left_id=left,
-                right_id=right,
-                verdict=verdict,
-                relation=word.relation,
-                reason=word.reason,
-                conflict=case.conflict,
-            )
-        _close(case, outcome, word)
+            if frozenset({left, right}) not in standing:
+                judge.write_judgement(
+                    case.trail,
+                    left_id=left,
+                    right_id=right,
+                    verdict=verdict,
+                    relation=word.relation,
+                    reason=word.reason,
+                    conflict=case.conflict,
+                )
+        _close(case, outcome, word, standing)
 
     return settle
+
+
+def _standing(case: Case, verdict: str) -> Mapping[Pair, Said]:
+    """The words on pairs of a larger group that a word on the whole of it leaves as they are.
+
+    Of two customers the word is about just them. What was said on other data than today's is overwritten, but
+    never that two are the same.
+    """
+    if len(case.members) == 2:
+        return {}
+    return {
+        pair: said
+        for pair, said in verdicts_on_pairs(case.members.keys()).items()
+        if said.word not in (verdict, Verdict.UNSURE) and (said.fresh or said.word == Verdict.SAME)
+    }
+
+
+def _tell_standing(case: Case, standing: Mapping[Pair, Said]) -> str:
+    told = [
+        f"{' and '.join(case.members[key].display_name for key in sorted(pair))}"
+        f" ({said.who}: {Verdict(said.word).label.lower()})"
+        for pair, said in standing.items()
+    ]
+    more = f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    return f"Left as judged before: {', '.join(told[:_MOST_TOLD])}{more}. "
 
 
 def _keep_owner(case: Case, word: Word) -> None:
@@ -179,13 +231,13 @@ def _contested_link(case: Case) -> Link:
     return found
 
 
-def _close(case: Case, outcome: str, word: Word) -> None:
+def _close(case: Case, outcome: str, word: Word, standing: Mapping[Pair, Said] | None = None) -> None:
     conflict = case.conflict
     check_transition(conflict, Conflict.State.DONE)
     conflict.state = Conflict.State.DONE
     conflict.outcome = outcome
     conflict.leased_until = None
-    conflict.comment = word.reason[:500]
+    conflict.comment = f"{_tell_standing(case, standing) if standing else ''}{word.reason}"[:500]
     conflict.decided_by_id = account_of(case.trail.actor)
     conflict.decided_at = timezone.now()
     conflict.version += 1
@@ -200,6 +252,7 @@ def _close(case: Case, outcome: str, word: Word) -> None:
         conflict=conflict.pk,
         members=sorted(map(str, case.members)),
         reason=word.reason[:500],
+        left_standing=[sorted(map(str, pair)) for pair in standing or ()],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
+from django.db.models import Q
 from django.utils import timezone
 
 from customers.models import Customer
@@ -15,6 +16,7 @@ from resolution.selectors.judgements import digests_of, fingerprint_of
 from resolution.selectors.profiles import load_profiles
 from resolution.services import audit, conflicts, locks
 from resolution.services.audit import Trail
+from resolution.services.merge import refuse_stale
 from resolution.types import Actor
 
 # What a verdict makes of the waiting question whether the two are one; "same" is answered by a merge alone.
@@ -34,18 +36,22 @@ def judge_pair(
     actor: Actor,
     relation: str = "",
     conflict: Conflict | None = None,
+    seen_versions: Mapping[uuid.UUID, int] | None = None,
 ) -> Judgement:
     """Write down what a person says of two customers; their earlier live word, if any, is superseded.
 
-    `relation` says how two *related* ones are: household, shared_contact, or nothing.
+    So are words that say otherwise of any who were merged into the one and the other. `relation` says how two
+    *related* ones are: household, shared_contact, or nothing.
+    `seen_versions` are the two's as the judging person saw them.
     Raises InvalidInput for an unknown verdict or relation or a customer with itself, UnknownCustomer,
-    CustomerErased, and Refused when one is merged, into the other or into a third.
+    CustomerErased, StaleVersion, and Refused when one is merged, into the other or into a third.
     """
     _check_words(left_id, right_id, verdict, relation)
     with audit.change(actor) as trail:
         pair = locks.lock_customers(sorted({left_id, right_id}))
         _check_pair(*pair.values())
         _refuse_merged(pair.values())
+        refuse_stale(pair, seen_versions or {})
         return write_judgement(
             trail,
             left_id=left_id,
@@ -71,7 +77,9 @@ def write_judgement(
     _check_words(left_id, right_id, verdict, relation)
     pair = locks.lock_customers(sorted({left_id, right_id}))
     _check_pair(*pair.values())
-    judgement = _supersede(trail, pair, verdict=verdict, relation=relation, reason=reason, conflict=conflict)
+    judgement, superseded = _supersede(
+        trail, pair, verdict=verdict, relation=relation, reason=reason, conflict=conflict
+    )
     _settle_question(trail, judgement, pair, but=conflict)
     trail.record(
         "judge",
@@ -81,6 +89,7 @@ def write_judgement(
         other=str(judgement.right_id),
         relation=judgement.relation,
         reason=judgement.reason,
+        superseded=superseded,
     )
     trail.tell(
         "customer.judged", customer_id=judgement.left_id, other=str(judgement.right_id), verdict=verdict
@@ -144,12 +153,15 @@ def _supersede(
     relation: str,
     reason: str,
     conflict: Conflict | None,
-) -> Judgement:
-    """Write the word on two customers; what was compared is what they stand for now."""
+) -> tuple[Judgement, list[int]]:
+    """Write the word on two customers and return it with the numbers of those it supersedes.
+
+    What was compared is what they stand for now.
+    """
     left, right = sorted(pair)
-    live = Judgement.objects.filter(left=left, right=right, superseded_at__isnull=True)
-    earlier = list(live.values_list("pk", flat=True))
-    live.update(superseded_at=timezone.now())
+    live = Judgement.objects.filter(_overruled(pair, verdict), superseded_at__isnull=True)
+    earlier = sorted(live.values_list("pk", flat=True))
+    Judgement.objects.filter(pk__in=earlier).update(superseded_at=timezone.now())
     profiles = load_profiles({customer.canonical_id for customer in pair.values()})
     ours, theirs = (profiles[pair[key].canonical_id] for key in (left, right))
     judgement = Judgement.objects.create(
@@ -165,16 +177,33 @@ def _supersede(
         conflict=conflict,
     )
     Judgement.objects.filter(pk__in=earlier).update(superseded_by=judgement)
-    return judgement
+    return judgement, earlier
+
+
+def _overruled(pair: Mapping[uuid.UUID, Customer], verdict: str) -> Q:
+    """The pair's own words, and those that say otherwise of the groups it stands for.
+
+    A word on a customer that was absorbed is about that one alone.
+    """
+    left, right = sorted(pair)
+    own = Q(left=left, right=right)
+    if any(customer.status == Customer.Status.MERGED for customer in pair.values()):
+        return own
+    groups: dict[uuid.UUID, set[uuid.UUID]] = {key: {key} for key in pair}
+    for customer in Customer.objects.filter(merged_into__in=pair).only("merged_into"):
+        groups[customer.canonical_id].add(customer.pk)
+    one, other = groups[left], groups[right]
+    between = Q(left__in=one, right__in=other) | Q(left__in=other, right__in=one)
+    return own | between & ~Q(verdict=verdict)
 
 
 def _settle_question(
     trail: Trail, judgement: Judgement, pair: dict[uuid.UUID, Customer], *, but: Conflict | None
 ) -> None:
+    canonical = frozenset(customer.canonical_id for customer in pair.values())
+    decided = but.pk if but else None
     outcome = _SETTLES.get(Judgement.Verdict(judgement.verdict))
     if outcome:
-        canonical = frozenset(customer.canonical_id for customer in pair.values())
         reason = f"{judgement.actor_name} judged the two {judgement.verdict}"
-        conflicts.close_pair_questions(
-            trail, canonical, outcome=outcome, reason=reason, but=but.pk if but else None
-        )
+        conflicts.close_pair_questions(trail, canonical, outcome=outcome, reason=reason, but=decided)
+    conflicts.outdate_forms(canonical, but=decided)

@@ -16,12 +16,12 @@ from resolution.models import Conflict, MatchRun, Merge
 from resolution.relations import MOVED
 from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.customers import fetch_customers
-from resolution.selectors.identifier_rules import load_rules
-from resolution.selectors.merge_facts import field_limits, load_differences, load_facts
+from resolution.selectors.identifier_rules import Rule, load_rules
+from resolution.selectors.merge_facts import load_differences, load_facts
 from resolution.services import audit, conflict_members, conflicts, keys, limits, locks, proposals
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS, Act, stored_value, write_ledger
-from resolution.services.limit_plan import bounds_of_union
+from resolution.services.merge_draft import plan_of
 from resolution.services.merge_plan import (
     COLLAPSED,
     LAST_INTERACTION,
@@ -30,7 +30,6 @@ from resolution.services.merge_plan import (
     DifferenceFact,
     Picks,
     choose_survivor,
-    plan_merge,
 )
 from resolution.types import Actor, Group, MergePlan, Profile
 
@@ -163,15 +162,8 @@ def draft_merge(
 ) -> Act:
     """Load the facts of these customers and plan their merge; `rows` lists every row that moves."""
     facts = load_facts(members.values(), rows=rows)
-    bounds = bounds_of_union(list(facts.values()), load_rules())
-    plan = plan_merge(
-        members=list(facts.values()),
-        survivor_id=str(survivor_id) if survivor_id else None,
-        picks=picks,
-        limits=field_limits(),
-        different=load_differences(members),
-        refusals=bounds.refusals,
-        warnings=bounds.warnings,
+    plan = plan_of(
+        list(facts.values()), load_differences(members), load_rules(), survivor_id=survivor_id, picks=picks
     )
     return Act(plan, members, facts)
 
@@ -188,23 +180,20 @@ class Wanted:
 def draft_merges(customers: Mapping[uuid.UUID, Customer], wanted: Sequence[Wanted]) -> list[Act]:
     """Plan several merges as `draft_merge` does; facts are loaded once for all."""
     facts = load_facts(customers.values(), rows=False)
-    different = load_differences(customers)
-    return [_draft_one(customers, facts, different, entry) for entry in wanted]
+    different, rules = load_differences(customers), load_rules()
+    return [_draft_one(customers, facts, different, rules, entry) for entry in wanted]
 
 
 def _draft_one(
     customers: Mapping[uuid.UUID, Customer],
     facts: Mapping[str, CustomerFacts],
     different: Sequence[DifferenceFact],
+    rules: Mapping[str, Rule],
     wanted: Wanted,
 ) -> Act:
     members = {str(key): facts[str(key)] for key in wanted.members}
-    plan = plan_merge(
-        members=list(members.values()),
-        survivor_id=str(wanted.survivor_id) if wanted.survivor_id else None,
-        picks=wanted.picks,
-        limits=field_limits(),
-        different=[fact for fact in different if fact.left in members],
+    plan = plan_of(
+        list(members.values()), different, rules, survivor_id=wanted.survivor_id, picks=wanted.picks
     )
     return Act(plan, {key: customers[key] for key in wanted.members}, members)
 
@@ -294,13 +283,7 @@ def _draft_groups(
     different, rules = load_differences(set(ids)), load_rules()
     acts, refused = [], []
     for group in groups:
-        members = [facts[key] for key in group.members]
-        plan = plan_merge(
-            members=members,
-            limits=field_limits(),
-            different=[fact for fact in different if fact.left in group.members],
-            refusals=bounds_of_union(members, rules, by_machine=True).refusals,
-        )
+        plan = plan_of([facts[key] for key in group.members], different, rules, by_machine=True)
         why = plan.blockers or _overlap(group, taken)
         if why:
             refused.append(RefusedGroup(group, why))

@@ -95,6 +95,13 @@ class DifferenceFact:
     who: str
     when: datetime
 
+    def said(self, names: Mapping[str, str]) -> str:
+        """Say it in words, without a full stop; `names` are those of the members by id."""
+        return (
+            f"{self.who} judged {names[self.left]} and {names[self.right]} not the same on"
+            f" {self.when:%d %B %Y}"
+        )
+
 
 def plan_merge(
     *,
@@ -238,10 +245,7 @@ def _difference_blockers(
     names = {member.id: member.name for member in members}
     for fact in different:
         if fact.left in names and fact.right in names:
-            yield (
-                f"{fact.who} judged {names[fact.left]} and {names[fact.right]} not the same on"
-                f" {fact.when:%d %B %Y}; withdraw that judgement first."
-            )
+            yield f"{fact.said(names)}; withdraw that judgement first, by judging the two anew."
 
 
 def _pick_blockers(

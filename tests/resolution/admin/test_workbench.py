@@ -17,7 +17,8 @@ from resolution.services import queue
 from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier
 from resolution.services.profiles import update_profile
-from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, auditor, steward
+from tests.resolution.admin.conftest import SignIn
 from tests.resolution.admin.forms import members_form, workbench_form
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +79,7 @@ class TestPage:
         assert "(one household)" in text
         assert "since then e-mail changed" in text
 
-    def test_names_what_forbids_a_merge_before_the_act(
+    def test_names_what_a_merge_would_withdraw_before_the_act(
         self, as_steward: Client, conflict: Conflict, pair: list[Customer], sara: User
     ) -> None:
         judge_pair(
@@ -88,8 +89,9 @@ class TestPage:
 
         text = as_steward.get(address(conflict)).content.decode()
 
-        assert "A merge is not possible as it stands:" in text
+        assert "A merge is not possible as it stands:" not in text
         assert "sara judged" in text
+        assert "proposing the merge withdraws that." in text
 
     def test_a_typed_value_that_is_too_long_is_refused_in_a_sentence_and_kept(
         self, as_steward: Client, conflict: Conflict
@@ -101,6 +103,17 @@ class TestPage:
         assert answer.status_code == 409
         assert b"The typed name has 256 characters; at most 255 fit." in answer.content
         assert not MergeProposal.objects.exists()
+
+    def test_a_word_on_a_group_says_which_pairs_it_left(self, as_steward: Client, sara: User) -> None:
+        members = [CustomerFactory(name=name) for name in ("Anna", "Ann", "Eve")]
+        judge_pair(
+            left_id=members[0].pk, right_id=members[1].pk, verdict="same", reason="", actor=actor_for(sara)
+        )
+        conflict = claimed(ConflictFactory(members=members), sara)
+
+        answer = as_steward.post(address(conflict), workbench_form(conflict, "different"), follow=True)
+
+        assert b"Left as judged before: Anna and Ann (sara: the same)." in answer.content
 
     def test_related_may_be_said_with_how(self, as_steward: Client, conflict: Conflict) -> None:
         as_steward.post(address(conflict), workbench_form(conflict, "related", relation="shared_contact"))
@@ -396,7 +409,6 @@ class TestCompare:
 
         assert answer.status_code == 200
         assert "Propose merge" in answer.content.decode()
-        assert "Not the same" not in answer.content.decode()
 
     def test_proposes_a_merge_without_a_conflict(self, as_steward: Client, pair: list[Customer]) -> None:
         form = {"action": "propose", **members_form(pair), "reason": "asked by the customer"}
@@ -409,3 +421,53 @@ class TestCompare:
         answer = as_steward.get(reverse("resolution:compare"), {"member": [str(pair[0].pk)]})
 
         assert answer.status_code == 400
+
+    @pytest.mark.parametrize("word", ["same", "different", "related", "unsure"])
+    def test_of_two_each_word_may_be_said(
+        self, as_steward: Client, pair: list[Customer], word: str, sara: User
+    ) -> None:
+        page = as_steward.get(reverse("resolution:compare"), {"member": [str(row.pk) for row in pair]})
+        assert f'name="action" value="{word}"' in page.content.decode()
+
+        form = members_form(pair) | {"action": word, "reason": "they said so", "relation": "household"}
+        answer = as_steward.post(reverse("resolution:compare"), form, follow=True)
+
+        judgement = Judgement.objects.get()
+        assert (judgement.verdict, judgement.reason, judgement.judged_by) == (word, "they said so", sara)
+        assert judgement.relation == ("household" if word == "related" else "")
+        assert f"Recorded as “{judgement.get_verdict_display().lower()}”." in answer.content.decode()
+
+    def test_same_withdraws_what_forbade_their_merge(
+        self, as_steward: Client, pair: list[Customer], sara: User
+    ) -> None:
+        judge_pair(
+            left_id=pair[0].pk, right_id=pair[1].pk, verdict="different", reason="", actor=actor_for(sara)
+        )
+        as_steward.post(reverse("resolution:compare"), members_form(pair) | {"action": "same"})
+        as_steward.post(reverse("resolution:compare"), members_form(pair) | {"action": "propose"})
+        assert MergeProposal.objects.get().state == "pending"
+
+    def test_of_three_no_word_is_said(self, as_steward: Client, pair: list[Customer]) -> None:
+        three = [*pair, CustomerFactory()]
+        answer = as_steward.post(reverse("resolution:compare"), members_form(three) | {"action": "same"})
+        assert "3 customers were given; a word is said of two." in answer.content.decode()
+        assert 'name="action" value="same"' not in answer.content.decode()
+        assert not Judgement.objects.exists()
+
+    def test_a_customer_changed_since_it_was_seen_is_not_judged(
+        self, as_steward: Client, pair: list[Customer], sara: User
+    ) -> None:
+        form = members_form(pair) | {"action": "different", "reason": "two people"}
+        update_profile(customer_id=pair[0].pk, version=1, changes={"city": "York"}, actor=actor_for(sara))
+
+        answer = as_steward.post(reverse("resolution:compare"), form)
+
+        assert answer.status_code == 409
+        assert 'value="two people"' in answer.content.decode()
+        assert not Judgement.objects.exists()
+
+    def test_who_works_no_conflicts_says_no_word(self, sign_in: SignIn, pair: list[Customer]) -> None:
+        form = members_form(pair) | {"action": "different"}
+        answer = sign_in(auditor()).post(reverse("resolution:compare"), form)
+        assert answer.status_code == 403
+        assert not Judgement.objects.exists()

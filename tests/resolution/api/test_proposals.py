@@ -10,6 +10,8 @@ from rest_framework.test import APIClient
 
 from customers.models import Customer
 from resolution.models import Merge, MergeProposal
+from resolution.services.decide import decide_conflict
+from resolution.services.judge import judge_pair
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.services.queue import claim
@@ -51,6 +53,20 @@ class TestPropose:
         assert (body["state"], body["survivor_id"], body["merge_id"]) == ("pending", str(one.pk), None)
         assert body["picks"] == {"city": str(other.pk), "company": {"typed": "Smith Ltd"}}
         assert not Merge.objects.exists()
+
+    def test_names_the_judgements_that_were_withdrawn_for_it(
+        self, service: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        person = actor_for(factories.steward())
+        word = judge_pair(
+            left_id=pair[0].pk, right_id=pair[1].pk, verdict="different", reason="", actor=person
+        )
+        conflict = claim(conflict_id=ConflictFactory(members=pair).pk, actor=person)
+        decide_conflict(conflict_id=conflict.pk, decision="same", version=conflict.version, actor=person)
+
+        [row] = service.get(PROPOSALS).json()["results"]
+
+        assert row["withdrawn_judgements"] == [word.pk]
 
     def test_can_be_read_where_the_answer_says(
         self, service: APIClient, pair: tuple[Customer, Customer]

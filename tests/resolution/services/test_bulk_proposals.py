@@ -24,7 +24,8 @@ from resolution.services.judge import judge_pair
 from resolution.services.profiles import update_profile
 from resolution.types import Actor
 from tests.concurrency import all_at_once
-from tests.factories import ConflictFactory, CustomerFactory, actor_for, lead, steward
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, lead, steward
+from tests.resolution.services.test_limits import rule
 from tests.resolution.services.test_merge import outcome
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +44,10 @@ def lea() -> Actor:
 def likely(*members: Customer, **fields: Any) -> Conflict:
     rows = list(members) or CustomerFactory.create_batch(2, name="Anna")
     return ConflictFactory(members=rows, band="review", **fields)
+
+
+def customers_with_an_email(number: int, **link: Any) -> list[Customer]:
+    return [MappingFactory(**link).customer for _ in range(number)]
 
 
 def propose(actor: Actor, *conflicts: Conflict, **form: Any) -> BulkProposed:
@@ -113,6 +118,27 @@ class TestLeftOut:
         assert [row.conflict_id for row in done.proposals] == [fine.pk]
         assert "ann judged" in reasons(done)[told_apart.pk]
         assert Conflict.objects.get(pk=told_apart.pk).state == "open"
+
+    def test_what_a_hard_limit_forbids_is_left_and_the_others_go(self, ann: Actor) -> None:
+        many, fine = likely(*customers_with_an_email(2)), likely()
+        rule(values_hard=1)
+        done = propose(ann, many, fine)
+        assert [row.conflict_id for row in done.proposals] == [fine.pk]
+        assert "1 is the most allowed" in reasons(done)[many.pk]
+
+    def test_past_a_soft_limit_it_goes_with_the_warning(self, ann: Actor) -> None:
+        many = likely(*customers_with_an_email(2))
+        rule(values_soft=1)
+        [row] = preview_in_bulk(conflict_ids=[many.pk], actor=ann).going
+        assert row.draft.act.plan.warnings == (
+            "This customer has 2 identifiers of the type e-mail; up to 1 is usual.",
+        )
+
+    def test_of_two_verified_values_of_an_exclusive_type_it_warns(self, ann: Actor) -> None:
+        rule(exclusive=True)
+        many = likely(*customers_with_an_email(2, verified=True))
+        [row] = preview_in_bulk(conflict_ids=[many.pk], actor=ann).going
+        assert "one verified e-mail" in " ".join(row.draft.act.plan.warnings)
 
     def test_what_another_steward_holds_is_left(self, ann: Actor) -> None:
         held = likely()
@@ -200,6 +226,14 @@ class TestAnswering:
         judge_pair(left_id=pair[0], right_id=pair[1], verdict="different", reason="", actor=lea)
         [left] = approve_in_bulk(batch_id=batch_of(done), actor=lea).left
         assert "lea judged" in left.why
+
+    def test_one_that_a_hard_limit_forbids_by_now_is_left(self, ann: Actor, lea: Actor) -> None:
+        done = propose(ann, likely(*customers_with_an_email(2)), likely())
+        rule(values_hard=1)
+        answer = approve_in_bulk(batch_id=batch_of(done), actor=lea)
+        assert [left.proposal_id for left in answer.left] == [done.proposals[0].pk]
+        assert "1 is the most allowed" in answer.left[0].why
+        assert Merge.objects.count() == len(answer.answered) == 1
 
     def test_rejecting_gives_the_conflicts_back_with_the_word(
         self, ann: Actor, lea: Actor, done: BulkProposed

@@ -95,6 +95,13 @@ class TestOpenConflict:
         assert (len(first.new), second.new, second.refreshed) == (1, (), first.new)
         assert Conflict.objects.get().weight == 5.0
 
+    @pytest.mark.parametrize(("weight", "version"), [(2.0, 1), (5.0, 2)])
+    def test_a_form_is_stale_once_the_evidence_is_another(self, weight: float, version: int) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        ask(question(anna, ann, weight=2.0))
+        ask(question(anna, ann, weight=weight))
+        assert Conflict.objects.get().version == version
+
     def test_the_strongest_of_equal_questions_in_one_set_is_asked(self) -> None:
         anna, ann = CustomerFactory(), CustomerFactory()
         opened = ask(

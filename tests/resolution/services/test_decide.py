@@ -10,15 +10,26 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from customers.models import Customer, Mapping
-from resolution.errors import ClaimLost, IllegalTransition, InvalidInput, NotFound, Refused, StaleVersion
-from resolution.models import AuditEntry, Conflict, Judgement, MergeProposal
+from resolution.errors import (
+    ClaimLost,
+    IllegalTransition,
+    InvalidInput,
+    MergeBlocked,
+    NotFound,
+    Refused,
+    StaleVersion,
+)
+from resolution.models import AuditEntry, Conflict, Judgement, MergePolicy, MergeProposal
+from resolution.selectors.proposals import proposal_card
 from resolution.services import audit
+from resolution.services.approve import approve_proposal
 from resolution.services.decide import decide_conflict
+from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.queue import claim
 from resolution.types import Actor
-from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, lead, steward
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +52,11 @@ def claimed(actor: Actor, *members: Customer, **fields: Any) -> Conflict:
 def decide(conflict: Conflict, decision: str, actor: Actor, **form: Any) -> Conflict:
     form = {"version": conflict.version, "reason": "as they said"} | form
     return decide_conflict(conflict_id=conflict.pk, decision=decision, actor=actor, **form)
+
+
+def said(left: Customer, right: Customer, verdict: str) -> Judgement:
+    bob = Actor(kind="user", name="bob")
+    return judge_pair(left_id=left.pk, right_id=right.pk, verdict=verdict, reason="", actor=bob)
 
 
 def contested(actor: Actor) -> tuple[Conflict, Mapping, Customer]:
@@ -77,6 +93,38 @@ class TestVerdicts:
         assert len(pairs) == 3
         assert frozenset().union(*pairs) == {row.pk for row in members}
 
+    def test_a_word_on_a_group_leaves_a_colleagues_same_and_tells_so(self, actor: Actor) -> None:
+        anna, ann, _ = members = [CustomerFactory(name=name) for name in ("Anna", "Ann", "Eve")]
+        word = said(anna, ann, "same")
+
+        done = decide(claimed(actor, *members), "different", actor)
+
+        word.refresh_from_db()
+        assert word.superseded_at is None
+        assert Judgement.objects.filter(verdict="different").count() == 2
+        assert done.comment == "Left as judged before: Anna and Ann (bob: the same). as they said"
+        entry = AuditEntry.objects.get(action="decide", metadata__conflict=done.pk)
+        assert entry.metadata["left_standing"] == [sorted((str(anna.pk), str(ann.pk)))]
+
+    def test_p3_unsure_of_a_group_withdraws_no_different(self, actor: Actor) -> None:
+        members = CustomerFactory.create_batch(3)
+        said(*members[:2], "different")
+        decide(claimed(actor, *members), "unsure", actor)
+        words = Judgement.objects.filter(superseded_at__isnull=True).values_list("verdict", flat=True)
+        assert sorted(words) == ["different", "unsure", "unsure"]
+
+    def test_different_of_a_group_takes_the_place_of_unsure(self, actor: Actor) -> None:
+        members = CustomerFactory.create_batch(3)
+        said(*members[:2], "unsure")
+        decide(claimed(actor, *members), "different", actor)
+        assert Judgement.objects.filter(superseded_at__isnull=True, verdict="different").count() == 3
+
+    def test_of_two_the_word_takes_the_place_of_the_one_before(self, actor: Actor) -> None:
+        members = CustomerFactory.create_batch(2)
+        said(*members, "same")
+        decide(claimed(actor, *members), "different", actor)
+        assert Judgement.objects.get(superseded_at__isnull=True).verdict == "different"
+
     def test_p5_leaves_a_trail(self, actor: Actor) -> None:
         done = decide(claimed(actor), "different", actor)
         actions = AuditEntry.objects.filter(metadata__conflict=done.pk).values_list("action", flat=True)
@@ -109,6 +157,58 @@ class TestSame:
         conflict, stranger = claimed(actor), CustomerFactory()
         with pytest.raises(InvalidInput, match=str(stranger.pk)):
             decide(conflict, "same", actor, member_ids=[stranger.pk])
+
+
+class TestSameAfterDifferent:
+    @pytest.fixture
+    def pair(self) -> list[Customer]:
+        return [CustomerFactory(name=name) for name in ("Anna", "Ann")]
+
+    @pytest.fixture
+    def word(self, pair: list[Customer]) -> Judgement:
+        return said(*pair, "different")
+
+    def test_p3_withdraws_the_word_and_proposes_in_one_change(
+        self, actor: Actor, pair: list[Customer], word: Judgement
+    ) -> None:
+        waiting = decide(claimed(actor, *pair), "same", actor)
+        word.refresh_from_db()
+        assert word.superseded_by == Judgement.objects.get(verdict="same", conflict=waiting)
+        assert waiting.state == Conflict.State.DECIDED
+        entry = AuditEntry.objects.get(action="judge", resolution_method="same")
+        assert entry.metadata["superseded"] == [word.pk]
+
+    @pytest.mark.usefixtures("word")
+    def test_the_second_person_sees_what_was_withdrawn_and_may_approve(
+        self, actor: Actor, pair: list[Customer]
+    ) -> None:
+        proposal = decide(claimed(actor, *pair), "same", actor).proposals.get()
+        [sentence] = proposal_card(proposal.pk).withdrawn
+        assert sentence.startswith("bob judged Anna and Ann not the same on ")
+        assert sentence.endswith("; ann withdrew that.")
+        approve_proposal(proposal_id=proposal.pk, actor=actor_for(lead()))
+        assert Customer.objects.active().count() == 1
+
+    @pytest.mark.usefixtures("word")
+    def test_p9_it_needs_a_second_person_as_what_contradicts_it_does(
+        self, actor: Actor, pair: list[Customer]
+    ) -> None:
+        MergePolicy.objects.filter(rule="everything").update(enabled=False)
+        proposal = decide(claimed(actor, *pair), "same", actor).proposals.get()
+        assert [reason["rule"] for reason in proposal.reasons] == ["hard_conflict"]
+
+    @pytest.mark.usefixtures("word")
+    def test_a_merge_that_is_refused_withdraws_nothing(self, actor: Actor, pair: list[Customer]) -> None:
+        with pytest.raises(MergeBlocked):
+            decide(claimed(actor, *pair), "same", actor, picks={"city": {"typed": "x" * 500}})
+        assert Judgement.objects.get().superseded_at is None
+
+    def test_p3_a_word_said_after_the_form_was_opened_is_not_withdrawn(self, actor: Actor) -> None:
+        people = CustomerFactory.create_batch(3)
+        opened = claimed(actor, *people)
+        said(*people[:2], "different")
+        with pytest.raises(StaleVersion, match="changed since you opened it"):
+            decide(opened, "same", actor)
 
 
 class TestContestedIdentifiers:

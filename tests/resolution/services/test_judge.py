@@ -9,20 +9,23 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer
-from resolution.errors import CustomerErased, InvalidInput, Refused, UnknownCustomer
+from resolution.errors import CustomerErased, InvalidInput, MergeBlocked, Refused, UnknownCustomer
 from resolution.models import AuditEntry, Conflict, Judgement, OutboxEvent
 from resolution.selectors.judgements import different_pairs, fingerprint_of, verdicts_on_pairs
 from resolution.selectors.profiles import load_profiles
 from resolution.services.judge import judge_pair
+from resolution.services.merge import merge_customers, preview_merge
+from resolution.services.unmerge import undo_merge
 from resolution.types import Actor
 from tests.concurrency import all_at_once
 from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
 
 pytestmark = pytest.mark.django_db
+ADA = Actor(kind="user", name="ada")
 
 
 def say(left: Customer, right: Customer, verdict: str, **options: object) -> Judgement:
-    options.setdefault("actor", Actor(kind="user", name="ada"))
+    options.setdefault("actor", ADA)
     return judge_pair(left_id=left.pk, right_id=right.pk, verdict=verdict, reason="seen", **options)  # type: ignore[arg-type]
 
 
@@ -73,6 +76,52 @@ class TestJudgePair:
         ConflictFactory(members=[anna, ann])
         say(anna, ann, "unsure")
         assert Conflict.objects.get().state == "open"
+
+
+class TestGroups:
+    def test_p3_a_word_on_survivors_withdraws_what_was_said_of_those_they_absorbed(self) -> None:
+        anna, ann, bob, rob = CustomerFactory.create_batch(4)
+        first = say(ann, rob, "different")
+        merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=ADA)
+        merge_customers(member_ids=[bob.pk, rob.pk], survivor_id=bob.pk, actor=ADA)
+        assert "ada judged" in preview_merge(member_ids=[anna.pk, bob.pk]).blockers[0]
+
+        word = say(anna, bob, "same")
+
+        first.refresh_from_db()
+        assert first.superseded_by == word
+        assert AuditEntry.objects.filter(action="judge").latest("sequence").metadata["superseded"] == [
+            first.pk
+        ]
+        assert merge_customers(member_ids=[anna.pk, bob.pk], actor=ADA).survivor_id in (anna.pk, bob.pk)
+
+    def test_p3_the_word_of_a_nested_undo_can_be_withdrawn(self) -> None:
+        anna, ann, bob = CustomerFactory.create_batch(3)
+        inner = merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=ADA)
+        merge_customers(member_ids=[anna.pk, bob.pk], survivor_id=bob.pk, actor=ADA)
+        undo_merge(merge_id=inner.pk, actor=ADA)
+        assert preview_merge(member_ids=[ann.pk, bob.pk]).blockers
+
+        say(bob, ann, "same")
+
+        assert merge_customers(member_ids=[ann.pk, bob.pk], actor=ADA).survivor_id in (ann.pk, bob.pk)
+
+    def test_p3_words_that_say_the_same_stay_with_whom_they_were_said_of(self) -> None:
+        anna, ann, bob = CustomerFactory.create_batch(3)
+        say(ann, bob, "different")
+        merge = merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=ADA)
+        say(anna, bob, "different")
+        undo_merge(merge_id=merge.pk, judge_different=False, actor=ADA)
+        for customer in (anna, ann):
+            with pytest.raises(MergeBlocked, match="ada judged"):
+                merge_customers(member_ids=[customer.pk, bob.pk], actor=ADA)
+
+    def test_words_on_others_of_the_group_stay(self) -> None:
+        anna, ann, bob = CustomerFactory.create_batch(3)
+        apart = say(ann, bob, "different")
+        say(anna, bob, "same")
+        apart.refresh_from_db()
+        assert apart.superseded_at is None
 
 
 class TestRefusals:

@@ -116,6 +116,7 @@ def preview_rule(*, identifier_type: str, changes: Mapping[str, object]) -> Rule
     return _preview(row, check_changes(row, changes))
 
 
+@locks.again_after_deadlock
 def set_rule(
     *,
     identifier_type: str,

@@ -226,7 +226,7 @@ class Acts(RuleBasedStateMachine):
     def create(self, name: str, value: tuple[str, str]) -> None:
         kind, text = value
         if value in self.blocked:  # lifting the block does not find who was made with the value meanwhile
-            text = ""
+            name, text = name or NAMES[-1], ""
         self.act(lambda: create_customer(fields={"name": name, kind: text}, actor=ACTOR))
 
     @rule(data=st.data())

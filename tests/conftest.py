@@ -34,6 +34,7 @@ profiles.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     print_blob=True,
 )
+profiles.register_profile("a few acts", parent=profiles.get_profile("acts"), max_examples=6)
 profiles.register_profile(
     "acts in a soak",
     parent=profiles.get_profile("acts"),

@@ -21,7 +21,7 @@ from resolution.selectors.past import TELLING, IdentifierThen, Past, Row
 _KIN = (Path(__file__).parent / "sql" / "kin_of_customer.sql").read_text(encoding="utf-8")
 _COLUMNS = (
     "customer_id", "channel_id", "identifier_type", "identifier_value", "action", "confidence_score",
-    "metadata",
+    "metadata", "created_at",
 )  # fmt: skip
 
 
@@ -30,7 +30,8 @@ class CustomerThen:
     """A customer as its tables said at `moment`, after every act until then.
 
     `fields` are the profile's, as text, empty if unset. `identifiers` are all its links, ended and folded
-    ones included. When it was last heard of is no part of it.
+    ones included, each with the time it owns its value. Not told are what only counts or is heard: versions,
+    when the customer was last heard of, and when a link was first and last seen.
     """
 
     customer_id: uuid.UUID

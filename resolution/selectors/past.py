@@ -11,6 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,11 @@ SHARED, ENDED, COLLAPSED = "shared", "ended", "collapsed"
 
 @dataclass(frozen=True, slots=True)
 class IdentifierThen:
-    """One identifier link as it was; `value` is how it came, and it `owns` the value or only shares it."""
+    """One identifier link as it was; `value` is how it came, and it `owns` the value or only shares it.
+
+    `valid_from` to `valid_to` is the time it owns the value, None where the trail does not tell. A moment
+    that nobody gave is that of the act's row, which is written a little after the table's.
+    """
 
     mapping_id: uuid.UUID
     channel_id: uuid.UUID
@@ -32,6 +37,8 @@ class IdentifierThen:
     status: str
     verified: bool
     confidence: Decimal
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
 
     @property
     def owns(self) -> bool:
@@ -67,6 +74,7 @@ class Row:
     action: str
     confidence_score: Decimal | None
     metadata: Mapping[str, Any]
+    created_at: datetime
 
 
 class Past:
@@ -108,9 +116,9 @@ class Past:
             self._put(row.customer_id, _noted(link))
 
     def update(self, row: Row) -> None:
-        """A profile that changed, or a link that became surer."""
+        """A profile that changed, or a link that became surer or whose time was put right."""
         if "mapping" in row.metadata:
-            self._put(row.customer_id, _told(row, self._status_of(row)))
+            self._put(row.customer_id, self._strengthened(row))
         else:
             self.people[row.customer_id].write(row.metadata.get("after", {}))
 
@@ -123,7 +131,10 @@ class Past:
     def end(self, row: Row) -> None:
         key = _id(row.metadata.get("mapping"))
         if key in self._links:
-            self._set_status(key, ENDED)
+            link = self._links[key]
+            moment = _moment(row.metadata.get("valid_to")) or row.created_at
+            since = link.valid_from if link.owns else moment
+            self._links[key] = replace(link, status=ENDED, valid_from=since, valid_to=moment)
         else:
             self.people[row.customer_id].known = False
 
@@ -167,7 +178,8 @@ class Past:
 
     def _begin(self, row: Row, status: str) -> None:
         if "mapping" in row.metadata:
-            self._put(row.customer_id, _told(row, status))
+            since = _moment(row.metadata.get("valid_from")) or row.created_at
+            self._put(row.customer_id, _told(row, status, valid_from=since))
         else:
             self.people[row.customer_id].known = False
 
@@ -190,9 +202,15 @@ class Past:
     def _set_status(self, key: uuid.UUID, status: str) -> None:
         self._links[key] = replace(self._links[key], status=status)
 
-    def _status_of(self, row: Row) -> str:
+    def _strengthened(self, row: Row) -> IdentifierThen:
         known = self._links.get(uuid.UUID(row.metadata["mapping"]))
-        return known.status if known else ACTIVE
+        since, until = (known.valid_from, known.valid_to) if known else (None, None)
+        return _told(
+            row,
+            known.status if known else ACTIVE,
+            valid_from=_moment(row.metadata.get("valid_from")) or since,
+            valid_to=_moment(row.metadata.get("valid_to")) or until,
+        )
 
     def _redirect(self, customer: uuid.UUID, target: uuid.UUID | None) -> None:
         person = self.people[customer]
@@ -203,7 +221,9 @@ class Past:
         person.merged_into = target
 
 
-def _told(row: Row, status: str) -> IdentifierThen:
+def _told(
+    row: Row, status: str, *, valid_from: datetime | None, valid_to: datetime | None = None
+) -> IdentifierThen:
     return _link(
         row.metadata,
         channel_id=row.channel_id,
@@ -211,6 +231,8 @@ def _told(row: Row, status: str) -> IdentifierThen:
         normalised=row.identifier_value,
         status=status,
         confidence=row.confidence_score,
+        valid_from=valid_from,
+        valid_to=valid_to,
     )
 
 
@@ -222,6 +244,8 @@ def _noted(link: Mapping[str, Any]) -> IdentifierThen:
         normalised=link["normalised"],
         status=link["status"],
         confidence=Decimal(link["confidence"]),
+        valid_from=_moment(link.get("valid_from")),
+        valid_to=_moment(link.get("valid_to")),
     )
 
 
@@ -232,6 +256,10 @@ def _link(facts: Mapping[str, Any], **columns: Any) -> IdentifierThen:
         verified=facts.get("verified", False),
         **columns,
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _id(text: str | None) -> uuid.UUID | None:

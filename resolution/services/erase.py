@@ -12,11 +12,11 @@ import re
 import uuid
 from collections.abc import Collection
 
-from customers.models import Customer
+from customers.models import Customer, Message
 from customers.services import erasing
 from resolution.errors import InvalidInput, StaleVersion
 from resolution.matching.normalise.text import clean_text
-from resolution.models import Judgement, Merge, MergeMember
+from resolution.models import Conflict, Judgement, Merge, MergeMember
 from resolution.selectors.erasure import ErasurePlan, find_person, plan_erasure, plan_for, values_of
 from resolution.services import audit, conflict_members, idempotency, keys, locks, messages, note, proposals
 from resolution.services.audit import Trail
@@ -40,10 +40,12 @@ def erase_customer(
     """
     reason = _checked(reason)
     with audit.change(actor) as trail:
+        locks.hold_erasures()
         person, locked = locks.lock_as_planned(lambda: find_person(customer_id))
         plan = plan_for(customer_id, person)
         _refuse_stale(plan, fingerprint)
         _refuse_telling(reason, plan.people)
+        _lock_what_others_have(plan)
         _forget_questions(trail, plan)
         _forget_ledger(plan)
         _forget_records(trail, plan)
@@ -82,6 +84,12 @@ def _refuse_telling(reason: str, people: Collection[uuid.UUID]) -> None:
                 " number of the request.",
                 field="reason",
             )
+
+
+def _lock_what_others_have(plan: ErasurePlan) -> None:
+    """Lock what names the person beside customers that are not locked, in the order in which merges do."""
+    locks.lock_rows(Message.objects.filter(pk__in=plan.mentions))
+    locks.lock_rows(Conflict.objects.filter(pk__in={*plan.conflicts, *plan.evidence}))
 
 
 def _forget_questions(trail: Trail, plan: ErasurePlan) -> None:

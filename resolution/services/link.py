@@ -245,7 +245,8 @@ def move_identifier(
         valid_from=mapping.valid_to,
     )
     trail.reown(mapping.channel_id, mapping.identifier_type, mapping.normalised)
-    _record(trail, "lose", mapping, old_value=str(mapping.customer_id), to=str(to_customer.pk))
+    until = {"valid_to": at.isoformat()} if at else {}
+    _record(trail, "lose", mapping, old_value=str(mapping.customer_id), to=str(to_customer.pk), **until)
     _record(trail, "move", moved, old_value=str(mapping.customer_id), reason=reason, **_dated(at))
     trail.tell(
         "identifier.moved",

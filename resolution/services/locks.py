@@ -1,4 +1,8 @@
-"""The only place rows are locked; always in key order, so that two changes cannot wait for each other."""
+"""The only place rows are locked; always in key order, so that two changes cannot wait for each other.
+
+Ids never change, so a lock leaves them free: rows that name a customer, such as those of the trail, wait for
+nobody who has the customer locked and waits in turn for the trail.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,7 @@ Result = TypeVar("Result")
 _MOST_TRIES = 5
 _BLOCKLIST_LOCK = 0x1D_B10C  # any numbers no other advisory lock uses
 _FILES_LOCK = 0x1D_F11E
+_ERASURE_LOCK = 0x1D_E5A5
 # What a plan runs into when another change, not yet committed while it was read, linked the same identifier.
 _LINKED_MEANWHILE = frozenset({"p1_one_owner", "p1_one_owner_at_a_time", "mapping_once_a_customer"})
 
@@ -178,7 +183,7 @@ def violated_constraint(error: IntegrityError) -> str:
 
 def lock_row(model: type[Row], key: int) -> Row:
     """Lock one conflict, proposal or merge, after the customers it names. Raises NotFound."""
-    row = model._default_manager.select_for_update(of=("self",)).filter(pk=key).first()
+    row = model._default_manager.select_for_update(of=("self",), no_key=True).filter(pk=key).first()
     if row is None:
         noun = model._meta.verbose_name
         raise NotFound(
@@ -189,12 +194,12 @@ def lock_row(model: type[Row], key: int) -> Row:
 
 def lock_rows(rows: QuerySet[Row]) -> list[Row]:
     """Lock rows in key order, after the customers they name."""
-    return list(rows.select_for_update(of=("self",)).order_by("pk"))
+    return list(rows.select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 
 def lock_free_rows(rows: QuerySet[Row], limit: int) -> list[Row]:
     """Lock up to `limit` rows in the order asked for, passing over those another change holds."""
-    return list(rows.select_for_update(skip_locked=True, of=("self",))[:limit])
+    return list(rows.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
 
 
 def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:
@@ -241,6 +246,15 @@ def keep_files_out() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_FILES_LOCK])
+
+
+def hold_erasures() -> None:
+    """Let no other erasure go on until commit, before any other lock.
+
+    Of two that empty the same entry of the trail, the second must not take it for altered.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ERASURE_LOCK])
 
 
 def try_lock_request(caller: str, key: str) -> bool:

@@ -86,6 +86,8 @@ def _facts(link: Mapping) -> dict[str, Any]:
         "normalised": link.normalised,
         "status": link.status,
         "confidence": str(link.confidence_score),
+        "valid_from": link.valid_from.isoformat(),
+        **({"valid_to": link.valid_to.isoformat()} if link.valid_to else {}),
         **audit.link_facts(link.pk, link.channel_identifier, link.normalised, verified=link.verified),
     }
 

@@ -120,7 +120,7 @@ class TestStrayQuotationMarks:
     def _people(self, count: int) -> list[str]:
         return [f"Given{number},Family{number},p{number}@b.example,Town" for number in range(count)]
 
-    def test_p1_a_mark_closed_two_rows_later_costs_its_two_lines(self, tmp_path: Path) -> None:
+    def test_p6_a_mark_closed_two_rows_later_costs_its_two_lines(self, tmp_path: Path) -> None:
         lines = self._people(20)
         lines[10], lines[12] = '"' + lines[10], lines[12].replace(",", '",', 1)
         path = self._file(tmp_path, lines)
@@ -133,7 +133,7 @@ class TestStrayQuotationMarks:
         assert ("Given11", "Family11", "p11@b.example", "Town") in values(path)
 
     @pytest.mark.parametrize("row", [0, 100, 2998, 2999])
-    def test_p1_a_mark_that_is_never_closed_costs_its_line(self, tmp_path: Path, row: int) -> None:
+    def test_p6_a_mark_that_is_never_closed_costs_its_line(self, tmp_path: Path, row: int) -> None:
         lines = self._people(3000)
         lines[row] = '"' + lines[row]
         path = self._file(tmp_path, lines)
@@ -141,7 +141,7 @@ class TestStrayQuotationMarks:
         assert [entry.line for entry in refusals(path)] == [row + 2]
         assert len(values(path)) == 2999
 
-    def test_p1_a_mark_closed_in_another_column_costs_its_lines(self, tmp_path: Path) -> None:
+    def test_p6_a_mark_closed_in_another_column_costs_its_lines(self, tmp_path: Path) -> None:
         lines = self._people(6)
         lines[1], lines[3] = '"' + lines[1], lines[3].replace(",T", '",T')
         path = self._file(tmp_path, lines)
@@ -149,7 +149,7 @@ class TestStrayQuotationMarks:
         assert [entry.line for entry in refusals(path)] == [3, 5]
         assert len(values(path)) == 4
 
-    def test_p1_marks_that_open_two_rows_cost_both_and_no_third(self, tmp_path: Path) -> None:
+    def test_p6_marks_that_open_two_rows_cost_both_and_no_third(self, tmp_path: Path) -> None:
         lines = self._people(6)
         lines[1], lines[3] = '"' + lines[1], '"' + lines[3]
         path = self._file(tmp_path, lines)
@@ -157,7 +157,7 @@ class TestStrayQuotationMarks:
         assert [entry.line for entry in refusals(path)] == [3, 5]
         assert len(values(path)) == 4
 
-    def test_p1_a_file_of_one_column_loses_nobody(self, tmp_path: Path) -> None:
+    def test_p6_a_file_of_one_column_loses_nobody(self, tmp_path: Path) -> None:
         path = tmp_path / "people.csv"
         path.write_text('email\na@b.example\n"b@b.example\nc@b.example\nd@b.example"\ne@b.example\n')
 

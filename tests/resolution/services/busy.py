@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+from django.contrib.auth.models import User
+from django.db.models import Model, QuerySet
 
 from customers.models import Customer, Mapping
-from resolution.errors import InvalidInput, NotFound, Refused, StaleVersion, TryAgain
-from resolution.models import Merge
-from resolution.services import audit
+from resolution.errors import CustomerErased, InvalidInput, NotFound, Refused, StaleVersion, TryAgain
+from resolution.models import BlockedValue, IdentifierRule, Merge, MergeProposal
+from resolution.services import audit, locks
+from resolution.services.approve import approve_proposal, propose_merge
+from resolution.services.blocks import block_value, retire_block
+from resolution.services.bulk_proposals import approve_in_bulk, propose_in_bulk
+from resolution.services.conflicts import open_conflict
+from resolution.services.erase import erase_customer
+from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair
 from resolution.services.keys import rebuild_keys
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.profiles import create_customer, update_profile
 from resolution.services.resolve import create_or_resolve_customer, resolve_customer_identity
+from resolution.services.rules import set_rule
 from resolution.services.unmerge import plan_unmerge, undo_merge
 from resolution.types import Actor, Group
-from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, MessageFactory
+from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, MessageFactory, lead, steward
+from tests.resolution.batch.files import csv_text
 
 CHANNELS = ("web", "crm")
-VALUES = tuple(("email", f"{name}@post.example") for name in ("one", "two", "three", "four"))
+VALUES = tuple(("email", f"{name}@post.example") for name in ("one", "two", "three", "four", "five"))
+HEADER = ("record_id", "first_name", "last_name", "email", "city")
+RECORDS = tuple(f"record {number}" for number in range(6))
 # What somebody who was overtaken, or asks the impossible, is told.
-REFUSALS = (Refused, StaleVersion, NotFound, TryAgain, InvalidInput)
+REFUSALS = (Refused, StaleVersion, NotFound, TryAgain, InvalidInput, CustomerErased)
 WORDS = ("same", "related", "unsure", "unsure", "different")
 
 
@@ -41,12 +57,15 @@ def settle_a_neighbourhood(customers: int = 12) -> None:
             )
             MessageFactory(customer=owner, channel=channel, mapping=link)
     rebuild_keys([person.pk for person in people])
+    steward(username="steward")
+    lead(username="lead")
 
 
 @dataclass(slots=True)
 class Busy:
     """One at work: `done` counts acts by name, `refused` refusals by class, `seen` the versions acted on.
 
+    `told` are the sentences of the refusals.
     The name of an act is that of its actor too, which finds its rows in the trail.
     """
 
@@ -55,6 +74,7 @@ class Busy:
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     seen: list[tuple[uuid.UUID, int]] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
 
     def work(self, times: int) -> Busy:
         names = list(self.acts or ACTS)
@@ -67,6 +87,7 @@ class Busy:
             ACTS[name](self, Actor(kind="user", name=name))
         except REFUSALS as error:
             self.refused[type(error).__name__] += 1
+            self.told.add(str(error))
         else:
             self.done[name] += 1
 
@@ -91,9 +112,7 @@ class Busy:
         )
 
     def unlink(self, actor: Actor) -> None:
-        link = Mapping.objects.current().order_by("?").first()
-        if link is None:
-            raise NotFound("Nobody has an identifier.")
+        link = any_of(Mapping.objects.current(), "identifier is linked")
         unlink_customer_identifier(customer_id=link.customer_id, mapping_id=link.pk, actor=actor)
 
     def message(self, actor: Actor) -> None:
@@ -117,17 +136,66 @@ class Busy:
         merge_customers(member_ids=list(versions), expected_versions=versions, actor=actor)
         self.seen += versions.items()
 
+    def propose(self, actor: Actor) -> None:
+        propose_merge(member_ids=[row.pk for row in self.some(2)], actor=signed_in("steward", actor))
+
+    def approve(self, actor: Actor) -> None:
+        waiting = any_of(MergeProposal.objects.filter(state="pending", batch=None), "proposal waits")
+        approve_proposal(proposal_id=waiting.pk, actor=signed_in("lead", actor))
+
+    def propose_groups(self, actor: Actor) -> None:
+        people = self.some(4)
+        pairs = [{row.pk: "member" for row in pair} for pair in (people[:2], people[2:])]
+        propose_in_bulk(conflict_ids=ask_about(pairs, actor), actor=signed_in("steward", actor))
+
+    def approve_groups(self, actor: Actor) -> None:
+        waiting = MergeProposal.objects.filter(state="pending", batch__isnull=False)
+        batch = any_of(waiting, "batch waits").batch_id
+        approve_in_bulk(batch_id=batch or 0, actor=signed_in("lead", actor))
+
     def merge_groups(self, actor: Actor) -> None:
         groups = [Group(tuple(str(row.pk) for row in self.some(2)), ()) for _ in range(2)]
-        with audit.change(actor) as trail:
-            merge_in_bulk(trail, groups)
+        merge_by_rule(groups, actor)
 
     def undo(self, actor: Actor) -> None:
-        merge = Merge.objects.filter(undone_at__isnull=True).order_by("?").first()
-        if merge is None:
-            raise NotFound("No merge stands.")
+        merge = any_of(Merge.objects.filter(undone_at__isnull=True), "merge stands")
         answers = {ask.row_id: str(merge.survivor_id) for ask in plan_unmerge(merge.pk).asks}
         undo_merge(merge_id=merge.pk, assign=answers, judge_different=self.chance.random() < 0.1, actor=actor)
+
+    def block(self, actor: Actor) -> None:
+        kind, value = self.chance.choice(VALUES)
+        block_value(value=value, type=kind, actor=actor)
+
+    def lift(self, actor: Actor) -> None:
+        block = any_of(BlockedValue.objects.filter(state="live"), "value is blocked")
+        retire_block(block_id=block.pk, actor=actor)
+
+    def erase(self, actor: Actor) -> None:
+        erase_customer(customer_id=self.some(1)[0].pk, reason="Request 7", actor=actor)
+
+    def change_rule(self, actor: Actor) -> None:
+        rule = IdentifierRule.objects.get(identifier_type="email")
+        changes = {"customers_soft": self.chance.randint(2, 6), "valid_days": self.chance.randint(300, 400)}
+        set_rule(
+            identifier_type="email", version=rule.version, changes=changes, accept_existing=True, actor=actor
+        )
+
+    def take_in_file(self, actor: Actor) -> None:
+        """What a source has of a few people, under identifiers that others have too."""
+        rows = [
+            (
+                record,
+                f"Given {record}",
+                "Neighbour",
+                self.chance.choice(VALUES)[1],
+                f"Town {self.chance.random()}",
+            )
+            for record in self.chance.sample(RECORDS, k=4)
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "people.csv"
+            path.write_text(csv_text(*rows, header=HEADER))
+            import_file(open_file(path=path, channel=self.chance.choice(CHANNELS)), actor=actor)
 
     def some(self, number: int) -> Sequence[Customer]:
         """As many active customers as wanted, rather the older ones, so that many meet."""
@@ -137,14 +205,49 @@ class Busy:
         return self.chance.sample(rows, k=number)
 
 
+@locks.again_after_deadlock
+def merge_by_rule(groups: list[Group], actor: Actor) -> None:
+    """Merge as a run over the register does, which begins anew as often as it has to."""
+    with audit.change(actor) as trail:
+        merge_in_bulk(trail, groups)
+
+
+@locks.again_after_deadlock
+def ask_about(pairs: Sequence[dict[uuid.UUID, str]], actor: Actor) -> set[int]:
+    """Ask of each pair whether it is one, and return the conflicts."""
+    with audit.change(actor) as trail:
+        locks.lock_customers([key for pair in pairs for key in pair])
+        return {
+            open_conflict(trail, kind="likely_duplicate", members=pair, reason="They look alike.").pk
+            for pair in pairs
+        }
+
+
+Row = TypeVar("Row", bound=Model)
+
+
+def any_of(rows: QuerySet[Row], what: str) -> Row:
+    row = rows.order_by("?").first()
+    if row is None:
+        raise NotFound(f"No {what}.")
+    return row
+
+
+def signed_in(account: str, actor: Actor) -> Actor:
+    """The actor of an act, who has this account."""
+    return Actor(kind=actor.kind, name=actor.name, user_id=User.objects.get(username=account).pk)
+
+
 ACTS: dict[str, Callable[[Busy, Actor], None]] = {
     act.__name__: act
     for act in (
         Busy.create, Busy.update, Busy.link, Busy.unlink, Busy.message, Busy.look_up, Busy.judge, Busy.merge,
-        Busy.merge_groups, Busy.undo,
+        Busy.merge_groups, Busy.undo, Busy.propose, Busy.approve, Busy.propose_groups, Busy.approve_groups,
+        Busy.block, Busy.lift, Busy.erase, Busy.change_rule, Busy.take_in_file,
     )
 }  # fmt: skip
 # The row of the trail that every act of a name leaves once.
 LEAVES_ONE = {
-    "create": "create", "update": "update", "unlink": "unlink", "message": "resolve", "judge": "judge",
+    "create": "create", "update": "update", "unlink": "unlink", "judge": "judge",
+    "propose": "propose", "approve": "approve", "change_rule": "rule", "take_in_file": "import",
 }  # fmt: skip

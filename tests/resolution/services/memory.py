@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_left
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +20,11 @@ Said = dict[uuid.UUID, tuple[Any, ...]]
 
 
 class Memory:
-    """Moments and what the tables said; `check` asks the trail for all of them."""
+    """Moments and what the tables said; `check` asks the trail for all of them.
+
+    From when to when a link owned its value the trail tells to the act, so times are compared by the number
+    of the act they fall in.
+    """
 
     def __init__(self) -> None:
         self.moments: list[tuple[datetime, Said]] = []
@@ -31,9 +37,22 @@ class Memory:
     def check(self) -> None:
         everybody = self.moments[-1][1]
         for moment, said in self.moments:
-            assert {key: what_the_trail_says(key, moment) for key in everybody} == {
-                key: said.get(key) for key in everybody
+            assert {key: self._by_acts(what_the_trail_says(key, moment)) for key in everybody} == {
+                key: self._by_acts(said.get(key)) for key in everybody
             }
+
+    def _by_acts(self, said: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if said is None or len(said) == 1:
+            return said
+        *row, links = said
+        return (*row, [(replace(link, valid_from=None, valid_to=None), *self._acts(link)) for link in links])
+
+    def _acts(self, link: IdentifierThen) -> tuple[int | None, int | None]:
+        begins, ends = (self._act(moment) for moment in (link.valid_from, link.valid_to))
+        return begins, ends
+
+    def _act(self, moment: datetime | None) -> int | None:
+        return None if moment is None else bisect_left(self.moments, moment, key=lambda entry: entry[0])
 
 
 def what_the_tables_say() -> Said:
@@ -79,4 +98,6 @@ def _identifier(link: Mapping) -> IdentifierThen:
         status=link.status,
         verified=link.verified,
         confidence=link.confidence_score,
+        valid_from=link.valid_from,
+        valid_to=link.valid_to,
     )

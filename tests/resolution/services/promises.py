@@ -98,10 +98,11 @@ _MERGES_WITHOUT_TRAIL = """
     JOIN merge_members AS member ON member.merge_id = merge.id
     LEFT JOIN told AS made ON made.merge_id = merge.id AND made.action = 'merge'
     LEFT JOIN told AS undone ON undone.merge_id = merge.id AND undone.action = 'unmerge'
-    WHERE NOT EXISTS (
-        SELECT FROM customers WHERE status = 'erased' AND (id = merge.survivor_id OR id IN (
-            SELECT customer_id FROM merge_members WHERE merge_id = merge.id
-        ))
+    WHERE NOT EXISTS (  -- of what was emptied by an erasure only the ids are left
+        SELECT FROM customer_identity_audit AS entry
+        WHERE entry.erased_by IS NOT NULL AND entry.action IN ('merge', 'unmerge') AND entry.customer_id IN (
+            SELECT merge.survivor_id UNION SELECT customer_id FROM merge_members WHERE merge_id = merge.id
+        )
     )
     GROUP BY merge.id
     HAVING coalesce(max(made.customers), 0) <> count(member.id) + 1

@@ -17,13 +17,15 @@ from django_redis import get_redis_connection
 
 from customers.models import Channel, Customer
 from customers.models import Mapping as Link
-from resolution.services import cache, resolve
+from resolution.services import audit, cache, resolve
+from resolution.services.blocks import block_value
+from resolution.services.erase import erase_customer
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
-from resolution.services.merge import merge_customers
+from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.resolve import resolve_customer_identity
 from resolution.services.unmerge import undo_merge
-from resolution.types import Actor
-from tests.factories import ChannelFactory, CustomerFactory, MappingFactory
+from resolution.types import Actor, Group
+from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, MessageFactory
 from tests.resolution.services.interleavings import Stepper, interleavings
 
 ACTOR = Actor(kind="user", name="ada")
@@ -197,6 +199,36 @@ def unlink_and_link_scene(channel: Channel) -> Scene:
     return Scene(link.normalised, link.customer_id, act, claimant.pk, steps_to_commit=4)
 
 
+def block_scene(channel: Channel) -> Scene:
+    link = owned_link(channel)
+
+    def act() -> object:
+        return block_value(value=link.normalised, type="email", actor=ACTOR)
+
+    return Scene(link.normalised, link.customer_id, act, None)
+
+
+def erase_scene(channel: Channel) -> Scene:
+    link = owned_link(channel)
+
+    def act() -> object:
+        return erase_customer(customer_id=link.customer_id, reason="Request 7", actor=ACTOR)
+
+    return Scene(link.normalised, link.customer_id, act, None)
+
+
+def merge_in_bulk_scene(channel: Channel) -> Scene:
+    """A batch merges the owner into a customer who has written more often."""
+    link, often_heard = owned_link(channel), MessageFactory(channel=channel).customer
+    group = Group((str(often_heard.pk), str(link.customer_id)), ())
+
+    def act() -> None:
+        with audit.change(ACTOR) as trail:
+            merge_in_bulk(trail, [group])
+
+    return Scene(link.normalised, link.customer_id, act, often_heard.pk)
+
+
 def owned_link(channel: Channel, **fields: object) -> Link:
     return MappingFactory(customer=CustomerFactory(), channel=channel, **fields)
 
@@ -225,8 +257,12 @@ def stepper(monkeypatch: pytest.MonkeyPatch) -> Stepper:
 @pytest.mark.django_db(transaction=True)
 class TestServices:
     @pytest.mark.parametrize(
-        "make_scene", [merge_scene, unmerge_scene, move_scene, unlink_scene, unlink_and_link_scene]
-    )
+        "make_scene",
+        [
+            merge_scene, merge_in_bulk_scene, unmerge_scene, move_scene, unlink_scene, unlink_and_link_scene,
+            block_scene, erase_scene,
+        ],
+    )  # fmt: skip
     def test_p10_a_reader_beside_an_act_is_never_told_of_a_former_owner(
         self, stepper: Stepper, make_scene: Callable[[Channel], Scene]
     ) -> None:

@@ -66,6 +66,7 @@ from tests.factories import (
     actor_for,
     steward,
 )
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 ADA = Actor(kind="user", name="ada", user_id=None)
@@ -652,6 +653,15 @@ class TestAtOnce:
         person = planted_person()
         all_at_once([lambda: or_erased(lambda: erase(person))] * 4)
         assert AuditEntry.objects.filter(action="erase").count() == 1
+        assert audit.find_break() is None
+
+    def test_p5_erasing_two_whom_one_entry_of_the_trail_names(self) -> None:
+        one, other = CustomerFactory(), CustomerFactory()
+        judge_pair(left_id=one.pk, right_id=other.pk, verdict="different", reason="", actor=ADA)
+
+        met_by(lambda: erase(other), first=lambda: erase(one), then=lambda: None)
+
+        assert not Customer.objects.active().exists()
         assert audit.find_break() is None
 
     def test_erasing_and_recognising_a_message(self) -> None:

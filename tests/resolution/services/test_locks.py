@@ -21,7 +21,14 @@ from resolution.services.erase import erase_customer
 from resolution.services.merge import merge_customers
 from resolution.services.rules import set_rule
 from resolution.types import Actor
-from tests.factories import CustomerFactory, MappingFactory, SourceRecordFactory
+from tests.concurrency import all_at_once
+from tests.factories import (
+    ChannelFactory,
+    CustomerFactory,
+    MappingFactory,
+    MessageFactory,
+    SourceRecordFactory,
+)
 from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +115,26 @@ class TestLockRows:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True)
+class TestNamingALockedCustomer:
+    def test_a_row_that_names_one_waits_for_nobody(self) -> None:
+        """Else the last to write to the trail would wait for who has the customer and waits for it."""
+        customer = CustomerFactory()
+
+        def name_it() -> None:
+            with transaction.atomic():
+                connection.cursor().execute("SET LOCAL lock_timeout = '1s'")
+                MessageFactory(customer=customer, channel=channel)
+
+        channel = ChannelFactory()
+        with transaction.atomic():
+            locks.lock_customers([customer.pk])
+            all_at_once([name_it])
+
+        assert customer.messages.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
 class TestLockWithAbsorbed:
     def test_who_is_absorbed_while_the_lock_is_waited_for_is_locked_too(self) -> None:
         anna, ann = CustomerFactory(), CustomerFactory()
@@ -115,7 +142,7 @@ class TestLockWithAbsorbed:
         def lock() -> list[str]:
             with CaptureQueriesContext(connection) as asked, transaction.atomic():
                 locks.lock_with_absorbed([anna.pk])
-            return [entry["sql"] for entry in asked if "FOR UPDATE" in entry["sql"]]
+            return [entry["sql"] for entry in asked if "FOR NO KEY UPDATE" in entry["sql"]]
 
         statements = met_by(
             lock,

@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.note import note_untold
-from tests.factories import ChannelFactory
+from tests.factories import ChannelFactory, actor_for, lead, steward
 from tests.resolution.services.memory import Memory
 from tests.resolution.services.test_promises_hold import Acts, settle_a_town
 from tests.resolution.services.test_unmerge import ACTOR
@@ -25,7 +25,12 @@ Result = TypeVar("Result")
 
 
 class RememberedActs(Acts):
-    """Every act on identities; at the end the trail is asked for what was after each."""
+    """Every act on identities; at the end the trail is asked for what was after each.
+
+    Nobody is erased: of them, and of whom they were one with, no past is told.
+    """
+
+    erase = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,12 +76,13 @@ class RememberedTown(Town):
         self.memory.remember()
 
 
-@pytest.mark.soak
-def test_the_trail_tells_what_was_after_every_act(tmp_path: Path, settings: Any) -> None:
+@pytest.mark.parametrize("profile", ["a few acts", pytest.param("acts", marks=pytest.mark.soak)])
+def test_p5_the_trail_tells_what_was_after_every_act(profile: str, tmp_path: Path, settings: Any) -> None:
     settings.VAR_DIR = RememberedActs.folder = tmp_path
+    RememberedActs.steward, RememberedActs.lead = actor_for(steward()), actor_for(lead())
     settle_a_town()
     note_untold(actor=ACTOR)
-    run_state_machine_as_test(RememberedActs, settings=profiles.get_profile("acts"))
+    run_state_machine_as_test(RememberedActs, settings=profiles.get_profile(profile))
 
 
 @settings(
@@ -85,7 +91,7 @@ def test_the_trail_tells_what_was_after_every_act(tmp_path: Path, settings: Any)
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(chance=CHANCES, steps=STEPS)
-def test_the_trail_tells_what_was_while_forests_grow_and_fall(
+def test_p5_the_trail_tells_what_was_while_forests_grow_and_fall(
     chance: random.Random, steps: list[str]
 ) -> None:
     with rolled_back():

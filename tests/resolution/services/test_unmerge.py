@@ -497,7 +497,7 @@ class TestConcurrentUndo:
             ask_about(hers, anna, eve)
         with CaptureQueriesContext(connection) as seen:
             undo(made)
-        locking = [entry["sql"] for entry in seen if "FOR UPDATE" in entry["sql"]]
+        locking = [entry["sql"] for entry in seen if "FOR NO KEY UPDATE" in entry["sql"]]
         assert len([text for text in locking if 'FROM "conflicts"' in text]) == 1
         named = Conflict.objects.filter(members__customer=ann, members__role="owner")
         assert named.count() == len(links)

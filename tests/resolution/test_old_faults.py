@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 import pytest
 
 from customers.models import Channel, Customer, Mapping
-from resolution.matching.blocking import candidate_pairs
+from resolution.matching.candidates import candidate_pairs
 from resolution.matching.identifiers import normalise_identifier
 from resolution.matching.kernel import score_pair
 from resolution.matching.model import load_model

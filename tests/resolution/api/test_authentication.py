@@ -38,7 +38,7 @@ def _operations() -> Iterator[tuple[str, str, Any]]:
     for pattern in urlpatterns:
         table = getattr(pattern.callback.cls, "access", {})  # type: ignore[union-attr]
         numbered = re.sub("<(?:number|version|slug):[a-z_]+>", "1", str(pattern.pattern))
-        address = re.sub("<uuid:[a-z_]+>", SOME_ID, numbered)
+        address = re.sub("<id:[a-z_]+>", SOME_ID, numbered)
         for method, access in table.items():
             yield method, f"/api/v1/{address}", access
 

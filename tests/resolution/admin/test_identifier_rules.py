@@ -16,6 +16,7 @@ from resolution.services.queue import claim
 from resolution.types import Actor
 from tests.factories import CustomerFactory, MappingFactory, actor_for, lead
 from tests.resolution.admin.conftest import SignIn
+from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,7 @@ class TestRules:
 
         as_lead.post(EMAIL, {**form, "accept_existing": "1"})
         assert IdentifierRule.objects.get(identifier_type="email").customers_soft == 2
+        work()
         assert Conflict.objects.get().kind == "shared_value"
 
     @pytest.mark.parametrize(

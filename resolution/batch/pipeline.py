@@ -167,11 +167,11 @@ def candidates_of(
     """Pairs of candidates with at least one among `ids`, each once; notes the blocks that were too large."""
     with connection.cursor() as cursor:
         cursor.execute(read_sql("take_settling"), {"ids": list(ids)})
-        cursor.execute(read_sql("blocks_of_settling"), _LIMITS)
+        apart = {"after": later and later.after, "channel": later and later.channel_id}
+        cursor.execute(read_sql("blocks_of_settling"), _LIMITS | apart)
         cursor.execute("SELECT count(*) FROM settling_blocks WHERE large")
         counts.skipped_blocks += cursor.fetchone()[0]
-    apart = {"after": later and later.after, "channel": later and later.channel_id}
-    with _streamed_pairs("pairs_of_settling", apart) as pairs:
+    with _streamed_pairs("pairs_of_settling", {}) as pairs:
         yield pairs
 
 

@@ -167,7 +167,7 @@ def candidates_of(
     """Pairs of candidates with at least one among `ids`, each once; notes the blocks that were too large."""
     with connection.cursor() as cursor:
         cursor.execute(read_sql("take_settling"), {"ids": list(ids)})
-        apart = {"after": later and later.after, "channel": later and later.channel_id}
+        apart = {"after": later.after if later else None, "channel": later.channel_id if later else None}
         cursor.execute(read_sql("blocks_of_settling"), _LIMITS | apart)
         cursor.execute("SELECT count(*) FROM settling_blocks WHERE large")
         counts.skipped_blocks += cursor.fetchone()[0]

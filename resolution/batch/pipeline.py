@@ -168,7 +168,7 @@ def candidates_of(
     with connection.cursor() as cursor:
         cursor.execute(read_sql("take_settling"), {"ids": list(ids)})
         apart = {"after": later.after if later else None, "channel": later.channel_id if later else None}
-        cursor.execute(read_sql("blocks_of_settling"), _LIMITS | apart)
+        cursor.execute(read_sql("blocks_of_settling"), {**_LIMITS, **apart})
         cursor.execute("SELECT count(*) FROM settling_blocks WHERE large")
         counts.skipped_blocks += cursor.fetchone()[0]
     with _streamed_pairs("pairs_of_settling", {}) as pairs:

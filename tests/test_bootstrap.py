@@ -85,7 +85,7 @@ class TestBootstrap:
     @pytest.mark.parametrize(
         ("told", "reason"),
         [
-            ("Temporary failure resolving 'deb.debian.org'", "the package index cannot be reached"),
+            ("Temporary failure resolving 'packages.example'", "the package index cannot be reached"),
             ("E: Could not get lock /var/lib/dpkg/lock", "E: Could not get lock /var/lib/dpkg/lock"),
         ],
     )

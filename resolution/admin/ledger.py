@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -17,8 +18,12 @@ from resolution.models import ImportRun, Judgement, MatchRun, Merge, MergeMember
 
 
 class NumberedAdmin(ReadOnlyAdmin):
-    """Rows found by their number, which the admin itself would compare as text, or by a customer's id."""
+    """Rows found by their number, which the admin itself would compare as text, or by a customer's id.
 
+    `of_customer` tells which rows concern a customer.
+    """
+
+    of_customer: Callable[[uuid.UUID], models.Q]
     search_fields = ("id__exact",)
     ordering = ("-id",)
 
@@ -28,12 +33,9 @@ class NumberedAdmin(ReadOnlyAdmin):
         if not search_term.strip():
             return queryset, False
         if customer_id := as_uuid(search_term):
-            return self.of_customer(queryset, customer_id), False
+            return queryset.filter(self.of_customer(customer_id)), False
         number = as_number(search_term)
         return queryset.filter(pk=number) if number else queryset.none(), False
-
-    def of_customer(self, queryset: models.QuerySet[Any], customer_id: uuid.UUID) -> models.QuerySet[Any]:
-        raise NotImplementedError
 
 
 @admin.register(Merge)
@@ -43,10 +45,11 @@ class MergeAdmin(NumberedAdmin):
     list_select_related = ("survivor",)
     search_help_text = "A merge's number, or the id of the survivor or of a customer it absorbed."
 
-    def of_customer(self, queryset: models.QuerySet[Any], customer_id: uuid.UUID) -> models.QuerySet[Any]:
+    @staticmethod
+    def of_customer(customer_id: uuid.UUID) -> models.Q:
         kept = Merge.objects.filter(survivor=customer_id).values("pk")
         absorbed = MergeMember.objects.filter(customer=customer_id).values("merge")
-        return queryset.filter(pk__in=kept.union(absorbed))
+        return models.Q(pk__in=kept.union(absorbed))
 
     @admin.display(description="Undo")
     def undo(self, merge: Merge) -> SafeString | str:
@@ -71,8 +74,9 @@ class JudgementAdmin(NumberedAdmin):
     list_select_related = ("left", "right")
     search_help_text = "A judgement's number, or the id of a customer who was judged."
 
-    def of_customer(self, queryset: models.QuerySet[Any], customer_id: uuid.UUID) -> models.QuerySet[Any]:
-        return queryset.filter(models.Q(left=customer_id) | models.Q(right=customer_id))
+    @staticmethod
+    def of_customer(customer_id: uuid.UUID) -> models.Q:
+        return models.Q(left=customer_id) | models.Q(right=customer_id)
 
 
 @admin.register(MatchRun)

@@ -62,7 +62,8 @@ class TestGetCustomer:
 
     def test_an_erased_customer_is_gone(self, service: APIClient) -> None:
         customer = CustomerFactory(status=Customer.Status.ERASED)
-        problem(service.get(_address(customer)), 410, "customer_erased")
+        refusal = problem(service.get(_address(customer)), 410, "customer_erased")
+        assert refusal["facts"]["customer"] == str(customer.pk)
 
     def test_what_the_caller_holds_is_not_sent_again(self, service: APIClient) -> None:
         customer = CustomerFactory(name="Anna")
@@ -106,6 +107,7 @@ class TestPatchCustomer:
     def test_without_a_version_is_refused(self, service: APIClient) -> None:
         customer = CustomerFactory(name="Anna")
         problem(service.patch(_address(customer), {"name": "Ann"}), 428, "version_required")
+        assert Customer.objects.get().name == "Anna"
 
     def test_an_older_version_is_refused_and_changes_nothing(self, service: APIClient) -> None:
         customer = CustomerFactory(name="Anna")
@@ -118,8 +120,10 @@ class TestPatchCustomer:
 
     @pytest.mark.parametrize("tag", ["*", "1", '"1"', '"1-xyz"', 'W/"1-0123456789abcdef"', '"', "x" * 9000])
     def test_a_tag_it_never_gave_is_refused(self, tag: str, service: APIClient) -> None:
-        response = service.patch(_address(CustomerFactory()), {"name": "Ann"}, HTTP_IF_MATCH=tag)
+        customer = CustomerFactory(name="Anna")
+        response = service.patch(_address(customer), {"name": "Ann"}, HTTP_IF_MATCH=tag)
         problem(response, 400, "malformed_request")
+        assert Customer.objects.get().name == "Anna"
 
     def test_a_merged_customer_is_refused_with_its_survivor_named(self, service: APIClient) -> None:
         survivor, absorbed = _merged()
@@ -199,7 +203,9 @@ class TestHistory:
         problem(service.get(f"{_address(CustomerFactory())}/history", query), 400, "malformed_request")
 
     def test_of_nobody_is_refused(self, service: APIClient) -> None:
-        problem(service.get(f"{CUSTOMERS}/{uuid.uuid4()}/history"), 404, "unknown_customer")
+        nobody = str(uuid.uuid4())
+        refusal = problem(service.get(f"{CUSTOMERS}/{nobody}/history"), 404, "unknown_customer")
+        assert nobody in refusal["detail"]
 
 
 def _patch(client: APIClient, customer: Customer, changes: dict[str, Any]) -> Any:
@@ -252,8 +258,9 @@ class TestCustomerAsOf:
         problem(answer, status, code)
 
     def test_knows_no_stranger(self, service: APIClient) -> None:
-        answer = service.get(f"{CUSTOMERS}/{uuid.uuid4()}/as-of", {"moment": "2020-01-01T00:00:00Z"})
-        problem(answer, 404, "unknown_customer")
+        nobody = str(uuid.uuid4())
+        answer = service.get(f"{CUSTOMERS}/{nobody}/as-of", {"moment": "2020-01-01T00:00:00Z"})
+        assert nobody in problem(answer, 404, "unknown_customer")["detail"]
 
 
 class TestAddress:

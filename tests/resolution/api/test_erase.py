@@ -106,6 +106,7 @@ class TestWhoMay:
     ) -> None:
         for client in (steward, service):
             problem(post(client, anna), 403, "not_permitted")
+        assert Customer.objects.get(pk=anna.pk).status == "active"
 
     def test_a_key_needs_the_scope(self, client_for: MakeClient, anna: Customer) -> None:
         found = problem(post(client_for(lead(), "approve", "merge"), anna), 403, "not_permitted")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.forms import UUIDField
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 
-from resolution.api.serializers import LARGEST_ID, UUID_LENGTH
+from resolution.api.serializers import LARGEST_ID, UUID_LENGTH, describe_given
 
 
 class OneOf(filters.ChoiceFilter):
@@ -23,12 +25,23 @@ class OneOf(filters.ChoiceFilter):
         super().__init__(choices=known, error_messages=errors, **options)
 
 
+def _refusal(wanted: str, value: Any) -> ValidationError:
+    return ValidationError(f"{wanted}; this is {describe_given(value)}.", code="invalid")
+
+
+class _IdField(UUIDField):
+    def to_python(self, value: Any) -> uuid.UUID | None:
+        try:
+            found: uuid.UUID | None = super().to_python(value)
+        except ValidationError as error:
+            raise _refusal(f"An id is wanted: a UUID as text, {UUID_LENGTH} characters", value) from error
+        return found
+
+
 class CustomerId(filters.UUIDFilter):
     """A customer's id."""
 
-    def __init__(self, **options: Any) -> None:
-        wanted = f"An id is wanted: a UUID as text, {UUID_LENGTH} characters."
-        super().__init__(error_messages={"invalid": wanted}, **options)
+    field_class = _IdField
 
 
 class RowNumber(filters.NumberFilter):
@@ -59,18 +72,14 @@ class _MomentField(IsoDateTimeField):
     """Gives moments in UTC: the database refuses offsets of sixteen hours and more, which ISO 8601 allows."""
 
     def to_python(self, value: Any) -> datetime | None:
-        moment = super().to_python(value)
         try:
+            moment = super().to_python(value)
             return moment.astimezone(UTC) if moment else None
-        except OverflowError as error:
-            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+        except (ValidationError, OverflowError) as error:
+            raise _refusal("A date and time is wanted, such as 2026-01-31T09:30:00Z", value) from error
 
 
 class Moment(filters.IsoDateTimeFilter):
     """A moment in ISO 8601."""
 
     field_class = _MomentField
-
-    def __init__(self, **options: Any) -> None:
-        wanted = "A date and time is wanted, such as 2026-01-31T09:30:00Z."
-        super().__init__(error_messages={"invalid": wanted}, **options)

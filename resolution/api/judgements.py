@@ -57,7 +57,7 @@ class JudgementAnswer(serializers.ModelSerializer[Judgement]):
 
 
 class JudgementFilter(filters.FilterSet):
-    customer = filters.UUIDFilter(
+    customer = desk.CustomerId(
         method="about", help_text="What was said of this customer and of those merged into it."
     )
     verdict = desk.OneOf(choices=Judgement.Verdict.choices)

@@ -63,7 +63,7 @@ class WholeInQuery(Whole):
 
     def to_internal_value(self, data: Any) -> int:
         if not (data.isascii() and data.isdecimal() and len(data) <= len(str(LARGEST_ID))):
-            raise serializers.ValidationError(f"A whole number is wanted; this is {_given(data)}.")
+            raise serializers.ValidationError(f"A whole number is wanted; this is {describe_given(data)}.")
         return super().to_internal_value(int(data))
 
 
@@ -82,7 +82,7 @@ class Id(serializers.UUIDField):
         found = _read(_uuid, data)
         if found is None:
             raise serializers.ValidationError(
-                f"An id is wanted: a UUID as text, {UUID_LENGTH} characters; this is {_given(data)}."
+                f"An id is wanted: a UUID as text, {UUID_LENGTH} characters; this is {describe_given(data)}."
             )
         return found
 
@@ -94,7 +94,9 @@ class OneOf(serializers.ChoiceField):
         if key != "invalid_choice":
             super().fail(key, **facts)
         words = ", ".join(str(choice) for choice in self.choices)
-        raise serializers.ValidationError(f"One of {words} is wanted; this is {_given(facts['input'])}.")
+        raise serializers.ValidationError(
+            f"One of {words} is wanted; this is {describe_given(facts['input'])}."
+        )
 
 
 class Day(serializers.DateField):
@@ -104,7 +106,7 @@ class Day(serializers.DateField):
         day = _read(parse_date, value)
         if day is None:
             raise serializers.ValidationError(
-                f"A date is wanted, such as 1980-02-01; this is {_given(value)}."
+                f"A date is wanted, such as 1980-02-01; this is {describe_given(value)}."
             )
         return day
 
@@ -119,7 +121,7 @@ class AnyMoment(serializers.DateTimeField):
         if moment is None:
             raise serializers.ValidationError(
                 "A moment with its time zone is wanted, such as 2026-01-31T09:30:00Z;"
-                f" this is {_given(value)}."
+                f" this is {describe_given(value)}."
             )
         return self.enforce_timezone(moment)
 
@@ -262,7 +264,7 @@ def _uuid(text: str) -> uuid.UUID | None:
     return uuid.UUID(text) if len(text) == UUID_LENGTH else None
 
 
-def _given(data: Any) -> str:
+def describe_given(data: Any) -> str:
     return f"“{data[:60]}”" if isinstance(data, str) else _name_of(data)
 
 

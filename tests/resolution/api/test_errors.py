@@ -131,8 +131,12 @@ class TestRequestsThatCannotBeRead:
         ("query", "sentence"),
         [
             ("merges?undone=maybe", "undone: true or false is wanted; this is “maybe”."),
-            ("merges?survivor=1", "survivor: An id is wanted: a UUID as text, 36 characters."),
+            ("merges?survivor=1", "survivor: An id is wanted: a UUID as text, 36 characters; this is “1”."),
             ("merges/proposals?batch=x", "batch: A whole number from 1 to"),
+            (
+                "judgements?customer=x",
+                "customer: An id is wanted: a UUID as text, 36 characters; this is “x”.",
+            ),
             ("customers?name=ab", "name: At least 3 characters are wanted; this has 2."),
             (
                 "merges/1/undo?member=x",
@@ -233,7 +237,10 @@ class TestSayingWhatIsWanted:
 
     def test_a_filter_shows_a_moment(self, service: APIClient) -> None:
         told = problem(service.get("/api/v1/customers?created_after=soon"), 400, "malformed_request")
-        assert "created_after: A date and time is wanted, such as 2026-01-31T09:30:00Z." in told["detail"]
+        assert (
+            "created_after: A date and time is wanted, such as 2026-01-31T09:30:00Z; this is “soon”."
+            in told["detail"]
+        )
 
 
 class TestAddresses:

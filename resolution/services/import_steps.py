@@ -30,6 +30,7 @@ from resolution.errors import InvalidInput
 from resolution.models import ImportRun
 from resolution.services import audit, locks, staging
 from resolution.services.find_duplicates import Settled, Settler
+from resolution.services.staged import Taken
 from resolution.types import Actor
 
 # A row ends as one of these (P6); the rest of the counts says what came of the customers.
@@ -70,7 +71,7 @@ class Batch:
     """`size` rows that are in the register: what became of them, and the refused ones among them."""
 
     size: int
-    taken: staging.Taken
+    taken: Taken
     refused: Sequence[Refusal] = ()
 
     def counts(self) -> Counter[str]:

@@ -35,6 +35,7 @@ from resolution.selectors.channels import get_channel
 from resolution.services import audit, runs, staging
 from resolution.services.find_duplicates import Settled, Settler
 from resolution.services.import_steps import ENDS, LEFT_OUT, Batch, Opened, Settling, Taking, cut_rows
+from resolution.services.staged import METHOD
 from resolution.types import Actor
 
 BATCH = 2000
@@ -222,7 +223,7 @@ def _finish(run: ImportRun, summary: Summary, actor: Actor) -> None:
         trail.record(
             "import",
             channel_id=run.channel_id,
-            method=staging.METHOD,
+            method=METHOD,
             import_run=run.pk,
             file_name=run.file_name,
             file_hash=run.file_hash,

@@ -28,6 +28,7 @@ from resolution.services.judge import judge_pair
 from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
+from resolution.services.staged import Taken
 from resolution.types import Actor
 from tests.factories import ChannelFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, BORIS, CLARA, csv_text, person, write
@@ -57,7 +58,7 @@ def count_tries(act: Callable[..., object], *args: object) -> int:
     """How often a batch was begun until it was in."""
     real, begun = staging.take_in, []
 
-    def count(*args: Any, **kwargs: Any) -> staging.Taken:
+    def count(*args: Any, **kwargs: Any) -> Taken:
         begun.append(args)
         return real(*args, **kwargs)
 
@@ -161,7 +162,7 @@ class TestNewRows:
         made: dict[object, object] = {}
         real = staging.take_in
 
-        def remember(*args: object, **kwargs: object) -> staging.Taken:
+        def remember(*args: object, **kwargs: object) -> Taken:
             taken = real(*args, **kwargs)  # type: ignore[arg-type]
             made.update(taken.profiles)
             return taken
@@ -487,7 +488,7 @@ class TestBrokenImports:
     def _fails_in_the_second_batch(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         real, calls = staging.take_in, []
 
-        def fail(*args: object, **kwargs: object) -> staging.Taken:
+        def fail(*args: object, **kwargs: object) -> Taken:
             taken = real(*args, **kwargs)  # type: ignore[arg-type]
             calls.append(taken)
             if len(calls) == 2:
@@ -599,7 +600,7 @@ class TestBrokenImports:
     ) -> None:
         real, calls = staging.take_in, []
 
-        def lose_once(*args: object, **kwargs: object) -> staging.Taken:
+        def lose_once(*args: object, **kwargs: object) -> Taken:
             taken = real(*args, **kwargs)  # type: ignore[arg-type]
             calls.append(taken)
             if len(calls) == 1:

@@ -426,7 +426,7 @@ class TestAFileBesideOtherWriters:
                     link(customer, channel=channel)
             going_on.set()
 
-        monkeypatch.setattr(staging, "_update_customers", pause)
+        monkeypatch.setattr(staging, "update_customers", pause)
         release = threading.Timer(5, going_on.set)
         release.start()
         all_at_once([file, link_one_by_one])

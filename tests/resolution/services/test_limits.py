@@ -439,5 +439,8 @@ class TestAFileBesideOtherWriters:
         shared_by(3)
         with connection.cursor() as cursor, transaction.atomic():
             link(CustomerFactory())
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'")
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks"
+                " WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND mode = 'ShareLock'"
+            )
             assert cursor.fetchone()[0] == 1  # what is blocked, alone

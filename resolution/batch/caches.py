@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 # Enough for the pairs of a chunk; a value comes back within the same rows or is a common one.
-MOST_VALUES = 1 << 14
+MOST_VALUES = 1 << 12
 FEWEST_VALUES = 1 << 10
 
 

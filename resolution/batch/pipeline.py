@@ -35,7 +35,7 @@ from resolution.types import Group, PairScore, Profile
 IdPair = tuple[uuid.UUID, uuid.UUID]
 SomePair = TypeVar("SomePair", bound=tuple[Any, Any])
 
-PAIRS_A_CHUNK = 20_000
+PAIRS_A_CHUNK = 8_000
 CUSTOMERS_A_LOT = 10_000
 FORMER_KEY = "a key of former rules"
 # From how many customers on a key is skipped, and those with a lower limit.

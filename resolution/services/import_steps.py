@@ -35,8 +35,8 @@ from resolution.types import Actor
 
 # A row ends as one of these (P6); the rest of the counts says what came of the customers.
 ENDS = ("created", "updated", "unchanged", "refused")
-# Identifiers that were not linked, by what left them out: a block, a hard limit.
-LEFT_OUT = ("links_blocked", "links_refused")
+# What was left out of rows that are in: identifiers by a block or a hard limit, birth dates nobody can read.
+LEFT_OUT = ("links_blocked", "links_refused", "birth_dates_unread")
 _TRIES = 3
 Outcome = TypeVar("Outcome")
 
@@ -75,7 +75,7 @@ class Batch:
     refused: Sequence[Refusal] = ()
 
     def counts(self) -> Counter[str]:
-        """How many rows ended which way, and how many of their identifiers were left out."""
+        """How many rows ended which way, and how much of them was left out."""
         taken = self.taken
         return Counter(
             created=taken.created,
@@ -84,6 +84,7 @@ class Batch:
             refused=len(self.refused),
             links_blocked=taken.links_blocked,
             links_refused=taken.links_refused,
+            birth_dates_unread=len(taken.unread),
         )
 
 
@@ -131,7 +132,7 @@ class Taking:
         with audit.change(self.actor) as trail:
             taken = staging.take_in(trail, self.opened.channel, rows.records, run_id=self.run.pk)
             batch = Batch(rows.size, taken, [*rows.refused, *taken.refused])
-            self.rejects.write(batch.refused)
+            self.rejects.write([*batch.refused, *taken.unread])
             counts, options = self.counts + batch.counts(), self._options()
             ImportRun.objects.filter(pk=self.run.pk).update(
                 rows_done=self.rows_done + rows.size, counts=_with(counts), options=options

@@ -1,7 +1,8 @@
 """What a merge will do, decided before anything is touched.
 
-`plan_merge` is pure: facts of the members, a survivor and picks in, a MergePlan out. Preview, proposal and
-merge all come through here, so they cannot differ. `selectors.merge_facts` loads the facts.
+`plan_merge` is pure, but for today's date, beyond which no typed birth date may lie: facts of the members,
+a survivor and picks in, a MergePlan out. Preview, proposal and merge all come through here, so they cannot
+differ. `selectors.merge_facts` loads the facts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any, TypeAlias
 
+from resolution.birth_dates import fault_of
 from resolution.services.survivorship import EPOCH, TYPED, Candidate, Pick, choose
 from resolution.types import FieldChoice, MergePlan, RowMove
 
@@ -270,8 +272,15 @@ def _typed_blockers(name: str, pick: Mapping[str, str], limit: int) -> Iterator[
         yield f"The typed {_label(name)} has {len(text)} characters; at most {limit} fit."
     elif "\0" in text:
         yield f"The typed {_label(name)} holds a NUL character, which cannot be stored."
-    elif name == "birth_date" and text and not _is_date(text):
+    elif name == "birth_date" and text:
+        yield from _birth_date_blockers(text)
+
+
+def _birth_date_blockers(text: str) -> Iterator[str]:
+    if not _is_date(text):
         yield f"The typed birth date “{text}” is not a date; write it as 1980-12-31."
+    elif fault := fault_of(date.fromisoformat(text)):
+        yield f"The typed birth date {fault}"
 
 
 def _is_date(text: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from resolution.batch.columns import FIELDS
+from resolution.batch.table import Refusal
 from resolution.errors import IdentityError
 from resolution.management.console import (
     STOPPED,
@@ -133,6 +134,7 @@ def _show_summary(summary: Summary, *, dry_run: bool) -> None:
         ("updated", rows["updated"]),
         ("unchanged", rows["unchanged"]),
         ("refused", rows["refused"]),
+        ("birth dates not read", summary.left_out["birth_dates_unread"]),
     ]
     if not dry_run:
         lines += [
@@ -140,8 +142,8 @@ def _show_summary(summary: Summary, *, dry_run: bool) -> None:
             ("linked at once", settled.merged),
             ("in the queue", settled.queued),
             ("blocks too large, refined", settled.skipped_blocks),
-            ("identifiers blocked", summary.links["links_blocked"]),
-            ("identifiers past a limit", summary.links["links_refused"]),
+            ("identifiers blocked", summary.left_out["links_blocked"]),
+            ("identifiers past a limit", summary.left_out["links_refused"]),
         ]
     lines += [
         ("seconds", summary.seconds),
@@ -152,7 +154,14 @@ def _show_summary(summary: Summary, *, dry_run: bool) -> None:
         console.print(f"Went on after row {summary.resumed_at:,} of an import that broke off.")
     show_table("Would happen" if dry_run else "Done", ("what", "number"), lines)
     for refusal in summary.refusals:
-        column = f", column {refusal.column}" if refusal.column else ""
-        console.print(visible(f"line {refusal.line}{column}: {refusal.reason}"), markup=False)
+        _show_refusal(refusal)
+    if summary.unread:
+        _show_refusal(summary.unread)
     if summary.rejects:
-        console.print(visible(f"Refused rows are in {summary.rejects}"), markup=False)
+        what = "Refused rows and birth dates not read are" if summary.unread else "Refused rows are"
+        console.print(visible(f"{what} in {summary.rejects}"), markup=False)
+
+
+def _show_refusal(refusal: Refusal) -> None:
+    column = f", column {refusal.column}" if refusal.column else ""
+    console.print(visible(f"line {refusal.line}{column}: {refusal.reason}"), markup=False)

@@ -139,7 +139,7 @@ class TestEdit:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("birth_date", "soon"), ("name", "x" * 300), ("city", "Le\0eds"), ("version", "x")],
+        [("birth_date", "soon"), ("birth_date", "2999-01-01"), ("name", "x" * 300), ("city", "Le\0eds"), ("version", "x")],
     )
     def test_a_wrong_value_is_told_at_its_field(self, as_steward: Client, field: str, value: str) -> None:
         customer = CustomerFactory(name="Anna")

@@ -28,11 +28,13 @@ def fault_of(day: date) -> str:
     today = timezone.localdate()
     if EARLIEST <= day <= today:
         return ""
-    return f"is {day.isoformat()}; a day from {EARLIEST.isoformat()} to today, {today.isoformat()}, is wanted."
+    return (
+        f"is {day.isoformat()}; a day from {EARLIEST.isoformat()} to today, {today.isoformat()}, is wanted."
+    )
 
 
 def read_birth_date(text: str, region: str) -> str:
-    """Read a day in the many ways people write one, as YYYY-MM-DD; empty when none or one nobody is born on."""
+    """Read a day, however people write it, as YYYY-MM-DD; empty for none and for one nobody is born on."""
     day = normalise_date(text, region)
     return day if day and not fault_of(date.fromisoformat(day)) else ""
 

@@ -21,9 +21,10 @@ METHOD = "import"
 class Taken:
     """What became of one batch's records.
 
-    `unread` are birth dates that cannot be read, of records that are in without them. `links_blocked` and `links_refused` count identifiers left out by a block and by a hard limit. `touched`
-    are the customers to be compared now, `profiles` those of the new ones among them. Customers of batches to
-    come get ids greater than `last`.
+    `unread` are birth dates that cannot be read, of records that are in without them. `links_blocked` and
+    `links_refused` count identifiers left out by a block and by a hard limit. `touched` are the customers to
+    be compared now, `profiles` those of the new ones among them. Customers of batches to come get ids greater
+    than `last`.
     """
 
     created: int = 0

@@ -121,7 +121,6 @@ class TestNewSender:
         assert any("city has 500 characters" in note for note in notes)
         assert set(notes) <= set(resolution.reasons)
 
-
     @pytest.mark.parametrize("day", ["31/31/1990", "2999-01-01", "next week"])
     def test_a_birth_date_nobody_can_have_is_told(self, channel: Channel, day: str) -> None:
         resolution = receive(channel, {"sender_id": "anna.smith@example.org", "birth_date": day})

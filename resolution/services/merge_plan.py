@@ -16,15 +16,15 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from resolution.birth_dates import fault_of
-from resolution.services.survivorship import EPOCH, TYPED, Candidate, Pick, choose
+from resolution.services.survivorship import ADDRESS, EPOCH, TYPED, Candidate, Pick, choose, choose_address
 from resolution.types import FieldChoice, MergePlan, RowMove
 
 # Field → whose value is taken, or what was typed.
 Picks: TypeAlias = Mapping[str, Pick]
 
 ATTRIBUTES, LAST_INTERACTION = "attributes", "last_interaction_at"
-# Measured together by the rule "longest", so that nobody gets one address's street with another one's town.
-PARTS = (("given_name", "family_name"), ("address", "postcode", "city", "region", "country"))
+# Measured together by the rule "longest".
+PARTS = (("given_name", "family_name"), ADDRESS)
 OWNING, SHARING, COLLAPSED = "active", "shared", "collapsed"
 CURRENT = (OWNING, SHARING)
 
@@ -172,9 +172,10 @@ def _filled_in(skeleton: MergePlan, members: Sequence[CustomerFacts], picks: Pic
 
 
 def _choices(members: Sequence[CustomerFacts], survivor: str, picks: Picks) -> Iterator[FieldChoice]:
-    for name in members[0].values:
-        candidates = [_candidate(member, name) for member in members]
-        yield choose(name, candidates, survivor=survivor, pick=picks.get(name))
+    candidates = {name: [_candidate(member, name) for member in members] for name in members[0].values}
+    address = choose_address({name: candidates[name] for name in ADDRESS}, survivor=survivor, picks=picks)
+    for name, entries in candidates.items():
+        yield address.get(name) or choose(name, entries, survivor=survivor, pick=picks.get(name))
     own = next(member for member in members if member.id == survivor)
     yield from _joined(own, [member for member in members if member.id != survivor])
 

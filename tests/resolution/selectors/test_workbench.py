@@ -82,7 +82,7 @@ class TestSideBySide:
         made = bench(anna, ann)
         city, country = field(made, "city"), field(made, "country")
         assert (city.differs, city.result, city.rule, city.source) == (True, "Bonn", "trusted", str(anna.pk))
-        assert city.rule_label == "most trusted channel"
+        assert city.rule_label == "most trusted channel, the whole address"
         assert {cell.value: (cell.wins, cell.channels) for cell in city.cells} == {
             "Bonn": (True, "Shop"), "Ulm": (False, ""),
         }  # fmt: skip

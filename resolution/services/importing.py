@@ -33,8 +33,8 @@ from resolution.errors import InvalidInput
 from resolution.models import ImportRun
 from resolution.selectors.channels import get_channel
 from resolution.services import audit, runs, staging
-from resolution.services.find_duplicates import Settled, Settler
 from resolution.services.import_steps import ENDS, LEFT_OUT, Batch, Opened, Settling, Taking, cut_rows
+from resolution.services.settle import Settled, Settler
 from resolution.services.staged import METHOD
 from resolution.types import Actor
 

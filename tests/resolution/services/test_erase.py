@@ -42,7 +42,6 @@ from resolution.services import audit, cache
 from resolution.services.approve import propose_merge
 from resolution.services.conflicts import Question
 from resolution.services.erase import erase_customer, plan_erasure
-from resolution.services.find_duplicates import _on_living_customers
 from resolution.services.idempotency import Answer, answer_once
 from resolution.services.importing import Summary, import_file, open_file
 from resolution.services.judge import judge_pair
@@ -50,6 +49,7 @@ from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.note import note_untold
 from resolution.services.profiles import create_customer, update_profile
+from resolution.services.questions import on_living_customers
 from resolution.services.queue import claim
 from resolution.services.resolve import create_or_resolve_customer, resolve_customer_identity
 from resolution.services.unmerge import plan_unmerge, undo_merge
@@ -461,7 +461,7 @@ class TestWhatAsksAboutIt:
         asked = Question("likely_duplicate", dict.fromkeys((person.pk, one.pk, other.pk), "member"), "Alike.")
         two = Question("likely_duplicate", dict.fromkeys((one.pk, other.pk), "member"), "Alike.")
         erase(person)
-        assert _on_living_customers([asked, two]) == [two]
+        assert on_living_customers([asked, two]) == [two]
 
     def test_a_judgement_keeps_its_edge_and_loses_its_words(self) -> None:
         person, other = planted_person(), CustomerFactory()

@@ -22,12 +22,12 @@ from resolution.models import AuditEntry, Conflict, IdentifierRule, ImportRun, M
 from resolution.selectors.profiles import load_profiles
 from resolution.services import importing, locks, staging
 from resolution.services.audit import find_break
-from resolution.services.find_duplicates import Settled, Settler
 from resolution.services.importing import Summary, import_file, open_file, preview_import
 from resolution.services.judge import judge_pair
 from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
+from resolution.services.settle import Settled, Settler
 from resolution.services.staged import Taken
 from resolution.types import Actor
 from tests.factories import ChannelFactory, MappingFactory, actor_for, steward

@@ -21,10 +21,12 @@ from resolution.management.console import (
     stoppable,
     visible,
 )
-from resolution.services.import_steps import Opened
+from resolution.selectors.labels import count_label
+from resolution.services.import_steps import ENDS, Opened
 from resolution.services.importing import BATCH, Summary, import_file, open_file, preview_import
 
 DEFAULT_CHANNEL = "import"
+_SETTLED = ("pairs", "merged", "queued", "skipped_blocks", "links_blocked", "links_refused")
 
 
 class Command(BaseCommand):
@@ -127,24 +129,13 @@ def _show_columns(opened: Opened) -> None:
 
 
 def _show_summary(summary: Summary, *, dry_run: bool) -> None:
-    rows, settled = summary.rows, summary.settled
+    counts = summary.counts()
     lines: list[tuple[str, object]] = [
         ("rows read", summary.rows_read),
-        ("new customers", rows["created"]),
-        ("updated", rows["updated"]),
-        ("unchanged", rows["unchanged"]),
-        ("refused", rows["refused"]),
-        ("birth dates not read", summary.left_out["birth_dates_unread"]),
+        *((count_label(name), counts[name]) for name in (*ENDS, "birth_dates_unread")),
     ]
     if not dry_run:
-        lines += [
-            ("pairs compared", settled.pairs),
-            ("linked at once", settled.merged),
-            ("in the queue", settled.queued),
-            ("blocks too large, refined", settled.skipped_blocks),
-            ("identifiers blocked", summary.left_out["links_blocked"]),
-            ("identifiers past a limit", summary.left_out["links_refused"]),
-        ]
+        lines += [(count_label(name), counts[name]) for name in _SETTLED]
     lines += [
         ("seconds", summary.seconds),
         ("rows a second", int(summary.rows_read / max(summary.seconds, 0.001))),

@@ -88,6 +88,12 @@ class TestSideBySide:
         }  # fmt: skip
         assert (country.differs, made.differing) == (False, 1)
 
+    def test_says_over_the_evidence_what_it_speaks_for(self) -> None:
+        anna = {"given_name": "Anna", "family_name": "Smith", "birth_date": "1980-02-13"}
+        hans = {"given_name": "Hans", "family_name": "Okonkwo", "birth_date": "1955-11-30"}
+        assert bench(CustomerFactory(**anna), CustomerFactory(**anna)).why_heading == "Why they may be one"
+        assert bench(CustomerFactory(**anna), CustomerFactory(**hans)).why_heading == "Why they may be two"
+
     def test_marks_differing_characters(self) -> None:
         made = bench(CustomerFactory(family_name="Smith"), CustomerFactory(family_name="Smyth"))
         cells = field(made, "family_name").cells

@@ -266,6 +266,13 @@ def keep_files_out() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_FILES_LOCK])
 
 
+def keep_files_out_now() -> bool:
+    """Let no file's rows in until commit unless some are being taken in just now; whether none are."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [_FILES_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
 def hold_erasures() -> None:
     """Let no other erasure go on until commit, before any other lock.
 

@@ -12,13 +12,7 @@ from dataclasses import dataclass, field, fields
 
 from customers.models import Customer
 from resolution.batch.caches import trim_caches
-from resolution.batch.pipeline import (
-    Comparison,
-    Counts,
-    Findings,
-    Later,
-    merges,
-)
+from resolution.batch.pipeline import Comparison, Counts, Findings, Later, merges
 from resolution.batch.shelf import ProfileShelf
 from resolution.models import MatchRun
 from resolution.selectors.match_model import live_model

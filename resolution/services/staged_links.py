@@ -22,8 +22,8 @@ from resolution.selectors.identifier_rules import load_rules, windows
 from resolution.selectors.merge_facts import load_differences
 from resolution.services import keys, limits, locks
 from resolution.services.audit import Trail, link_facts
+from resolution.services.claims import OUT_OF_WINDOW
 from resolution.services.limit_questions import ask
-from resolution.services.link import OUT_OF_WINDOW
 from resolution.services.staged import METHOD, Taken, fetch
 from resolution.types import Identifier
 

@@ -41,7 +41,7 @@ def read_birth_date(text: str, region: str) -> str:
 
 def is_unread(text: str, day: str) -> bool:
     """Whether a text meant a day and `day`, read out of it, is none; fillers and placeholders mean none."""
-    return not day and not junk.is_filler(fold_text(text)) and _numbers(text) not in _PLACEHOLDERS
+    return not day and not _is_placeholder(text)
 
 
 def unread_sentence(text: str) -> str:
@@ -50,6 +50,11 @@ def unread_sentence(text: str) -> str:
         f"birth_date “{text[:40]}” was not used: a day from {EARLIEST.isoformat()} to today,"
         " such as 1980-02-01, is wanted"
     )
+
+
+def _is_placeholder(text: str) -> bool:
+    numbers = _numbers(text)
+    return junk.is_filler(fold_text(text)) or numbers in _PLACEHOLDERS or {*numbers} == {0}
 
 
 def _numbers(text: str) -> tuple[int, ...]:

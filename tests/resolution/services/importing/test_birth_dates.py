@@ -16,7 +16,7 @@ from tests.resolution.batch.files import person, write
 
 pytestmark = pytest.mark.django_db
 LOST = ("31/31/1990", "2999-01-01", "1849-12-31", "soon")
-PASSED_OVER = ("", "n/a", "1900-01-01", "01.01.1900")
+PASSED_OVER = ("", "n/a", "1900-01-01", "01.01.1900", "0000-00-00")
 COUNT = "birth_dates_unread"
 
 

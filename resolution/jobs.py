@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from procrastinate import RetryStrategy
@@ -14,7 +15,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from resolution.errors import Refused, TryAgain
-from resolution.services import compare_models, idempotency, importing, queue, reevaluate, rules
+from resolution.services import compare_models, idempotency, importing, limits, queue, reevaluate, rules
 from resolution.services import train_model as training
 from resolution.services.find_duplicates import find_duplicates as find_and_settle
 from resolution.types import Actor
@@ -57,6 +58,14 @@ def ask_past_limits(*, identifier_type: str, limit_names: list[str], actor: dict
     """Ask of all that is past the limits of a rule that were set; returns how many there are."""
     return rules.ask_past_limits(
         identifier_type=identifier_type, limit_names=limit_names, actor=Actor(**actor)
+    )
+
+
+@app.task(name=limits.COUNTING, retry=_AGAIN_LATER)
+def count_holders(*, customer_id: str, identifier_type: str, actor: dict[str, Any]) -> int:
+    """Ask of values that were linked while a file was on its way; returns how many are past a limit."""
+    return rules.ask_past_values(
+        customer_id=UUID(customer_id), identifier_type=identifier_type, actor=Actor(**actor)
     )
 
 

@@ -28,6 +28,7 @@ class CustomerForm(forms.ModelForm[Customer]):
         model = Customer
         fields = PROFILE_FIELDS
         labels = {name: field_label(name) for name in PROFILE_FIELDS}
+        error_messages = {"birth_date": {"invalid": "A date is wanted, such as 1980-02-01."}}
         widgets = {"birth_date": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from customers.listing import ReadOnlyAdmin, as_number, as_uuid
 from resolution.models import ImportRun, Judgement, MatchRun, Merge, MergeMember
+from resolution.selectors.labels import told_counts
 
 
 class NumberedAdmin(ReadOnlyAdmin):
@@ -86,6 +87,12 @@ class MatchRunAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("state",)
     ordering = ("-id",)
+    exclude = ("counts",)
+    readonly_fields = ("found",)
+
+    @admin.display(description="What it found")
+    def found(self, run: MatchRun) -> str:
+        return _told(run.counts)
 
 
 @admin.register(ImportRun)
@@ -94,3 +101,13 @@ class ImportRunAdmin(ReadOnlyAdmin):
     list_filter = ("state", "channel")
     list_select_related = ("channel",)
     ordering = ("-id",)
+    exclude = ("counts",)
+    readonly_fields = ("became",)
+
+    @admin.display(description="What became of its rows")
+    def became(self, run: ImportRun) -> str:
+        return _told(run.counts)
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in told_counts(counts)) or "nothing"

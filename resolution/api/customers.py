@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django_filters import rest_framework as filters
@@ -20,7 +19,7 @@ from resolution.api.filters import Moment, OneOf, Part
 from resolution.api.pagination import PAGE_LIMIT
 from resolution.api.permissions import LINK, READ
 from resolution.api.schema import IF_MATCH, IF_NONE_MATCH
-from resolution.api.serializers import AnyMoment, Body, Day, Text, WholeInQuery, read
+from resolution.api.serializers import AnyMoment, Body, Day, PastMoment, Text, WholeInQuery, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customer_as_of import customer_as_of
 from resolution.selectors.customers import get_canonical
@@ -120,15 +119,8 @@ class HistoryQuery(Body):
     limit = WholeInQuery(required=False, default=100, max_value=PAGE_LIMIT)
 
 
-class ZonedMoment(AnyMoment):
-    """A moment whose zone is not guessed: one without is handed on as it is, to be refused."""
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        return super().enforce_timezone(value) if value.tzinfo else value
-
-
 class AsOfQuery(Body):
-    moment = ZonedMoment(help_text="With its time zone, such as 2026-01-31T09:30:00Z; it has passed.")
+    moment = PastMoment(help_text="With its time zone, such as 2026-01-31T09:30:00Z; it has passed.")
 
 
 class IdentifierThenAnswer(serializers.Serializer[Any]):

@@ -18,7 +18,7 @@ from resolution.api.serializers import Body, Comment, Flag, Whole, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.models import IdentifierRule
 from resolution.selectors.identifier_rules import get_rule
-from resolution.services.rules import LARGEST, LARGEST_RANK, LONGEST_WINDOW, preview_rule, set_rule
+from resolution.services.rules import LARGEST, LARGEST_RANK, LONGEST_WINDOW, SETTABLE, preview_rule, set_rule
 
 
 class RuleAnswer(serializers.ModelSerializer[IdentifierRule]):
@@ -72,6 +72,11 @@ class RuleChanges(Body):
     )
     exclusive = Flag(required=False, help_text="One verified value a customer.")
     rank = Whole(required=False, max_value=LARGEST_RANK, help_text="1 is believed first.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.keys() & set(SETTABLE):
+            raise serializers.ValidationError(f"Give at least one field to change: {', '.join(SETTABLE)}.")
+        return attrs
 
 
 class RuleBody(RuleChanges):

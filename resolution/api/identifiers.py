@@ -17,7 +17,7 @@ from resolution.api.authentication import actor_of
 from resolution.api.filters import OneOf
 from resolution.api.idempotency import once
 from resolution.api.permissions import LINK, READ
-from resolution.api.serializers import Body, Flag, IdentifierBody, Moment, Number, Text, read
+from resolution.api.serializers import Body, Flag, IdentifierBody, Number, PastMoment, Text, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customers import get_canonical
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
@@ -58,7 +58,7 @@ class LinkBody(IdentifierBody):
     channel = Text(max_length=50, help_text="Code of the channel it was seen on.")
     confidence = Number(required=False, default=1.0, min_value=0, max_value=1)
     verified = Flag(required=False, default=False)
-    valid_from = Moment(
+    valid_from = PastMoment(
         required=False,
         help_text="When it passed to this customer, if not now; until then it stays its last owner's.",
     )

@@ -19,9 +19,9 @@ from resolution.api.serializers import (
     Body,
     Flag,
     IdentifierBody,
-    Moment,
     Number,
     PairScoreAnswer,
+    PastMoment,
     Text,
     Whole,
     Words,
@@ -67,7 +67,7 @@ class ResolveBody(Body):
     identifiers = IdentifierBody(many=True, required=False, max_length=MOST_IDENTIFIERS)
     fields = FieldsBody(required=False)
     dry_run = Flag(required=False, default=False, help_text="Answer, but write nothing.")
-    as_of = Moment(
+    as_of = PastMoment(
         required=False,
         help_text="Answer by who had the identifiers at this past moment; writes nothing, and takes neither a"
         " message nor fields.",

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework import serializers
 
-from resolution.errors import InvalidInput
 from resolution.matching.identifiers import IDENTIFIER_TYPES, TYPE_ALIASES
 from resolution.services.moments import past_moment
 from resolution.types import Band
@@ -126,14 +125,12 @@ class AnyMoment(serializers.DateTimeField):
         return self.enforce_timezone(moment)
 
 
-class Moment(AnyMoment):
-    """A past moment with its time zone, in ISO 8601; given in UTC."""
+class PastMoment(AnyMoment):
+    """A past moment with its time zone, in ISO 8601; given in UTC. Raises InvalidInput for another."""
 
     def enforce_timezone(self, value: datetime) -> datetime:
-        try:
-            return past_moment(self.field_name or "moment", value)
-        except InvalidInput as error:
-            raise serializers.ValidationError(str(error)) from error
+        moment = super().enforce_timezone(value) if value.tzinfo else value
+        return past_moment(self.field_name or "moment", moment)
 
 
 class Words(serializers.DictField):

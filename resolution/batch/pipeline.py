@@ -106,6 +106,16 @@ class Comparison:
         for key in changed:
             self.seen.pop(key, None)
 
+    def undoing(self, changed: Collection[uuid.UUID]) -> Callable[[], None]:
+        """What makes the comparison know of a change that is rolled back only what it knew before it."""
+        seen = {key: self.seen[key] for key in changed if key in self.seen}
+
+        def undo() -> None:
+            self.forget(changed)
+            self.seen.update(seen)
+
+        return undo
+
     def compare(
         self, pairs: Iterable[IdPair], *, watch: Callable[[int], None] = lambda done: None
     ) -> Findings:

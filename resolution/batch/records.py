@@ -13,11 +13,11 @@ from customers.models import Customer
 from customers.models.mapping import IDENTIFIER_LENGTH
 from resolution.batch.columns import ColumnMap
 from resolution.batch.table import Refusal, Row
+from resolution.birth_dates import is_unread, read_birth_date, unread_sentence
 from resolution.matching.identifiers import normalise_identifier
 from resolution.matching.normalise.address import address_of
 from resolution.matching.normalise.company import normalise_company
 from resolution.matching.normalise.country import country_code
-from resolution.matching.normalise.date import normalise_date
 from resolution.matching.normalise.name import normalise_name_part, parse_name
 from resolution.types import Identifier
 
@@ -147,6 +147,14 @@ def details_of(data: Mapping[str, Any], region: str) -> Details:
     return Details(fields, identifiers)
 
 
+def unread_birth_date(record: Record, details: Details) -> Refusal | None:
+    """The birth date a record came in without, because it cannot be read as one."""
+    text = _text(record.data, "birth_date")
+    if not text or not is_unread(text, details.fields["birth_date"]):
+        return None
+    return Refusal(record.line, "birth_date", f"taken in without it: {unread_sentence(text)}", record.raw)
+
+
 def shows(data: Mapping[str, Any], region: str, type: str, value: str, normalised: str) -> bool:
     """Whether a record has an identifier, as it came, which is quickly told, or in canonical form."""
     texts = list(_values(data, type))
@@ -164,7 +172,7 @@ def _sensible(field: str, data: Mapping[str, Any], identifiers: tuple[Identifier
     if not text:
         return ""
     if field == "birth_date":
-        return normalise_date(text, region)
+        return read_birth_date(text, region)
     return text if _MEANS_SOMETHING[field](text) else ""
 
 

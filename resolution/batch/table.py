@@ -19,7 +19,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One row that cannot be taken, the column at fault where it is one, and why."""
+    """One row that cannot be taken, or not all of it: the column at fault where it is one, and why."""
 
     line: int
     column: str

@@ -14,9 +14,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from customers.models import Customer
-from resolution.errors import CustomerErased, InvalidInput, PastUnknown, UnknownCustomer
+from resolution.errors import CustomerErased, PastUnknown, UnknownCustomer
 from resolution.models import AuditEntry
 from resolution.selectors.past import TELLING, IdentifierThen, Past, Row
+from resolution.services.moments import past_moment
 
 _KIN = (Path(__file__).parent / "sql" / "kin_of_customer.sql").read_text(encoding="utf-8")
 _COLUMNS = (
@@ -55,7 +56,7 @@ def customer_as_of(customer_id: uuid.UUID, moment: datetime) -> CustomerThen:
     yet to come, UnknownCustomer, CustomerErased, and PastUnknown when the customer did not exist then or the
     trail does not hold enough of it, with the moment from which it does.
     """
-    _check(moment)
+    moment = past_moment("moment", moment)
     kin = _kin(customer_id, moment)
     _refuse_erased(customer_id, kin)
     rows = AuditEntry.objects.filter(customer__in=kin, action__in=TELLING, created_at__lte=moment)
@@ -73,18 +74,6 @@ def customer_as_of(customer_id: uuid.UUID, moment: datetime) -> CustomerThen:
         attributes=person.attributes,
         identifiers=tuple(past.links_of(customer_id)),
     )
-
-
-def _check(moment: datetime) -> None:
-    if moment.tzinfo is None:
-        raise InvalidInput(
-            f"The moment {moment.isoformat()} has no time zone; give one, such as {moment.isoformat()}Z.",
-            field="moment",
-        )
-    if moment > timezone.now():
-        raise InvalidInput(
-            f"The moment {moment.isoformat()} is yet to come; give one that has passed.", field="moment"
-        )
 
 
 def _kin(customer_id: uuid.UUID, moment: datetime) -> list[uuid.UUID]:

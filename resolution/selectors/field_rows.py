@@ -11,7 +11,7 @@ from customers.models import PROFILE_FIELDS
 from resolution.selectors.labels import field_label
 from resolution.selectors.pair_evidence import PairEvidence
 from resolution.services.merge_plan import CustomerFacts, ValueFact
-from resolution.services.survivorship import RULES, TYPED
+from resolution.services.survivorship import ADDRESS, DECIDING, RULES, TYPED
 from resolution.types import FieldChoice, FieldEvidence, MergePlan
 
 LEAST_ALIKE = 0.5  # of 1; below it single characters are not worth marking
@@ -108,11 +108,16 @@ def field_rows(
             result=choice.value if choice else "",
             source=choice.source if choice else "",
             rule=choice.rule if choice else "",
-            rule_label=RULES[choice.rule] if choice else "",
+            rule_label=_rule_label(choice) if choice else "",
             picked=choice is not None and choice.rule == "picked",
             typed=choice is not None and choice.source == TYPED,
             evidence=evidence.get(name),
         )
+
+
+def _rule_label(choice: FieldChoice) -> str:
+    whole = choice.field in ADDRESS and choice.rule in DECIDING
+    return f"{RULES[choice.rule]}, the whole address" if whole else RULES[choice.rule]
 
 
 def _cell(

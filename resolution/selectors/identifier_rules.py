@@ -27,8 +27,11 @@ _RULES = """
         rank, changed_at
     FROM identifier_rules
 """
-# Every change of the list changes one of the three; changes come one at a time.
-_STAMP = "SELECT max(id), count(*), max(created_at) FROM blocked_values WHERE state = 'live'"
+# Which rows in which version: two lists of one stamp are one list, also where a change was rolled back.
+_STAMP = """
+    SELECT count(*), sum(hashint8extended((id << 32) # xmin::text::bigint, 0))
+    FROM blocked_values WHERE state = 'live'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def load_blocklist() -> Blocklist:
     with connection.cursor() as cursor:
         cursor.execute(_STAMP)
         stamp = cursor.fetchone()
-    return _blocklist(stamp) if stamp[1] else NOTHING_BLOCKED
+    return _blocklist(stamp) if stamp[0] else NOTHING_BLOCKED
 
 
 @lru_cache(maxsize=2)

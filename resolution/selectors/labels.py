@@ -1,6 +1,8 @@
-"""What screens call the fields and types that the code names."""
+"""What screens and commands call the fields, types, runs and counts that the code names."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 
@@ -36,6 +38,58 @@ COMPARED_LABELS = {
     "external_ids": "external id",
     "handles": "handle",
 }
+RUN_LABELS = {
+    "find_duplicates": "Search for duplicates",
+    "compare_model": "Comparison of models",
+    "train_model": "Training of a model",
+    "ask_past_limits": "Questions about new limits",
+}
+# What runs and imports count, in the order they are told.
+COUNT_LABELS = {
+    "created": "new customers",
+    "updated": "updated",
+    "unchanged": "unchanged",
+    "refused": "refused",
+    "birth_dates_unread": "birth dates not read",
+    "links_blocked": "identifiers blocked",
+    "links_refused": "identifiers past a limit",
+    "customers": "customers",
+    "records": "records read",
+    "labels": "known pairs",
+    "pairs": "pairs compared",
+    "merges": "merges",
+    "merged": "linked at once",
+    "not_merged": "groups not merged, asked about",
+    "queued": "new in the queue",
+    "waiting": "in the queue already",
+    "answered": "answered by a person before",
+    "closed": "questions that have gone",
+    "skipped_blocks": "blocks too large, refined",
+    "same_source": "pairs of one clean source, not compared",
+    "would_merge": "pairs that would merge",
+    "would_not_merge": "pairs that would merge no more",
+    "would_split": "customers that would be parted",
+    "questions_gained": "questions more",
+    "questions_lost": "questions less",
+    "merged_by_machine": "records the machine had merged",
+    "held_by_live": "merges the model in force would make again",
+    "past_limits": "past a new limit",
+}
+
+
+def run_label(kind: str) -> str:
+    return RUN_LABELS.get(kind, kind.replace("_", " ").capitalize())
+
+
+def count_label(name: str) -> str:
+    return COUNT_LABELS.get(name, name.replace("_", " "))
+
+
+def told_counts(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return what was counted and is not nothing, in words and in the order it is told."""
+    order = {name: place for place, name in enumerate(COUNT_LABELS)}
+    names = sorted(counts, key=lambda name: order.get(name, len(order)))
+    return [(count_label(name), counts[name]) for name in names if counts[name]]
 
 
 def compared_label(name: str) -> str:

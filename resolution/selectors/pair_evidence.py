@@ -15,6 +15,8 @@ from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.profiles import load_profiles
 from resolution.types import FieldEvidence, PairScore
 
+PRIOR = "prior"  # what is known before anything is compared
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -39,6 +41,11 @@ class PairEvidence:
     band: str
     steps: tuple[Step, ...]
     hard_conflict: str
+
+    @property
+    def speaks_for(self) -> bool:
+        """Whether anything that was compared speaks for one person."""
+        return any(step.evidence.weight > 0 for step in self.steps if step.evidence.field != PRIOR)
 
 
 def evidence_on_pairs(customers: Mapping[uuid.UUID, Customer]) -> tuple[PairEvidence, ...]:

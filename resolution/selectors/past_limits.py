@@ -32,6 +32,20 @@ _VERIFIED = """
     FROM customer_identity_mapping WHERE {current} AND verified
     GROUP BY 1, 2 HAVING count(DISTINCT normalised) > %(limit)s
 """
+_OF_CUSTOMER = """
+    WITH own AS (
+        SELECT DISTINCT normalised AS subject, CASE WHEN %(of_channel)s THEN channel_id END AS channel_id
+        FROM customer_identity_mapping
+        WHERE customer_id = (SELECT coalesce(merged_into_id, id) FROM customers WHERE id = %(customer)s)
+          AND {current}
+    )
+    SELECT subject, own.channel_id, number FROM own CROSS JOIN LATERAL (
+        SELECT count(DISTINCT customer_id) AS number FROM customer_identity_mapping m
+        WHERE m.normalised = own.subject AND own.channel_id IS NOT DISTINCT FROM
+            CASE WHEN %(of_channel)s THEN m.channel_id END
+          AND {current}
+    ) AS counted ORDER BY 1, 2
+"""
 # Owners that answer by the window as it stands and would no more by the new one; `number` is days.
 _LAPSING = """
     SELECT normalised AS subject, channel_id,
@@ -103,6 +117,13 @@ def all_past(rule: Rule, limit_name: str, limit: int) -> list[Subject]:
     return [Subject(*row) for row in _fetch(f"{_query(rule, limit_name)} ORDER BY 1, 2", rule, limit)]
 
 
+def holders_of_values(rule: Rule, customer_id: uuid.UUID) -> list[Subject]:
+    """Count the customers that have each value of the one this id stands for, by the rule's window."""
+    query = _OF_CUSTOMER.format(current=_CURRENT)
+    rows = _fetch(query, rule, 0, customer=customer_id, of_channel=rule.type in OF_ONE_CHANNEL)
+    return [Subject(*row) for row in rows]
+
+
 def _query(rule: Rule, limit_name: str) -> str:
     if limit_name == "valid_days":
         return _LAPSING
@@ -114,9 +135,9 @@ def _query(rule: Rule, limit_name: str) -> str:
     )
 
 
-def _fetch(query: str, rule: Rule, limit: int) -> list[tuple[Any, ...]]:
+def _fetch(query: str, rule: Rule, limit: int, **more: Any) -> list[tuple[Any, ...]]:
     given: dict[str, Any] = {
-        "type": rule.type, "limit": limit, "since": rule.begins(timezone.now()), "most": MOST_SHOWN,
+        "type": rule.type, "limit": limit, "since": rule.begins(timezone.now()), "most": MOST_SHOWN, **more,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(query, given)

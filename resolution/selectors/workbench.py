@@ -86,6 +86,12 @@ class Workbench:
         return sum(row.differs for row in self.fields)
 
     @property
+    def why_heading(self) -> str:
+        """What stands over the evidence: that they may be two when nothing in it speaks for one."""
+        against = self.pairs and not any(pair.speaks_for for pair in self.pairs)
+        return "Why they may be two" if against else "Why they may be one"
+
+    @property
     def propose_label(self) -> str:
         """What the button that merges does: a merge that cannot be or needs a second person is proposed."""
         return "Propose merge" if self.second_person or self.plan.blockers else "Merge at once"

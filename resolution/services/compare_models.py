@@ -36,7 +36,7 @@ from resolution.selectors.match_model import find_model, live_model, live_policy
 from resolution.selectors.profiles import load_profiles
 from resolution.selectors.records import count_merged, load_records, walk_merged_by_machine
 from resolution.services import audit, conflicts, match_models, runs
-from resolution.services.find_duplicates import questions_of, reason_of
+from resolution.services.questions import questions_of, reason_of
 from resolution.services.runs import Watch
 from resolution.types import Actor, PairScore, Profile
 

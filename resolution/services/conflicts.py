@@ -41,6 +41,7 @@ PRIORITY: dict[str, int] = {
 # Kinds that ask whether customers are one: a person's word on each pair answers them until the data changes.
 ASKS_OF_PAIRS = frozenset({Kind.LIKELY_DUPLICATE, Kind.SEVERAL_CANDIDATES, Kind.CONTRADICTION})
 ANSWERS = frozenset({"different", "related", "unsure"})
+LONGEST_REASON = 500
 _BATCH = 2_000
 _OPEN = """
     INSERT INTO conflicts AS live (
@@ -63,10 +64,12 @@ _OPEN = """
     RETURNING id, kind, members_key, xmax = 0
 """
 _WEIGH_AGAIN = """
-    UPDATE conflicts c SET band = n.band, weight = n.weight, evidence = n.evidence, version = c.version + 1,
-        updated_at = %(now)s
-    FROM jsonb_to_recordset(%(rows)s) AS n (id bigint, band text, weight float8, evidence jsonb)
+    UPDATE conflicts c SET band = n.band, weight = n.weight, evidence = n.evidence,
+        reason = coalesce(n.reason, c.reason), version = c.version + 1, updated_at = %(now)s
+    FROM jsonb_to_recordset(%(rows)s) AS n (id bigint, band text, weight float8, evidence jsonb, reason text)
     WHERE c.id = n.id AND c.state = ANY(%(states)s)
+        AND (c.band, c.weight, c.evidence, c.reason)
+            IS DISTINCT FROM (n.band, n.weight, n.evidence, coalesce(n.reason, c.reason))
 """
 _PUT_MEMBERS = """
     INSERT INTO conflict_members (conflict_id, customer_id, role)
@@ -199,10 +202,15 @@ def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str
     return len(closed)
 
 
-def weigh_again(scores: Mapping[int, Sequence[PairScore]]) -> int:
-    """Give waiting conflicts the evidence of today, by their ids; return how many there still were."""
+def weigh_again(scores: Mapping[int, Sequence[PairScore]], reasons: Mapping[int, str] | None = None) -> int:
+    """Give waiting conflicts the evidence of today, by their ids, and reasons where given.
+
+    Returns how many had other evidence or another reason before.
+    """
+    told = {key: reason[:LONGEST_REASON] for key, reason in (reasons or {}).items()}
+    rows = [{"id": key, "reason": told.get(key), **_evidence(found)} for key, found in scores.items()]
     values: dict[str, Any] = {
-        "rows": Jsonb([{"id": key, **_evidence(found)} for key, found in scores.items()]),
+        "rows": Jsonb(rows),
         "now": timezone.now(),
         "states": [State.OPEN, State.PARKED, State.RETURNED],
     }
@@ -269,7 +277,7 @@ def _row(question: Question) -> dict[str, Any]:
         **_evidence(question.scores),
         "kind": question.kind,
         "members_key": question.key,
-        "reason": question.reason[:500],
+        "reason": question.reason[:LONGEST_REASON],
         "priority": PRIORITY[question.kind] if question.priority is None else question.priority,
         "channel_id": _text(question.channel_id),
         "identifier_type": question.identifier_type,

@@ -16,7 +16,7 @@ from resolution.models import Conflict, ConflictMember, Judgement
 from resolution.selectors.judgements import Pair, verdicts_on_pairs
 from resolution.selectors.judgements import Verdict as Said
 from resolution.selectors.merge_facts import load_differences
-from resolution.services import approve, audit, judge, keys, link, locks
+from resolution.services import approve, audit, claims, judge, keys, locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_states import check_transition
 from resolution.services.decisions import ACCEPT, decisions_for
@@ -208,7 +208,7 @@ def _accept(case: Case, word: Word) -> None:
 
 def _move_identifier(case: Case, word: Word) -> None:
     mapping = _contested_link(case)
-    link.move_identifier(case.trail, mapping, case.members[case.roles[Role.CLAIMANT]], reason=word.reason)
+    claims.move_identifier(case.trail, mapping, case.members[case.roles[Role.CLAIMANT]], reason=word.reason)
     keys.rebuild_keys(set(case.members))
     _close(case, Outcome.MOVED, word)
 

@@ -7,13 +7,12 @@ steps share no transaction, so the first may run a batch ahead of the second, in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import IntegrityError, OperationalError
 from django.db.models import F, JSONField, Value
 from django.db.models.expressions import CombinedExpression
 
@@ -29,16 +28,14 @@ from resolution.batch.table import Refusal, Table
 from resolution.errors import InvalidInput
 from resolution.models import ImportRun
 from resolution.services import audit, locks, staging
-from resolution.services.find_duplicates import Settled, Settler
+from resolution.services.settle import Settled, Settler
 from resolution.services.staged import Taken
 from resolution.types import Actor
 
 # A row ends as one of these (P6); the rest of the counts says what came of the customers.
 ENDS = ("created", "updated", "unchanged", "refused")
-# Identifiers that were not linked, by what left them out: a block, a hard limit.
-LEFT_OUT = ("links_blocked", "links_refused")
-_TRIES = 3
-Outcome = TypeVar("Outcome")
+# What was left out of rows that are in: identifiers by a block or a hard limit, birth dates nobody can read.
+LEFT_OUT = ("links_blocked", "links_refused", "birth_dates_unread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Batch:
     refused: Sequence[Refusal] = ()
 
     def counts(self) -> Counter[str]:
-        """How many rows ended which way, and how many of their identifiers were left out."""
+        """How many rows ended which way, and how much of them was left out."""
         taken = self.taken
         return Counter(
             created=taken.created,
@@ -84,6 +81,7 @@ class Batch:
             refused=len(self.refused),
             links_blocked=taken.links_blocked,
             links_refused=taken.links_refused,
+            birth_dates_unread=len(taken.unread),
         )
 
 
@@ -110,7 +108,7 @@ class Taking:
             _refuse_changed_file(self.opened.facts)
             place += rows.size
             if place > first:
-                yield retried(partial(self._take, rows), self._forget_try)
+                yield locks.retried(partial(self._take, rows), self._forget_try)
                 continue
             staging.notice(rows.records)
             if place > settled:
@@ -131,7 +129,7 @@ class Taking:
         with audit.change(self.actor) as trail:
             taken = staging.take_in(trail, self.opened.channel, rows.records, run_id=self.run.pk)
             batch = Batch(rows.size, taken, [*rows.refused, *taken.refused])
-            self.rejects.write(batch.refused)
+            self.rejects.write([*batch.refused, *taken.unread])
             counts, options = self.counts + batch.counts(), self._options()
             ImportRun.objects.filter(pk=self.run.pk).update(
                 rows_done=self.rows_done + rows.size, counts=_with(counts), options=options
@@ -162,7 +160,7 @@ class Settling:
 
     def settle(self, batch: Batch) -> Settled:
         """Settle one batch and return what has come of all so far."""
-        return retried(partial(self._settle, batch), self._forget_try)
+        return locks.retried(partial(self._settle, batch), self._forget_try)
 
     def _forget_try(self) -> None:
         if self.settler:
@@ -178,21 +176,6 @@ class Settling:
             ImportRun.objects.filter(pk=self.run.pk).update(rows_settled=rows, counts=_with(after.counts()))
         self.settled, self.rows_settled = after, rows
         return after
-
-
-def retried(step: Callable[[], Outcome], forget: Callable[[], None]) -> Outcome:
-    """Do a step, again from its start when another change came between.
-
-    `forget` undoes what was remembered of a try that was rolled back.
-    """
-    for _ in range(1, _TRIES):
-        try:
-            return step()
-        except (OperationalError, IntegrityError) as error:
-            if not locks.is_overtaken(error):
-                raise
-            forget()
-    return step()
 
 
 def cut_rows(opened: Opened, size: int, *, edges: Sequence[int] = ()) -> Generator[Rows, None, None]:

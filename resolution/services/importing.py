@@ -33,8 +33,8 @@ from resolution.errors import InvalidInput
 from resolution.models import ImportRun
 from resolution.selectors.channels import get_channel
 from resolution.services import audit, runs, staging
-from resolution.services.find_duplicates import Settled, Settler
 from resolution.services.import_steps import ENDS, LEFT_OUT, Batch, Opened, Settling, Taking, cut_rows
+from resolution.services.settle import Settled, Settler
 from resolution.services.staged import METHOD
 from resolution.types import Actor
 
@@ -46,16 +46,18 @@ _REFUSALS_SHOWN = 5
 
 @dataclass(slots=True)
 class Summary:
-    """What an import did, in numbers: `rows` every row once, by how it ended, `links` what was left out."""
+    """What an import did, in numbers: `rows` every row once, by how it ended, `left_out` what of them was not
+    taken, `refusals` the first rows refused and `unread` the first birth date that could not be read."""
 
     run_id: int | None
     resumed_at: int = 0
     rows: Counter[str] = field(default_factory=Counter)
-    links: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     settled: Settled = field(default_factory=Settled)
     seconds: float = 0.0
     rejects: Path | None = None
     refusals: list[Refusal] = field(default_factory=list)
+    unread: Refusal | None = None
 
     @property
     def rows_read(self) -> int:
@@ -68,13 +70,14 @@ class Summary:
         """The summary with one more batch in it and all that was settled; this one stays as it is."""
         later, counts = deepcopy(self), batch.counts()
         later.rows.update({end: counts[end] for end in ENDS})
-        later.links.update({name: counts[name] for name in LEFT_OUT})
+        later.left_out.update({name: counts[name] for name in LEFT_OUT})
         later.note_refusals(batch.refused)
+        later.unread = later.unread or min(batch.taken.unread, key=lambda entry: entry.line, default=None)
         later.settled = settled
         return later
 
     def counts(self) -> dict[str, int]:
-        left_out = {name: self.links[name] for name in LEFT_OUT}
+        left_out = {name: self.left_out[name] for name in LEFT_OUT}
         return {end: self.rows[end] for end in ENDS} | left_out | self.settled.counts()
 
 
@@ -159,7 +162,7 @@ def _walk(taking: Taking, settling: Settling, batch: int, watch: Watch) -> Summa
     """Settle batch after batch as they are in; the summary is of all the run has done."""
     summary = Summary(taking.run.pk, resumed_at=taking.run.rows_done, settled=settling.settled)
     summary.rows.update({end: taking.counts[end] for end in ENDS})
-    summary.links.update({name: taking.counts[name] for name in LEFT_OUT})
+    summary.left_out.update({name: taking.counts[name] for name in LEFT_OUT})
     with _steps(taking, batch) as batches:
         for taken in batches:
             summary = summary.after(taken, settling.settle(taken))

@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from customers.models import PROFILE_FIELDS, Channel
+from resolution.birth_dates import is_unread, read_birth_date, unread_sentence
 from resolution.errors import InvalidInput
 from resolution.matching.blocked import NOTHING_BLOCKED, Blocklist
 from resolution.matching.identifiers import IDENTIFIER_TYPES, normalise_identifier
-from resolution.matching.normalise.date import normalise_date
 from resolution.matching.normalise.extract import (
     FIELD_TYPES,
     TEXT_FIELDS,
@@ -203,9 +203,12 @@ def _lenient_fields(texts: Mapping[str, str], region: str) -> tuple[dict[str, St
     notes = []
     for name, text in texts.items():
         try:
-            fields[name] = check_field(name, normalise_date(text, region) if name == "birth_date" else text)
+            fields[name] = check_field(name, read_birth_date(text, region) if name == "birth_date" else text)
         except InvalidInput as error:
             notes.append(str(error))
+    born = texts.get("birth_date", "")
+    if born and is_unread(born, str(fields["birth_date"] or "")):
+        notes.append(unread_sentence(born))
     return fields, notes
 
 

@@ -9,27 +9,29 @@ from __future__ import annotations
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from django.db import connection
 from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from customers.models import Channel
 from customers.models import Mapping as Link
 from resolution.errors import BlockedIdentifier, LimitReached
 from resolution.matching.identifiers import IDENTIFIER_TYPES
-from resolution.models import Conflict, ConflictMember
+from resolution.models import Conflict
 from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, load_blocklist, load_rules, windows
-from resolution.services import conflicts, locks, reevaluate
+from resolution.services import locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import Question
 from resolution.services.limit_plan import Crossing, crossing_of, judge_union
+from resolution.services.limit_questions import ask, question_of
 from resolution.services.merge_plan import CustomerFacts
 from resolution.types import Identifier
 
-Kind, Role = Conflict.Kind, ConflictMember.Role
-MOST_MEMBERS = 10
+Kind = Conflict.Kind
+COUNTING = "resolution.count_holders"  # the worker's task
 
 _COUNT = """
     WITH link AS MATERIALIZED (
@@ -94,7 +96,7 @@ def check_link(
     if found:
         raise BlockedIdentifier(identifier.type, identifier.value, found.why)
     rule = load_rules()[identifier.type]
-    crossings = _crossings(rule, customer_id, channel, identifier, verified, leaving)
+    crossings = _crossings(trail, rule, customer_id, channel, identifier, verified, leaving)
     for crossing in crossings:
         if crossing.hard:
             raise crossing.refusal()
@@ -121,22 +123,6 @@ def note_refusal(trail: Trail, error: LimitReached, customer_id: uuid.UUID, chan
                 )
             ],
         )  # fmt: skip
-
-
-def ask(trail: Trail, crossings: Sequence[Crossing]) -> tuple[int, ...]:
-    """Ask of each crossing once; the worker looks at the merges of what is newly asked.
-
-    Returns the conflicts, new ones and those that stood. What a person called right is not asked again.
-    """
-    if not crossings:
-        return ()
-    questions = conflicts.leave_out_accepted([_question(entry) for entry in crossings])
-    if not questions:
-        return ()
-    opened = conflicts.open_conflicts(trail, questions)
-    fresh = Conflict.objects.filter(pk__in=opened.new, kind=Kind.SHARED_VALUE)
-    reevaluate.reevaluate_later(trail, fresh.values_list("pk", flat=True))
-    return (*opened.new, *opened.refreshed)
 
 
 class StagedLink(Protocol):
@@ -207,10 +193,11 @@ def questions_of_union(
     survivor: uuid.UUID, members: Sequence[CustomerFacts], rules: Mapping[str, Rule]
 ) -> list[Question]:
     """Return what is to be asked of a customer that a merge took past a soft limit."""
-    return [_question(replace(entry, customer_id=survivor)) for entry in judge_union(members, rules)]
+    return [question_of(replace(entry, customer_id=survivor)) for entry in judge_union(members, rules)]
 
 
 def _crossings(
+    trail: Trail,
     rule: Rule,
     customer_id: uuid.UUID,
     channel: Channel,
@@ -219,8 +206,7 @@ def _crossings(
     leaving: Link | None,
 ) -> list[Crossing]:
     others, values, has_it, second = _count(rule, customer_id, channel, identifier, leaving)
-    if not leaving and _near(others + 1, rule.customers_hard):
-        locks.keep_files_out()
+    if not leaving and _are_files_out(trail, rule, others + 1, customer_id, identifier):
         others, values, has_it, second = _count(rule, customer_id, channel, identifier, leaving)
     if verified and rule.exclusive:
         _refuse_second(rule, identifier, second)
@@ -234,6 +220,34 @@ def _crossings(
         else crossing_of(Kind.SHARED_VALUE, rule, identifier.normalised, customer_id, others + 1, scope),
     )
     return [entry for entry in found if entry]
+
+
+def _are_files_out(
+    trail: Trail, rule: Rule, customers: int, customer_id: uuid.UUID, identifier: Identifier
+) -> bool:
+    """Whether no file can add to a value until commit, so that it is to be counted anew; near a limit only.
+
+    Near a hard one a link waits for it. Near a soft one it waits for nobody: the worker counts once the file
+    is in.
+    """
+    if _near(customers, rule.customers_hard):
+        locks.keep_files_out()
+        return True
+    if not _near(customers, rule.customers_soft):
+        return False
+    if locks.keep_files_out_now():
+        return True
+    _count_later(trail, customer_id, identifier)
+    return False
+
+
+def _count_later(trail: Trail, customer_id: uuid.UUID, identifier: Identifier) -> None:
+    """Have the worker count the customer's values when this change stands and the file on its way is in.
+
+    The job names no value: an erasure has to reach into no queue.
+    """
+    later = app.configure_task(COUNTING)
+    later.defer(customer_id=str(customer_id), identifier_type=identifier.type, actor=asdict(trail.actor))
 
 
 def _count(
@@ -343,30 +357,3 @@ def _highest(rules: Mapping[str, Rule]) -> int:
 
 def _scope(type: str, channel: Channel) -> uuid.UUID | None:
     return channel.pk if type in OF_ONE_CHANNEL else None
-
-
-def _question(crossing: Crossing) -> Question:
-    shared = crossing.kind == Kind.SHARED_VALUE
-    return Question(
-        kind=crossing.kind,
-        members=_members(crossing) if shared else _customer_alone(crossing),
-        reason=crossing.sentence,
-        channel_id=crossing.channel_id,
-        identifier_type=crossing.type,
-        identifier_value=crossing.value if shared else "",
-    )
-
-
-def _customer_alone(crossing: Crossing) -> dict[uuid.UUID, str]:
-    return {crossing.customer_id: Role.MEMBER.value} if crossing.customer_id else {}
-
-
-def _members(crossing: Crossing) -> dict[uuid.UUID, str]:
-    """The newcomer, and the first of those who have the value, its owner before all."""
-    rows = Link.objects.current().filter(identifier_type=crossing.type, normalised=crossing.value)
-    if crossing.channel_id:
-        rows = rows.filter(channel=crossing.channel_id)
-    first = rows.order_by("status", "first_seen_at", "pk").values_list("customer", flat=True)
-    known = dict.fromkeys([*first[: 2 * MOST_MEMBERS], *_customer_alone(crossing)])
-    chosen = list(known)[: MOST_MEMBERS - 1] + ([crossing.customer_id] if crossing.customer_id else [])
-    return {key: Role.MEMBER.value for key in chosen if key}

@@ -46,6 +46,9 @@ _ERASURE_LOCK = 0x1D_E5A5
 _LINKED_MEANWHILE = frozenset({"p1_one_owner", "p1_one_owner_at_a_time", "mapping_once_a_customer"})
 
 
+_OVERTAKING = (postgres.DeadlockDetected, postgres.SerializationFailure, postgres.ExclusionViolation)
+
+
 class _Overtaken(Exception):
     """Another change came between a plan and its locks."""
 
@@ -166,13 +169,28 @@ def again_after_deadlock(act: Callable[Given, Result]) -> Callable[Given, Result
     return whole
 
 
+def retried(step: Callable[[], Result], forget: Callable[[], None] = lambda: None) -> Result:
+    """Do a step of a long run, again from its start when another change came between.
+
+    `forget` undoes what was remembered of a try that was rolled back.
+    """
+    for _ in range(1, _MOST_TRIES):
+        try:
+            return step()
+        except (OperationalError, IntegrityError) as error:
+            if not is_overtaken(error):
+                raise
+            forget()
+    return step()
+
+
 def is_deadlock(error: OperationalError) -> bool:
     return isinstance(error.__cause__, postgres.DeadlockDetected)
 
 
 def is_overtaken(error: DatabaseError) -> bool:
     """Whether another change held locks crosswise, or has just ended the time of an identifier's owner."""
-    return isinstance(error.__cause__, (postgres.DeadlockDetected, postgres.ExclusionViolation))
+    return isinstance(error.__cause__, _OVERTAKING)
 
 
 def violated_constraint(error: IntegrityError) -> str:
@@ -246,6 +264,13 @@ def keep_files_out() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_FILES_LOCK])
+
+
+def keep_files_out_now() -> bool:
+    """Let no file's rows in until commit unless some are being taken in just now; whether none are."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [_FILES_LOCK])
+        return bool(cursor.fetchone()[0])
 
 
 def hold_erasures() -> None:

@@ -1,7 +1,8 @@
 """What a merge will do, decided before anything is touched.
 
-`plan_merge` is pure: facts of the members, a survivor and picks in, a MergePlan out. Preview, proposal and
-merge all come through here, so they cannot differ. `selectors.merge_facts` loads the facts.
+`plan_merge` is pure, but for today's date, beyond which no typed birth date may lie: facts of the members,
+a survivor and picks in, a MergePlan out. Preview, proposal and merge all come through here, so they cannot
+differ. `selectors.merge_facts` loads the facts.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from resolution.services.survivorship import EPOCH, TYPED, Candidate, Pick, choose
+from resolution.birth_dates import fault_of
+from resolution.services.survivorship import ADDRESS, EPOCH, TYPED, Candidate, Pick, choose, choose_address
 from resolution.types import FieldChoice, MergePlan, RowMove
 
 # Field → whose value is taken, or what was typed.
 Picks: TypeAlias = Mapping[str, Pick]
 
 ATTRIBUTES, LAST_INTERACTION = "attributes", "last_interaction_at"
-# Measured together by the rule "longest", so that nobody gets one address's street with another one's town.
-PARTS = (("given_name", "family_name"), ("address", "postcode", "city", "region", "country"))
+# Measured together by the rule "longest".
+PARTS = (("given_name", "family_name"), ADDRESS)
 OWNING, SHARING, COLLAPSED = "active", "shared", "collapsed"
 CURRENT = (OWNING, SHARING)
 
@@ -170,9 +172,10 @@ def _filled_in(skeleton: MergePlan, members: Sequence[CustomerFacts], picks: Pic
 
 
 def _choices(members: Sequence[CustomerFacts], survivor: str, picks: Picks) -> Iterator[FieldChoice]:
-    for name in members[0].values:
-        candidates = [_candidate(member, name) for member in members]
-        yield choose(name, candidates, survivor=survivor, pick=picks.get(name))
+    candidates = {name: [_candidate(member, name) for member in members] for name in members[0].values}
+    address = choose_address({name: candidates[name] for name in ADDRESS}, survivor=survivor, picks=picks)
+    for name, entries in candidates.items():
+        yield address.get(name) or choose(name, entries, survivor=survivor, pick=picks.get(name))
     own = next(member for member in members if member.id == survivor)
     yield from _joined(own, [member for member in members if member.id != survivor])
 
@@ -270,8 +273,15 @@ def _typed_blockers(name: str, pick: Mapping[str, str], limit: int) -> Iterator[
         yield f"The typed {_label(name)} has {len(text)} characters; at most {limit} fit."
     elif "\0" in text:
         yield f"The typed {_label(name)} holds a NUL character, which cannot be stored."
-    elif name == "birth_date" and text and not _is_date(text):
+    elif name == "birth_date" and text:
+        yield from _birth_date_blockers(text)
+
+
+def _birth_date_blockers(text: str) -> Iterator[str]:
+    if not _is_date(text):
         yield f"The typed birth date “{text}” is not a date; write it as 1980-12-31."
+    elif fault := fault_of(date.fromisoformat(text)):
+        yield f"The typed birth date {fault}"
 
 
 def _is_date(text: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from customers.models import PROFILE_FIELDS, Customer
 from customers.services import register
+from resolution.birth_dates import check_birth_date
 from resolution.errors import CustomerErased, InvalidInput, Refused, StaleVersion
 from resolution.matching.normalise.text import clean_text
 from resolution.services import audit, keys, locks
@@ -104,10 +105,10 @@ def longest_value(name: str) -> int:
 
 
 def _check_date(value: object) -> date | None:
-    if value in (None, "") or isinstance(value, date):
-        return value or None  # type: ignore[return-value]
+    if value in (None, ""):
+        return None
     try:
-        return date.fromisoformat(str(value))
+        return check_birth_date(value if isinstance(value, date) else date.fromisoformat(str(value)))
     except ValueError as error:
         raise InvalidInput(
             f"birth_date is “{str(value)[:40]}”; a date such as 1980-02-01 is wanted.", field="birth_date"

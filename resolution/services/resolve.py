@@ -1,4 +1,4 @@
-"""Who is this? From identifiers and fields to a customer: look up, compare, decide, then link | create | ask.
+"""Who is this? From identifiers and fields to a customer: looked up, compared and decided.
 
 A message is never refused for being ambiguous: a provisional customer stands in until a person decides.
 """
@@ -7,51 +7,35 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
 
-from customers.models import PROFILE_FIELDS, Channel, Customer, Message
+from customers.models import PROFILE_FIELDS, Channel, Message
 from customers.models import Mapping as Link
 from customers.selectors import find_owners
 from resolution.conf import policy
-from resolution.errors import (
-    BlockedIdentifier,
-    DuplicateCustomerError,
-    InvalidInput,
-    LimitReached,
-    UnusableIdentifier,
-)
+from resolution.errors import BlockedIdentifier, DuplicateCustomerError, InvalidInput, UnusableIdentifier
 from resolution.matching.normalise.profile import build_profile
-from resolution.models import Conflict, ConflictMember
 from resolution.selectors.candidates import score_candidates
 from resolution.selectors.channels import get_channel
 from resolution.selectors.identifier_rules import load_blocklist, load_rules
-from resolution.selectors.merge_facts import load_differences
 from resolution.selectors.past_owners import find_past_owners
-from resolution.services import audit, cache, conflicts, intake, keys, limits, locks
-from resolution.services.answer import Answer, find_answer, known_by, nobody
+from resolution.services import audit, cache, intake, locks
+from resolution.services.act_on_answer import act_on_answer, raise_if_ambiguous
+from resolution.services.answer import find_answer, known_by, nobody
 from resolution.services.as_of import answer_as_of
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
-from resolution.services.conflicts import Question
-from resolution.services.contradictions import describe_difference, explain_contradiction, names_of
 from resolution.services.intake import Intake
-from resolution.services.link import Claim, changed_by, claim_identifier, read_identifier
-from resolution.services.merge_plan import DifferenceFact
+from resolution.services.link import read_identifier
 from resolution.services.messages import answer_given, begin_message, find_message, keep_message
 from resolution.services.moments import past_moment
-from resolution.services.profiles import Stored, add_customer, change_fields
 from resolution.types import Actor, Band, Identifier, PairScore, Profile, Resolution
-
-SURE = Decimal("1.00")
-SEEN_TOGETHER = Decimal("0.90")  # came in one message with an identifier that is known
-MENTIONED = Decimal("0.50")  # only found in free text: answers no look-up, gives way to any claim
-SUREST_SCORE = Decimal("0.99")  # however alike two profiles are, nobody said that they are one
 
 SEARCH_FIELDS = (*PROFILE_FIELDS, "external_id", "external_system", "handle")
 
@@ -288,7 +272,7 @@ def _foresee(newcomer: Intake, raise_on_ambiguity: bool) -> Resolution:
     if not newcomer.tells_who:
         return nobody(newcomer)
     answer = find_answer(newcomer)
-    _raise_if_ambiguous(answer, raise_on_ambiguity)
+    raise_if_ambiguous(answer, raise_on_ambiguity)
     resolution = answer.as_resolution(answer.target)
     return replace(resolution, status="unknown", confidence=0.0) if answer.status == "created" else resolution
 
@@ -303,144 +287,5 @@ def _settle(trail: Trail, newcomer: Intake, message: Message | None, raise_on_am
     return locks.act_as_planned(
         trail,
         lambda: find_answer(newcomer),
-        lambda answer, locked: _carry_out(trail, answer, locked, message, raise_on_ambiguity),
+        lambda answer, locked: act_on_answer(trail, answer, locked, message, raise_on_ambiguity),
     )
-
-
-def _carry_out(
-    trail: Trail,
-    answer: Answer,
-    locked: Mapping[uuid.UUID, Customer],
-    message: Message | None,
-    raise_on_ambiguity: bool,
-) -> Resolution:
-    _raise_if_ambiguous(answer, raise_on_ambiguity)
-    customer = locked[answer.target] if answer.target else _create(trail, answer)
-    notes = _apply(trail, answer, customer)
-    resolution = _ask_if_unsure(trail, answer, customer, message)
-    resolution = replace(resolution, reasons=(*resolution.reasons, *notes))
-    _record(trail, answer, resolution, message)
-    return resolution
-
-
-def _raise_if_ambiguous(answer: Answer, wanted: bool) -> None:
-    if wanted and answer.status == "review":
-        raise DuplicateCustomerError([*map(str, answer.known), *(score.right for score in answer.candidates)])
-
-
-def _create(trail: Trail, answer: Answer) -> Customer:
-    return add_customer(
-        trail, answer.intake.fields, method="provisional" if answer.status == "review" else "online"
-    )
-
-
-def _apply(trail: Trail, answer: Answer, customer: Customer) -> list[str]:
-    """Give the customer what is new: identifiers, and values for fields that are empty.
-
-    Returns what was refused by a limit, a sentence each: the rest goes through, and a person is asked.
-    """
-    changed = set() if answer.target else {customer.pk}
-    notes = []
-    for claim in _claims(answer):
-        try:
-            changed |= changed_by(claim_identifier(trail, customer, claim))
-        except LimitReached as error:
-            limits.note_refusal(trail, error, customer.pk, claim.channel)
-            notes.append(f"{claim.identifier.type} “{claim.identifier.value[:60]}” was not linked: {error}")
-    if answer.status in ("matched", "linked") and change_fields(trail, customer, _news(answer, customer)):
-        changed.add(customer.pk)
-    if changed:
-        keys.rebuild_keys(changed)
-    return notes
-
-
-def _news(answer: Answer, customer: Customer) -> dict[str, Stored]:
-    return {
-        name: value for name, value in answer.intake.fields.items() if value and not getattr(customer, name)
-    }
-
-
-def _claims(answer: Answer) -> Iterator[Claim]:
-    """The identifiers to claim. While a person is still to decide, nothing is taken from anybody."""
-    newcomer = answer.intake
-    for entry in newcomer.explicit:
-        owned = answer.owners.get(newcomer.key_of(entry))
-        if answer.status != "review" or owned is None or owned.customer_id == answer.target:
-            yield Claim(newcomer.channel, entry, _claim_confidence(answer))
-    if not newcomer.explicit and not answer.target:
-        owners = find_owners([newcomer.key_of(entry) for entry in newcomer.mentioned])
-        unowned = (entry for entry in newcomer.mentioned if newcomer.key_of(entry) not in owners)
-        yield from (Claim(newcomer.channel, entry, MENTIONED) for entry in unowned)
-
-
-def _claim_confidence(answer: Answer) -> Decimal:
-    """How sure a link is: by the score that made it, or by the company its identifier came in."""
-    if answer.status == "linked":
-        return min(_rounded(answer.confidence), SUREST_SCORE)
-    return SEEN_TOGETHER if answer.known else SURE
-
-
-def _ask_if_unsure(trail: Trail, answer: Answer, customer: Customer, message: Message | None) -> Resolution:
-    """Ask a person where policy may not settle it, unless one has answered this on the same data before."""
-    resolution = answer.as_resolution(customer.pk)
-    if answer.status != "review":
-        return resolution
-    question = _question(answer, customer, message)
-    asked = conflicts.open_conflicts(trail, [question])
-    for conflict_id in asked.new + asked.refreshed:
-        return replace(resolution, conflict_id=conflict_id)
-    words = ", ".join(conflicts.words_said(question))
-    reasons = (*resolution.reasons, f"A person has judged this before: {words}.")
-    return replace(resolution, status="matched", reasons=reasons)
-
-
-def _question(answer: Answer, customer: Customer, message: Message | None) -> Question:
-    others = answer.known or tuple(uuid.UUID(score.right) for score in answer.candidates)
-    members = dict.fromkeys((customer.pk, *others), ConflictMember.Role.MEMBER.value)
-    scores = [replace(score, left=str(customer.pk)) for score in answer.candidates]
-    told_apart = load_differences(others) if len(others) > 1 else []
-    return Question(
-        kind=_kind_of_question(others, told_apart),
-        members=members,
-        reason=_reason_of(answer, told_apart, scores, members),
-        scores=scores,
-        channel_id=answer.intake.channel.pk,
-        message_id=message.pk if message else None,
-    )
-
-
-def _reason_of(
-    answer: Answer,
-    told_apart: Sequence[DifferenceFact],
-    scores: Sequence[PairScore],
-    members: Collection[uuid.UUID],
-) -> str:
-    if not told_apart:
-        return answer.reason
-    if answer.known:
-        return f"{describe_difference(told_apart[0], names_of(map(str, members)))}. {answer.reason}"
-    return explain_contradiction(told_apart[0], scores, members)
-
-
-def _kind_of_question(others: Sequence[uuid.UUID], told_apart: Sequence[DifferenceFact]) -> str:
-    if len(others) == 1:
-        return Conflict.Kind.LIKELY_DUPLICATE
-    return Conflict.Kind.CONTRADICTION if told_apart else Conflict.Kind.SEVERAL_CANDIDATES
-
-
-def _record(trail: Trail, answer: Answer, resolution: Resolution, message: Message | None) -> None:
-    trail.record(
-        "resolve",
-        customer_id=uuid.UUID(resolution.customer_id),
-        channel_id=answer.intake.channel.pk,
-        method=resolution.status,
-        confidence=_rounded(resolution.confidence),
-        weight=resolution.weight,
-        message=str(message.pk) if message else None,
-        conflict=resolution.conflict_id,
-        reasons=list(resolution.reasons),
-    )
-
-
-def _rounded(confidence: float) -> Decimal:
-    return Decimal(confidence).quantize(Decimal("0.01"), rounding=ROUND_DOWN)

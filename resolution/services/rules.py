@@ -17,9 +17,10 @@ from procrastinate.contrib.django import app
 from resolution.errors import InvalidInput, LimitBelowExisting, StaleVersion
 from resolution.models import Conflict, IdentifierRule
 from resolution.selectors.identifier_rules import LIMITS, Rule, get_rule, load_rules
-from resolution.selectors.past_limits import Past, all_past, count_past
-from resolution.services import audit, limits, locks, runs
+from resolution.selectors.past_limits import Past, all_past, count_past, holders_of_values
+from resolution.services import audit, locks, runs
 from resolution.services.limit_plan import Crossing, crossing_of
+from resolution.services.limit_questions import ask
 from resolution.types import Actor
 
 SET = "resolution.set_identifier_rules"
@@ -119,11 +120,30 @@ def ask_past_limits(*, identifier_type: str, limit_names: Collection[str], actor
         for start in range(0, len(crossings), ASKED_A_CHANGE):
             batch = crossings[start : start + ASKED_A_CHANGE]
             with audit.change(actor) as trail:
-                limits.ask(trail, batch)
+                ask(trail, batch)
             counts["past_limits"] += len(batch)
             note(start + len(batch))
     runs.finish(run, counts, walk.timings)
     return len(crossings)
+
+
+def ask_past_values(*, customer_id: uuid.UUID, identifier_type: str, actor: Actor) -> int:
+    """Ask of a customer's values that more customers have than a limit lets, once no file is on its way.
+
+    Returns how many those are.
+    """
+    with audit.change(actor) as trail:
+        locks.keep_files_out()
+        crossings = list(_crossings_of(customer_id, load_rules()[identifier_type]))
+        ask(trail, crossings)
+    return len(crossings)
+
+
+def _crossings_of(customer_id: uuid.UUID, rule: Rule) -> Iterator[Crossing]:
+    for value, channel, number in holders_of_values(rule, customer_id):
+        crossing = crossing_of(Kind.SHARED_VALUE, rule, value, None, number, channel)
+        if crossing:
+            yield replace(crossing, stands=True)
 
 
 def _crossings(rule: Rule, kind: str, names: Sequence[str], wanted: Collection[str]) -> Iterator[Crossing]:

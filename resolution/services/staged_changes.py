@@ -69,6 +69,7 @@ def update_customers(trail: Trail, channel: Channel, records: Sequence[Record], 
             continue
         _apply_change(trail, channel, customer, change)
         taken.updated += 1
+        taken.note_unread(change.record, change.after)
         changed.add(customer.pk)
     _link_new_identifiers(trail, channel, changes, changed, taken)
     keys.rebuild_keys(changed)

@@ -22,7 +22,8 @@ from resolution.selectors.identifier_rules import load_rules, windows
 from resolution.selectors.merge_facts import load_differences
 from resolution.services import keys, limits, locks
 from resolution.services.audit import Trail, link_facts
-from resolution.services.link import OUT_OF_WINDOW
+from resolution.services.claims import OUT_OF_WINDOW
+from resolution.services.limit_questions import ask
 from resolution.services.staged import METHOD, Taken, fetch
 from resolution.types import Identifier
 
@@ -101,7 +102,7 @@ def link_identifiers(
         if action := actions.get(link.id):
             _record_link(trail, channel, link, action, former.get(link.id) if action == "link" else None)
     keys.rebuild_keys(set(former.values()))
-    limits.ask(trail, list(sifted.crossings.values()))
+    ask(trail, list(sifted.crossings.values()))
 
 
 def _end_lapsed_owners(trail: Trail, channel: Channel, now: datetime) -> dict[uuid.UUID, uuid.UUID]:

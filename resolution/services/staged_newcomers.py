@@ -58,6 +58,7 @@ def create_customers(
     _copy_source_records(channel, arrivals, now)
     for entry in arrivals:
         _record_creation(trail, channel, entry, run_id)
+        taken.note_unread(entry.record, entry.details)
     links = [link for entry in arrivals for link in _links_of(entry)]
     link_identifiers(trail, channel, links, now, taken, new_customers=True)
     keys.write_keys((entry.id, entry.newcomer.keys) for entry in arrivals)

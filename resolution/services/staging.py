@@ -117,10 +117,14 @@ def count_news(channel: Channel, records: Sequence[Record]) -> Taken:
     new, changed, unchanged = part_by_novelty(channel, fresh)
     taken = Taken(updated=len(changed), unchanged=len(unchanged) + len(repeats), refused=refused)
     for record in new:
-        if details_of(record.data, channel.default_region).describes_somebody:
+        details = details_of(record.data, channel.default_region)
+        if details.describes_somebody:
             taken.created += 1
+            taken.note_unread(record, details)
         else:
             taken.refused.append(_nobody(record))
+    for record in changed:
+        taken.note_unread(record, details_of(record.data, channel.default_region))
     return taken
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from resolution.selectors.labels import field_label
+from resolution.selectors.labels import field_label, run_label, told_counts
 
 register = template.Library()
 
@@ -123,6 +123,18 @@ def plural(number: int, forms: str) -> str:
 def field_words(name: str) -> str:
     """What screens call a field: "birth_date" is "Birth date"."""
     return field_label(name)
+
+
+@register.filter
+def run_words(kind: str) -> str:
+    """What screens call a run: "find_duplicates" is "Search for duplicates"."""
+    return run_label(kind)
+
+
+@register.filter
+def counts_told(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """What a run counted, in words: {"merged": 3} is [("linked at once", 3)]."""
+    return told_counts(counts)
 
 
 @register.filter

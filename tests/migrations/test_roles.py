@@ -18,6 +18,8 @@ model_roles = importlib.import_module("resolution.migrations.0005_model_roles")
 policy_rules = importlib.import_module("resolution.migrations.0009_merge_policy_rules")
 shipped_rules = importlib.import_module("resolution.migrations.0011_shipped_rules")
 erase_roles = importlib.import_module("resolution.migrations.0015_erase_roles")
+reading_roles = importlib.import_module("resolution.migrations.0017_service_reads_judgements")
+ROLE_TABLES = (roles, model_roles, policy_rules, shipped_rules, erase_roles, reading_roles)
 pytestmark = pytest.mark.django_db
 
 
@@ -40,8 +42,9 @@ def do_again(migration: ModuleType) -> None:
 class TestRoles:
     @pytest.mark.parametrize("role", ["steward", "lead", "auditor", "service", "admin"])
     def test_every_role_is_a_group_with_the_permissions_it_names(self, role: str) -> None:
-        given = (roles.ROLES, model_roles.ROLES, policy_rules.ROLES, shipped_rules.ROLES, erase_roles.ROLES)
-        assert permissions_of(role) == {name for table in given for name in table.get(role, ())}
+        assert permissions_of(role) == {
+            name for migration in ROLE_TABLES for name in migration.ROLES.get(role, ())
+        }
 
     def test_a_steward_proposes_and_does_not_approve(self) -> None:
         assert "propose_merge" in permissions_of("steward")
@@ -146,6 +149,18 @@ class TestEraseRoles:
 
         do_again(erase_roles)
         assert "erase_customer" in permissions_of("lead")
+
+
+class TestReadingRoles:
+    def test_everybody_reads_what_people_said_of_pairs(self) -> None:
+        assert all("view_judgement" in permissions_of(role) for role in roles.ROLES)
+
+    def test_it_can_be_taken_back_and_done_again(self) -> None:
+        take_back(reading_roles)
+        assert "view_judgement" not in permissions_of("service")
+
+        do_again(reading_roles)
+        assert "view_judgement" in permissions_of("service")
 
 
 class TestShippedRules:

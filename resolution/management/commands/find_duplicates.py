@@ -9,7 +9,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from resolution.errors import IdentityError
 from resolution.management.console import command_actor, peak_memory_mib, progress, show_table
+from resolution.selectors.labels import count_label
 from resolution.services.find_duplicates import RunSummary, find_duplicates
+
+_TOLD = (
+    "pairs", "merged", "queued", "waiting", "answered", "closed", "not_merged", "skipped_blocks",
+    "same_source",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -36,16 +42,8 @@ def _show(summary: RunSummary, *, dry_run: bool) -> None:
         "Would happen" if dry_run else "Done",
         ("what", "number"),
         [
-            ("customers", summary.customers),
-            ("pairs compared", settled.pairs),
-            ("linked at once", settled.merged),
-            ("new in the queue", settled.queued),
-            ("in the queue already", settled.waiting),
-            ("answered by a person before", settled.answered),
-            ("questions that have gone", settled.closed),
-            ("changed meanwhile, left alone", settled.not_merged),
-            ("blocks too large, refined", settled.skipped_blocks),
-            ("pairs of one clean source, not compared", settled.same_source),
+            (count_label("customers"), summary.customers),
+            *((count_label(name), settled.counts()[name]) for name in _TOLD),
             *((f"seconds {stage}", seconds) for stage, seconds in summary.timings.items()),
             ("peak memory, MiB", peak_memory_mib()),
         ],

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from resolution.batch.columns import FIELDS
+from resolution.batch.table import Refusal
 from resolution.errors import IdentityError
 from resolution.management.console import (
     STOPPED,
@@ -20,10 +21,12 @@ from resolution.management.console import (
     stoppable,
     visible,
 )
-from resolution.services.import_steps import Opened
+from resolution.selectors.labels import count_label
+from resolution.services.import_steps import ENDS, Opened
 from resolution.services.importing import BATCH, Summary, import_file, open_file, preview_import
 
 DEFAULT_CHANNEL = "import"
+_SETTLED = ("pairs", "merged", "queued", "skipped_blocks", "links_blocked", "links_refused")
 
 
 class Command(BaseCommand):
@@ -126,23 +129,13 @@ def _show_columns(opened: Opened) -> None:
 
 
 def _show_summary(summary: Summary, *, dry_run: bool) -> None:
-    rows, settled = summary.rows, summary.settled
+    counts = summary.counts()
     lines: list[tuple[str, object]] = [
         ("rows read", summary.rows_read),
-        ("new customers", rows["created"]),
-        ("updated", rows["updated"]),
-        ("unchanged", rows["unchanged"]),
-        ("refused", rows["refused"]),
+        *((count_label(name), counts[name]) for name in (*ENDS, "birth_dates_unread")),
     ]
     if not dry_run:
-        lines += [
-            ("pairs compared", settled.pairs),
-            ("linked at once", settled.merged),
-            ("in the queue", settled.queued),
-            ("blocks too large, refined", settled.skipped_blocks),
-            ("identifiers blocked", summary.links["links_blocked"]),
-            ("identifiers past a limit", summary.links["links_refused"]),
-        ]
+        lines += [(count_label(name), counts[name]) for name in _SETTLED]
     lines += [
         ("seconds", summary.seconds),
         ("rows a second", int(summary.rows_read / max(summary.seconds, 0.001))),
@@ -152,7 +145,14 @@ def _show_summary(summary: Summary, *, dry_run: bool) -> None:
         console.print(f"Went on after row {summary.resumed_at:,} of an import that broke off.")
     show_table("Would happen" if dry_run else "Done", ("what", "number"), lines)
     for refusal in summary.refusals:
-        column = f", column {refusal.column}" if refusal.column else ""
-        console.print(visible(f"line {refusal.line}{column}: {refusal.reason}"), markup=False)
+        _show_refusal(refusal)
+    if summary.unread:
+        _show_refusal(summary.unread)
     if summary.rejects:
-        console.print(visible(f"Refused rows are in {summary.rejects}"), markup=False)
+        what = "Refused rows and birth dates not read are" if summary.unread else "Refused rows are"
+        console.print(visible(f"{what} in {summary.rejects}"), markup=False)
+
+
+def _show_refusal(refusal: Refusal) -> None:
+    column = f", column {refusal.column}" if refusal.column else ""
+    console.print(visible(f"line {refusal.line}{column}: {refusal.reason}"), markup=False)

@@ -104,6 +104,14 @@ class TestPatchCustomer:
         customer = CustomerFactory(name="Anna", birth_date=date(1980, 2, 1))
         assert _patch(service, customer, {"birth_date": None}).json()["birth_date"] is None
 
+    @pytest.mark.parametrize("day", ["2999-01-01", "1849-12-31"])
+    def test_a_day_nobody_is_born_on_is_refused_with_what_is_wanted(
+        self, day: str, service: APIClient
+    ) -> None:
+        customer = CustomerFactory(name="Anna")
+        body = problem(_patch(service, customer, {"birth_date": day}), 422, "invalid_input")
+        assert f"birth_date is {day}; a day from 1850-01-01 to today" in body["detail"]
+
     def test_without_a_version_is_refused(self, service: APIClient) -> None:
         customer = CustomerFactory(name="Anna")
         problem(service.patch(_address(customer), {"name": "Ann"}), 428, "version_required")

@@ -48,9 +48,19 @@ class TestSetting:
         problem(patch(lead, {"customers_soft": 5}, tag), 412, "stale_version")
 
     def test_without_a_version_or_with_a_wrong_value_it_is_refused(self, lead: APIClient) -> None:
-        problem(lead.patch(EMAIL, {}, format="json"), 428, "version_required")
+        problem(lead.patch(EMAIL, {"customers_soft": 4}, format="json"), 428, "version_required")
         problem(patch(lead, {"customers_soft": 0}), 400, "malformed_request")
         problem(patch(lead, {"customers_soft": 900}), 422, "invalid_input")
+
+    @pytest.mark.parametrize("body", [{}, {"reason": "tidying"}, {"accept_existing": True}])
+    def test_nothing_to_change_is_refused_with_what_could_be(
+        self, body: dict[str, object], lead: APIClient
+    ) -> None:
+        told = problem(patch(lead, body), 400, "malformed_request")["detail"]
+        assert "Give at least one field to change: values_soft, values_hard" in told
+
+    def test_a_preview_of_no_change_is_refused(self, lead: APIClient) -> None:
+        problem(lead.post(f"{EMAIL}/preview", {}, format="json"), 400, "malformed_request")
 
     def test_a_limit_below_what_exists_is_shown_first(self, lead: APIClient) -> None:
         MappingFactory.create_batch(3, channel_identifier=SHARED)

@@ -118,8 +118,6 @@ class TestLink:
             ("confidence", 1.5),
             ("confidence", True),
             ("verified", 1),
-            ("valid_from", "2100-01-01T00:00:00Z"),
-            ("valid_from", "2024-01-01T00:00:00"),
             ("valid_from", "soon"),
             ("valid_from", None),
             ("colour", "red"),
@@ -128,6 +126,12 @@ class TestLink:
     def test_a_field_that_cannot_be_read_is_named(self, field: str, value: Any, service: APIClient) -> None:
         body = problem(_link(service, CustomerFactory(), **{field: value}), 400, "malformed_request")
         assert list(body["facts"]["fields"]) == [field]
+        assert not Mapping.objects.exists()
+
+    @pytest.mark.parametrize("moment", ["2100-01-01T00:00:00Z", "2024-01-01T00:00:00"])
+    def test_a_moment_to_come_or_without_its_zone_is_refused(self, moment: str, service: APIClient) -> None:
+        body = problem(_link(service, CustomerFactory(), valid_from=moment), 422, "invalid_input")
+        assert body["facts"] == {"field": "valid_from"}
         assert not Mapping.objects.exists()
 
     def test_to_nobody_is_refused(self, service: APIClient) -> None:

@@ -88,6 +88,13 @@ class TestJudge:
         erased = CustomerFactory(status=Customer.Status.ERASED)
         problem(_judge(steward, pair[0], erased), 410, "customer_erased")
 
+    def test_a_service_reads_what_people_said(
+        self, service: APIClient, steward: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        _judge(steward, *pair)
+        [row] = service.get(JUDGEMENTS).json()["results"]
+        assert row["verdict"] == "different"
+
     def test_a_service_may_not_judge(self, service: APIClient, pair: tuple[Customer, Customer]) -> None:
         problem(_judge(service, *pair), 403, "not_permitted")
         assert not Judgement.objects.exists()

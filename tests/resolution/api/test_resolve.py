@@ -279,15 +279,30 @@ class TestAsOf:
             ("2100-01-01T00:00:00Z", "as_of is 2100-01-01 00:00:00 UTC, which is still to come"),
             ("2024-01-15T12:00:00", "without a time zone; write it as 2024-01-15T12:00:00Z"),
             ("2024-01-15", "without a time zone"),
+        ],
+    )
+    def test_a_moment_that_cannot_be_asked_of_is_refused(
+        self, moment: str, sentence: str, service: APIClient
+    ) -> None:
+        body = problem(
+            _ask(service, identifiers=_email("anna@shop.example.com"), as_of=moment), 422, "invalid_input"
+        )
+        assert sentence in body["detail"]
+        assert body["facts"] == {"field": "as_of"}
+
+    @pytest.mark.usefixtures("channel")
+    @pytest.mark.parametrize(
+        ("moment", "sentence"),
+        [
             ("2024-02-31T12:00:00Z", "such as 2026-01-31T09:30:00Z; this is “2024-02-31T12:00:00Z”"),
             ("yesterday", "this is “yesterday”"),
-            ("0001-01-01T00:00:00+14:00", "no date can hold it"),
+            ("0001-01-01T00:00:00+14:00", "No date can hold this moment in UTC."),
             ("", "this is “”"),
             (1705312800, "this is a number"),
             (None, "null"),
         ],
     )
-    def test_a_moment_that_cannot_be_asked_of_is_refused(
+    def test_what_is_no_moment_is_refused_with_what_is_wanted(
         self, moment: object, sentence: str, service: APIClient
     ) -> None:
         body = problem(

@@ -44,6 +44,15 @@ class TestSays:
         assert "line 5: 1 values where 9 columns are" in said
         assert "Refused rows are in" in said
 
+    def test_birth_dates_it_could_not_read(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        unread = ("r9", "Zoe", "Quux", "zoe@quux.example", "", "31/31/1990", "Rome", "00100", "IT")
+        said = say(capsys, write(tmp_path / "a.csv", ANNA, unread, BORIS))
+
+        assert "│ refused │ 0" in said
+        assert "│ birth dates not read │ 1" in said
+        assert "line 3, column birth_date: taken in without it: birth_date “31/31/1990” was not used" in said
+        assert "Refused rows and birth dates not read are in" in said
+
     def test_what_would_happen_on_a_dry_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         said = say(capsys, write(tmp_path / "a.csv", ANNA, BORIS), "--dry-run")
 

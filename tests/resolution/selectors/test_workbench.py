@@ -82,11 +82,17 @@ class TestSideBySide:
         made = bench(anna, ann)
         city, country = field(made, "city"), field(made, "country")
         assert (city.differs, city.result, city.rule, city.source) == (True, "Bonn", "trusted", str(anna.pk))
-        assert city.rule_label == "most trusted channel"
+        assert city.rule_label == "most trusted channel, the whole address"
         assert {cell.value: (cell.wins, cell.channels) for cell in city.cells} == {
             "Bonn": (True, "Shop"), "Ulm": (False, ""),
         }  # fmt: skip
         assert (country.differs, made.differing) == (False, 1)
+
+    def test_says_over_the_evidence_what_it_speaks_for(self) -> None:
+        anna = {"given_name": "Anna", "family_name": "Smith", "birth_date": "1980-02-13"}
+        hans = {"given_name": "Hans", "family_name": "Okonkwo", "birth_date": "1955-11-30"}
+        assert bench(CustomerFactory(**anna), CustomerFactory(**anna)).why_heading == "Why they may be one"
+        assert bench(CustomerFactory(**anna), CustomerFactory(**hans)).why_heading == "Why they may be two"
 
     def test_marks_differing_characters(self) -> None:
         made = bench(CustomerFactory(family_name="Smith"), CustomerFactory(family_name="Smyth"))

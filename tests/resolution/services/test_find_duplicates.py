@@ -22,7 +22,7 @@ from resolution.matching.kernel import score_pair
 from resolution.models import AuditEntry, Conflict, MatchRun, Merge
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
-from resolution.services import audit, locks, merge
+from resolution.services import audit, locks, merge, questions, settle
 from resolution.services import find_duplicates as service
 from resolution.services.find_duplicates import KIND, find_duplicates
 from resolution.services.importing import import_file, open_file
@@ -224,7 +224,7 @@ class TestChangesMeanwhile:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         left, right = make(**SURE), make(**SURE)
-        settler = service.Settler()
+        settler = settle.Settler()
         overtake_once(monkeypatch, lambda: register.count_changes([right.pk]))
 
         with audit.change(ACTOR) as trail:
@@ -293,7 +293,7 @@ class TestChangesMeanwhile:
         assert Conflict.objects.get().kind == "contradiction"
 
     def test_groups_left_after_the_last_round_are_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(service, "_MOST_ROUNDS", 1)
+        monkeypatch.setattr(settle, "_MOST_ROUNDS", 1)
         john = {"given_name": "John", "family_name": "Smith"}
         make(**john, email="johnnysmith77@post.example", birth_date="1980-02-13")
         make(**john, email="johnnysmith77@post.example", city="Leeds", phone="+442079460018")
@@ -310,7 +310,7 @@ class TestChangesMeanwhile:
     def test_p2_asking_waits_for_a_merge_and_names_the_living(self) -> None:
         """The asker has read whom it will ask about; the merge commits only then."""
         left, right, likely = make(**SURE), make(**SURE), make(**LIKELY)
-        question = service._question((str(right.pk), str(likely.pk)), "Alike.", (), None)
+        question = questions._question((str(right.pk), str(likely.pk)), "Alike.", (), None)
         locked, asking = threading.Event(), threading.Event()
 
         def merge_slowly() -> None:
@@ -327,7 +327,7 @@ class TestChangesMeanwhile:
         release = threading.Timer(0.5, asking.set)
         release.start()
         with audit.change(ACTOR) as trail:
-            service.ask(trail, [question])
+            settle.ask(trail, [question])
         thread.join()
 
         members = set(Conflict.objects.get().members.values_list("customer", flat=True))

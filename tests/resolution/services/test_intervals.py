@@ -16,7 +16,7 @@ from django.utils import timezone
 from customers.models import Channel, Customer, Mapping
 from resolution.errors import BlockedIdentifier, CustomerErased, DuplicateCustomerError, InvalidInput
 from resolution.models import AuditEntry, IdentifierRule
-from resolution.services import audit, blocks, cache, link
+from resolution.services import audit, blocks, cache, claims
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.resolve import resolve_customer_identity, resolve_identifiers
@@ -366,7 +366,7 @@ class TestMerges:
         anna, bert = people
         held = had(anna, channel, ago(5))
         with audit.change(ACTOR) as trail:
-            link.move_identifier(trail, held, bert, reason="he has it now")
+            claims.move_identifier(trail, held, bert, reason="he has it now")
         [(_, _, end), (_, begin, _)] = times()
         assert end == begin
         assert (owner(channel, ago(4)), owner(channel)) == (anna.pk, bert.pk)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from customers.models import Channel, Customer, Mapping
@@ -30,6 +31,7 @@ from tests.concurrency import all_at_once
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import stranger, write
 from tests.resolution.services.waiting import met_by
+from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db
 
@@ -433,6 +435,41 @@ class TestAFileBesideOtherWriters:
         release.cancel()
 
         assert self.holders() == 10
+
+    def test_single_links_and_a_file_that_pass_the_soft_limit_together_are_asked_about(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No link waits for the file, and neither side alone is past the limit."""
+        rule(customers_soft=10)
+        places = list(zip(CustomerFactory.create_batch(7), ChannelFactory.create_batch(7), strict=True))
+        file, linked, going_on = self.take_in(tmp_path, "a", 4), threading.Event(), threading.Event()
+
+        def pause(*_: object) -> None:
+            linked.set()
+            assert going_on.wait(30)
+
+        def link_one_by_one() -> None:
+            assert linked.wait(30)
+            for customer, channel in places:
+                link(customer, channel=channel)
+            going_on.set()
+
+        monkeypatch.setattr(staging, "update_customers", pause)
+        all_at_once([file, link_one_by_one])
+        assert not Conflict.objects.exists()
+        assert SHARED not in str(list(ProcrastinateJob.objects.values_list("args", flat=True)))
+
+        work()
+
+        conflict = Conflict.objects.get()
+        assert (self.holders(), conflict.kind, conflict.identifier_value) == (11, "shared_value", SHARED)
+        assert conflict.reason.startswith("11 customers have the e-mail")
+
+    def test_a_link_near_the_soft_limit_leaves_no_work_where_no_file_is_on_its_way(self) -> None:
+        rule(customers_soft=10)
+        shared_by(6)
+        link(CustomerFactory())
+        assert not ProcrastinateJob.objects.exists()
 
     def test_single_links_that_come_nowhere_near_it_wait_for_no_file(self, tmp_path: Path) -> None:
         rule(customers_hard=10)

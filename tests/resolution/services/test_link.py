@@ -20,7 +20,7 @@ from resolution.errors import (
 )
 from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockingKey, Conflict, OutboxEvent
-from resolution.services import audit, cache, link
+from resolution.services import audit, cache, claims, link
 from resolution.services.link import link_customer_identifier, resolve_conflict, unlink_customer_identifier
 from resolution.services.resolve import resolve_customer_identity
 from resolution.types import Actor, LinkOutcome
@@ -405,7 +405,8 @@ class TestConcurrentClaims:
 
     def test_a_claim_that_meets_a_merge_links_to_the_survivor(self) -> None:
         survivor, merged, channel = CustomerFactory(), CustomerFactory(), ChannelFactory()
-        plan = link._plan_claim(merged.pk, link.Claim(channel, link.read_identifier(channel, "email", EMAIL)))
+        wanted = claims.Claim(channel, link.read_identifier(channel, "email", EMAIL))
+        plan = link._plan_claim(merged.pk, wanted)
         Customer.objects.filter(pk=merged.pk).update(status="merged", merged_into=survivor)
         assert not plan.holds({merged.pk: Customer.objects.get(pk=merged.pk)})
         assert claim(merged, channel).customer_id == str(survivor.pk)

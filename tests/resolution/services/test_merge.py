@@ -24,6 +24,7 @@ from resolution.services.merge import (
     preview_merge,
     unify_customer_profile,
 )
+from resolution.services.unmerge import undo_merge
 from resolution.types import Actor, Group, PairScore
 from tests.concurrency import all_at_once
 from tests.factories import (
@@ -96,6 +97,16 @@ class TestMergeCustomers:
         assert moved == {(row.relation, row.row_id) for row in (*plan.moves, *plan.collapses)}
         values = {choice.field: choice.value for choice in plan.fields}
         assert (fresh(anna).name, fresh(anna).phone) == (values["name"], values["phone"])
+
+    def test_takes_one_address_whole_and_an_undo_gives_back_both(self) -> None:
+        bonn = {"address": "Am Markt 1", "postcode": "53111", "city": "Bonn", "country": ""}
+        koeln = {"address": "Domhof 2", "postcode": "", "city": "Köln", "country": "DE"}
+        anna, ann = CustomerFactory(**bonn), CustomerFactory(**koeln)
+        SourceRecordFactory(customer=ann, data={"city": "Köln"}, channel__trust=90)
+        done = merge(anna, ann)
+        assert {name: getattr(fresh(anna), name) for name in koeln} == koeln
+        undo_merge(merge_id=done.pk, actor=ACTOR)
+        assert [{name: getattr(fresh(one), name) for name in bonn} for one in (anna, ann)] == [bonn, koeln]
 
     def test_a_preview_changes_nothing(self) -> None:
         anna, ann = CustomerFactory(), CustomerFactory()

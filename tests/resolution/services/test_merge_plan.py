@@ -170,6 +170,7 @@ class TestBlockers:
             ({"name": {"typed": "Anna\0"}}, "NUL"),
             ({"birth_date": {"typed": "31.12.80"}}, "write it as 1980-12-31"),
             ({"birth_date": {"typed": "19801231"}}, "write it as 1980-12-31"),
+            ({"birth_date": {"typed": "2999-01-01"}}, "birth date is 2999-01-01; a day from 1850-01-01 to"),
             ({"name": {"written": "Anna"}}, "customer's id or a typed text"),
             ({"name": {"typed": 7}}, "customer's id or a typed text"),
         ],

@@ -58,6 +58,8 @@ class TestCreateCustomer:
             ({"name": ["Anna"]}, "name is list; text is wanted"),
             ({"name": "x" * 10_000}, "name has 10000 characters; at most 255 fit"),
             ({"birth_date": "30.02.1980"}, "a date such as 1980-02-01 is wanted"),
+            ({"birth_date": "2999-01-01"}, "is 2999-01-01; a day from 1850-01-01 to today"),
+            ({"birth_date": date(1849, 12, 31)}, "is 1849-12-31; a day from 1850-01-01 to today"),
         ],
     )
     def test_refuses_fields_that_cannot_be_stored(self, fields: dict[str, object], match: str) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from resolution.services.survivorship import Candidate, choose
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resolution.services.survivorship import ADDRESS, TYPED, Candidate, Pick, choose, choose_address
+from resolution.types import FieldChoice
 
 OLD, NEW = datetime(2020, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -72,3 +78,78 @@ class TestChoose:
     def test_a_person_may_type_a_third_value(self) -> None:
         choice = choose("name", [one("a", "A"), one("b", "B")], survivor="a", pick={"typed": "Anna"})
         assert (choice.value, choice.source, choice.rule, choice.before) == ("Anna", "typed", "picked", "A")
+
+
+def address(
+    *members: Mapping[str, object], picks: Mapping[str, Pick] | None = None
+) -> dict[str, FieldChoice]:
+    """The address of customers a, b, … with these parts and facts; a survives."""
+    parts = {
+        name: [_part(name, key, dict(member)) for key, member in zip("abcdef", members, strict=False)]
+        for name in ADDRESS
+    }
+    return choose_address(parts, survivor="a", picks=picks or {})
+
+
+def _part(name: str, customer: str, member: dict[str, Any]) -> Candidate:
+    values = {part: str(member.pop(part, "")) for part in ADDRESS}
+    return Candidate(customer, values[name], fullness=sum(map(len, values.values())), **member)
+
+
+def told(chosen: dict[str, FieldChoice], *names: str) -> list[tuple[str, str, str]]:
+    return [(chosen[name].value, chosen[name].source, chosen[name].rule) for name in names]
+
+
+BONN = {"address": "Am Markt 1", "postcode": "53111", "city": "Bonn"}
+KOELN = {"address": "Domhof 2", "city": "Köln", "country": "DE"}
+places = st.fixed_dictionaries(
+    {name: st.sampled_from(["", name[0], name[1]]) for name in ADDRESS}
+    | {"verified": st.booleans(), "trust": st.integers(0, 1), "seen_at": st.sampled_from([OLD, NEW])}
+)
+
+
+class TestChooseAddress:
+    def test_parts_that_speak_for_different_customers_go_with_the_stronger_address(self) -> None:
+        chosen = address(BONN | {"seen_at": OLD}, KOELN | {"seen_at": NEW})
+        assert told(chosen, "address", "city") == [("Domhof 2", "b", "recent"), ("Köln", "b", "recent")]
+
+    def test_a_gap_is_not_filled_from_another_address(self) -> None:
+        chosen = address(BONN, KOELN | {"trust": 90})
+        assert told(chosen, "postcode", "country") == [("", "b", "together"), ("DE", "b", "only")]
+
+    def test_the_same_address_told_more_fully_is_taken(self) -> None:
+        chosen = address({"city": "Bonn", "seen_at": NEW}, BONN | {"seen_at": OLD})
+        assert told(chosen, "address", "city") == [("Am Markt 1", "b", "only"), ("Bonn", "b", "equal")]
+
+    def test_a_mere_country_is_no_address_where_somebody_has_one(self) -> None:
+        chosen = address({"country": "AT", "seen_at": NEW}, KOELN | {"seen_at": OLD})
+        assert told(chosen, "city", "country") == [("Köln", "b", "only"), ("DE", "b", "longest")]
+
+    def test_a_country_alone_is_kept_where_nobody_has_more(self) -> None:
+        chosen = address({}, {"country": "AT"})
+        assert told(chosen, "country", "city") == [("AT", "b", "only"), ("", "a", "empty")]
+
+    def test_who_picks_a_street_takes_its_address(self) -> None:
+        chosen = address(BONN, KOELN, picks={"address": "b"})
+        assert told(chosen, "address", "city", "postcode") == [
+            ("Domhof 2", "b", "picked"), ("Köln", "b", "together"), ("", "b", "together"),
+        ]  # fmt: skip
+
+    def test_a_person_may_pick_a_part_of_another_or_type_one(self) -> None:
+        chosen = address(BONN, KOELN, picks={"country": "b", "postcode": {TYPED: "53113"}})
+        assert told(chosen, "city", "country", "postcode") == [
+            ("Bonn", "a", "longest"), ("DE", "b", "picked"), ("53113", TYPED, "picked"),
+        ]  # fmt: skip
+
+    @given(st.lists(places, min_size=2, max_size=4))
+    def test_every_part_is_of_one_customer(self, members: list[dict[str, object]]) -> None:
+        chosen = address(*members)
+        result = [chosen[name].value for name in ADDRESS]
+        assert result in [[member[name] for name in ADDRESS] for member in members]
+
+    @given(st.lists(places, min_size=2, max_size=4))
+    def test_somewhere_is_told_where_anybody_tells_it(self, members: list[dict[str, object]]) -> None:
+        chosen = address(*members)
+        for names in (ADDRESS, ADDRESS[:3]):
+            known = any(member[name] for member in members for name in names)
+            assert any(chosen[name].value for name in names) == known

@@ -18,7 +18,7 @@ from resolution.models import AuditEntry, Conflict, Judgement, Merge, MergeMove,
 from resolution.relations import MOVED
 from resolution.selectors.proposals import proposal_card
 from resolution.selectors.records import load_records
-from resolution.services import approve, audit, link
+from resolution.services import approve, audit, claims, link
 from resolution.services.conflict_evidence import evidence_of
 from resolution.services.keys import rebuild_keys
 from resolution.services.profiles import update_profile
@@ -260,7 +260,7 @@ class TestUnderTheMergeThatAbsorbedTheSurvivor:
         inner = merge(anna, ann)
         merge(top, anna)
         undo(inner)
-        owned = link.owner_of((hers.channel_id, hers.identifier_type, hers.normalised))
+        owned = claims.owner_of((hers.channel_id, hers.identifier_type, hers.normalised))
         assert owned == ann.pk
 
     def test_p3_no_machine_puts_who_left_into_whoever_absorbed_the_survivor(self) -> None:
@@ -325,7 +325,7 @@ class TestIdentifiersOnBothSides:
         came = MessageFactory(customer=ann, mapping=hers)
         made = merge(anna, ann)
         with audit.change(ACTOR) as trail:
-            moved = link.move_identifier(trail, hers, eve)
+            moved = claims.move_identifier(trail, hers, eve)
         assert plan_unmerge(made.pk).left == ("1 identifier was taken off since and comes back as ended.",)
         undo(made)
         assert (owner(hers), hers.status) == (ann, "ended")

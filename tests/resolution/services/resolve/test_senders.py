@@ -121,6 +121,17 @@ class TestNewSender:
         assert any("city has 500 characters" in note for note in notes)
         assert set(notes) <= set(resolution.reasons)
 
+    @pytest.mark.parametrize("day", ["31/31/1990", "2999-01-01", "next week"])
+    def test_a_birth_date_nobody_can_have_is_told(self, channel: Channel, day: str) -> None:
+        resolution = receive(channel, {"sender_id": "anna.smith@example.org", "birth_date": day})
+        assert any(f"birth_date “{day}” was not used" in note for note in resolution.reasons)
+        assert Customer.objects.get().birth_date is None
+
+    @pytest.mark.parametrize("day", ["01.01.1900", "n/a"])
+    def test_p8_a_placeholder_for_a_birth_date_is_passed_over(self, channel: Channel, day: str) -> None:
+        resolution = receive(channel, {"sender_id": "anna.smith@example.org", "birth_date": day})
+        assert not any("birth_date" in note for note in resolution.reasons)
+
 
 class TestLinkedByScore:
     def test_is_linked_when_everything_fits_with_a_confidence_from_the_score(self, channel: Channel) -> None:

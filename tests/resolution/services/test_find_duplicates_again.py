@@ -1,0 +1,127 @@
+"""A search for duplicates that another change comes between, and one that finds questions waiting."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from psycopg import errors as postgres
+
+from customers.models import Customer
+from resolution.models import BlockingKey, Conflict, MatchRun, Merge
+from resolution.services import conflicts, merge
+from resolution.services.find_duplicates import find_duplicates
+from resolution.services.profiles import create_customer
+from resolution.types import Actor
+from tests.factories import ConflictFactory
+
+pytestmark = pytest.mark.django_db
+
+ACTOR = Actor.machine("test run")
+SURE = {
+    "given_name": "Anna", "family_name": "Smithers", "email": "anna@smithers.example",
+    "birth_date": "1980-02-13", "city": "Berlin", "postcode": "10115",
+}  # fmt: skip
+LIKELY = {"given_name": "Anna", "family_name": "Smithers", "city": "Berlin"}
+OTHER = {
+    "given_name": "Boris", "family_name": "Okonkwo", "email": "boris@okonkwo.example",
+    "birth_date": "1955-11-30", "city": "Leeds", "postcode": "LS1 4AP",
+}  # fmt: skip
+
+
+def make(**fields: str) -> Customer:
+    return create_customer(fields=fields, actor=ACTOR)
+
+
+def run() -> dict[str, int]:
+    return find_duplicates(actor=ACTOR).settled.counts()
+
+
+class TestBegunAnew:
+    @pytest.mark.parametrize("failure", [postgres.DeadlockDetected, postgres.SerializationFailure])
+    @pytest.mark.parametrize(
+        ("module", "name"),
+        [(merge, "merge_in_bulk"), (conflicts, "open_conflicts"), (conflicts, "close_conflicts")],
+    )
+    def test_a_part_that_another_change_came_between_is_done_anew(
+        self, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, failure: type[Exception]
+    ) -> None:
+        gone = ConflictFactory()
+        for fields in (SURE, SURE, LIKELY):
+            make(**fields)
+        real, tries = getattr(module, name), []
+
+        def lose_once(*args: Any, **kwargs: Any) -> object:
+            done = real(*args, **kwargs)
+            tries.append(done)
+            if len(tries) == 1:
+                raise OperationalError("taken back") from failure()
+            return done
+
+        monkeypatch.setattr(module, name, lose_once)
+        counts = run()
+
+        told = {what: counts[what] for what in ("merged", "not_merged", "queued", "closed")}
+        assert told == {"merged": 1, "not_merged": 0, "queued": 1, "closed": 1}
+        assert Merge.objects.count() == 1
+        assert Conflict.objects.exclude(pk=gone.pk).count() == 1
+        assert MatchRun.objects.get().counts == counts | {"customers": 5}
+
+    def test_who_changed_before_the_second_try_is_not_merged_on_what_was_compared(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make(**SURE)
+        other = make(**SURE)
+        real, tries = merge.merge_in_bulk, []
+
+        def lose_once(*args: Any, **kwargs: Any) -> object:
+            tries.append(args)
+            if len(tries) == 1:
+                raise OperationalError("taken back") from postgres.DeadlockDetected()
+            if len(tries) == 2:
+                Customer.objects.filter(pk=other.pk).update(version=2, **OTHER)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(merge, "merge_in_bulk", lose_once)
+
+        assert (run()["merged"], len(tries)) == (0, 2)
+
+
+class TestWaitingQuestions:
+    def test_a_pair_once_held_back_waits_with_the_evidence_of_today(self) -> None:
+        make(**SURE)
+        make(**LIKELY)
+        run()
+        Conflict.objects.update(reason="Held back: it is large (9 customers).", weight=0.5)
+        BlockingKey.objects.all().delete()  # so that this run does not come upon the two
+
+        run()
+
+        [pair] = Conflict.objects.all()
+        assert (pair.state, pair.version) == ("open", 2)
+        assert "Held back" not in pair.reason
+        assert pair.weight is not None
+        assert pair.weight > 0.5
+
+    def test_one_whose_evidence_is_what_it_was_stays_as_it_was_seen(self) -> None:
+        make(**SURE)
+        make(**LIKELY)
+        run()
+        BlockingKey.objects.all().delete()
+
+        run()
+
+        assert Conflict.objects.get().version == 1
+
+    def test_a_group_keeps_why_it_was_held_back(self) -> None:
+        group = [make(**LIKELY, email=f"anna{number}@smithers.example") for number in range(3)]
+        reason = "Held back: only 2 of its 3 pairs support it."
+        ConflictFactory(members=group, reason=reason, weight=0.5)
+        BlockingKey.objects.all().delete()
+
+        run()
+
+        conflict = Conflict.objects.get()
+        assert (conflict.reason, conflict.weight == 0.5) == (reason, False)

@@ -35,6 +35,11 @@ urlpatterns = [
     path("customers", customers.CustomerListView.as_view(), name="customers"),
     path("customers/<id:customer_id>", customers.CustomerView.as_view(), name="customer"),
     path(
+        "customers/<id:customer_id>/provenance",
+        customers.CustomerProvenanceView.as_view(),
+        name="customer-provenance",
+    ),
+    path(
         "customers/<id:customer_id>/history",
         customers.CustomerHistoryView.as_view(),
         name="customer-history",

@@ -20,7 +20,7 @@ from resolution.api.filters import Moment, OneOf, Part
 from resolution.api.pagination import PAGE_LIMIT
 from resolution.api.permissions import LINK, READ
 from resolution.api.schema import IF_MATCH, IF_NONE_MATCH
-from resolution.api.serializers import AnyMoment, Body, Day, Text, WholeInQuery, read
+from resolution.api.serializers import FIELD_RULES, AnyMoment, Body, Day, Text, WholeInQuery, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customer_as_of import customer_as_of
 from resolution.selectors.customer_card import golden_fields
@@ -28,7 +28,6 @@ from resolution.selectors.customers import get_canonical
 from resolution.selectors.history import customer_history
 from resolution.selectors.past import IdentifierThen
 from resolution.services.profiles import update_profile
-from resolution.services.survivorship import RULES
 
 
 class CustomerAnswer(serializers.ModelSerializer[Customer]):
@@ -178,7 +177,7 @@ class StepAnswer(serializers.Serializer[Any]):
     source = serializers.CharField(
         source="source_id", help_text="The customer whose value was taken, or “typed”."
     )
-    rule = serializers.ChoiceField(choices=list(RULES.items()))
+    rule = serializers.ChoiceField(choices=FIELD_RULES)
     kept = serializers.BooleanField(help_text="Whether it was the survivor's own.")
 
 

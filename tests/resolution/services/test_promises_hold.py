@@ -54,7 +54,6 @@ from resolution.services.blocks import Blocking, block_value, retire_block
 from resolution.services.bulk_proposals import (
     BulkProposed,
     approve_in_bulk,
-    propose_in_bulk,
     reject_in_bulk,
 )
 from resolution.services.conflicts import open_conflict
@@ -103,6 +102,7 @@ from tests.resolution.services.register_model import (
     key_of,
 )
 from tests.resolution.services.register_state import register_state
+from tests.resolution.services.test_bulk_proposals import propose_seen
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor(kind="user", name="ada")
@@ -483,7 +483,7 @@ class Acts(RuleBasedStateMachine):
         def act() -> BulkProposed:
             with audit.change(ACTOR) as trail:
                 asked = {self.ask(trail, members).pk for members in groups}
-            return propose_in_bulk(conflict_ids=asked, actor=self.steward)
+            return propose_seen(asked, self.steward)
 
         done = self.act(act)
         for row in done.draft.going:

@@ -15,6 +15,7 @@ from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE
 from resolution.api.proposals import (
     MOST_MEMBERS,
+    AgainstAnswer,
     FieldChoiceAnswer,
     MemberBody,
     ReasonAnswer,
@@ -79,6 +80,7 @@ class BulkRowAnswer(serializers.Serializer[Any]):
     fields = FieldChoiceAnswer(source="draft.act.plan.fields", many=True)
     warnings = serializers.ListField(source="draft.act.plan.warnings", child=serializers.CharField())
     left_out = serializers.ListField(source="why", child=serializers.CharField())
+    against = AgainstAnswer(source="draft.act.plan.against", many=True)
     code = serializers.ChoiceField(choices=["", StaleVersion.code, MergeBlocked.code, Refused.code])
     reasons = ReasonAnswer(source="draft.reasons", many=True)
 

@@ -22,7 +22,7 @@ from resolution.api.views import DeskDetailView, DeskListView, DeskView
 from resolution.models import Judgement, MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
 from resolution.services.merge import preview_merge
-from resolution.types import MergePlan
+from resolution.types import DifferenceFact, MergePlan
 
 MOST_MEMBERS = 100
 QUERYSET = MergeProposal.objects.select_related("proposer", "approver", "conflict").prefetch_related(
@@ -92,6 +92,20 @@ class FieldChoiceAnswer(serializers.Serializer[Any]):
     before = serializers.CharField()
 
 
+class AgainstAnswer(serializers.Serializer[Any]):
+    """A live word “different” that forbids a merge; a later word on `customer_ids` withdraws it."""
+
+    judgement_id = serializers.IntegerField(source="judgement")
+    customer_ids = serializers.SerializerMethodField()
+    judged_by = serializers.CharField(source="who")
+    judged_at = serializers.DateTimeField(source="when")
+    reason = serializers.CharField()
+
+    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
+    def get_customer_ids(self, fact: DifferenceFact) -> list[str]:
+        return [fact.left, fact.right]
+
+
 class PlanMemberAnswer(serializers.Serializer[Any]):
     """One customer and the version that the plan was made of."""
 
@@ -112,6 +126,7 @@ class MergePlanAnswer(serializers.Serializer[Any]):
     folded = serializers.SerializerMethodField()
     warnings = serializers.ListField(child=serializers.CharField())
     blockers = serializers.ListField(child=serializers.CharField())
+    against = AgainstAnswer(many=True)
 
     @extend_schema_field(PlanMemberAnswer(many=True))
     def get_members(self, plan: MergePlan) -> list[dict[str, Any]]:

@@ -37,9 +37,8 @@ from resolution.services import audit, conflicts, keys, limits, locks
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
 from resolution.services.contradictions import describe_difference
-from resolution.services.merge_plan import DifferenceFact
 from resolution.services.moments import past_moment, told
-from resolution.types import Actor, Identifier, LinkOutcome
+from resolution.types import Actor, DifferenceFact, Identifier, LinkOutcome
 
 OUT_OF_WINDOW = "not seen within its type's window"
 

@@ -42,11 +42,10 @@ from resolution.services.conflicts import Question
 from resolution.services.contradictions import describe_difference, explain_contradiction, names_of
 from resolution.services.intake import Intake
 from resolution.services.link import Claim, changed_by, claim_identifier, read_identifier
-from resolution.services.merge_plan import DifferenceFact
 from resolution.services.messages import answer_given, begin_message, find_message, keep_message
 from resolution.services.moments import past_moment
 from resolution.services.profiles import Stored, add_customer, change_fields
-from resolution.types import Actor, Band, Identifier, PairScore, Profile, Resolution
+from resolution.types import Actor, Band, DifferenceFact, Identifier, PairScore, Profile, Resolution
 
 SURE = Decimal("1.00")
 SEEN_TOGETHER = Decimal("0.90")  # came in one message with an identifier that is known

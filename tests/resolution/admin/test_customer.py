@@ -51,7 +51,7 @@ class TestPage:
     ) -> None:
         kept, gone = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Anna Smith", city="Ulm")
         made = merge_customers(member_ids=[gone.pk, kept.pk], survivor_id=kept.pk, actor=actor_for(sara))
-        brought = f'(the only value) in <a href="#merge-{made.pk}">merge {made.pk}</a>'
+        brought = f'· the only value · <a class="nowrap" href="#merge-{made.pk}">merge {made.pk}</a>'
 
         assert brought in as_steward.get(url("customer", kept.pk)).content.decode()
 

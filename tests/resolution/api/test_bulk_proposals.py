@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from rest_framework.test import APIClient
 
+from customers.models import Customer
 from resolution.models import Conflict, Merge, MergeProposal
 from resolution.services.profiles import update_profile
 from resolution.types import Actor
@@ -88,6 +89,18 @@ class TestPropose:
             in (body["rows"][0]["left_out"][0])
         )
         assert list(MergeProposal.objects.values_list("conflict", flat=True)) == [conflicts[1].pk]
+
+    def test_p3_a_dry_run_names_the_judgement_that_forbids_one(
+        self, steward: APIClient, conflicts: list[Conflict]
+    ) -> None:
+        left, right = conflicts[0].members.order_by("customer").values_list("customer", flat=True)
+        verdict = {"left_id": str(left), "right_id": str(right), "verdict": "different"}
+        said = steward.post("/api/v1/judgements", verdict).json()
+        asked_again = likely(*Customer.objects.filter(pk__in=[left, right]))
+        rows = propose(steward, [conflicts[1], asked_again]).json()["rows"]
+        assert [row["code"] for row in rows] == ["", "merge_blocked"]
+        assert [word["judgement_id"] for word in rows[1]["against"]] == [said["id"]]
+        assert "withdraw that judgement first" in rows[1]["left_out"][0]
 
     def test_what_was_not_seen_is_refused(self, steward: APIClient, conflicts: list[Conflict]) -> None:
         ids = [row.pk for row in conflicts]

@@ -163,6 +163,16 @@ class MakerUndoes(NotPermitted):
         )
 
 
+class LinkerSplits(NotPermitted):
+    code = "linker_splits"
+
+    def __init__(self, customer: object) -> None:
+        super().__init__(
+            f"You linked what would leave customer {customer}; a rule wants another person to split it.",
+            customer=str(customer),
+        )
+
+
 class MakerPromotes(NotPermitted):
     code = "maker_promotes"
 

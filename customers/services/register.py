@@ -16,7 +16,7 @@ from django.db.models import F, Max
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from customers.models import Channel, Customer, Mapping, Message
+from customers.models import Channel, Customer, Mapping, Message, Ticket
 
 
 def create_customer(fields: MappingOf[str, Any]) -> Customer:
@@ -107,6 +107,36 @@ def confirm_identifier(mapping: Mapping, *, confidence: Decimal, verified: bool)
     mapping.last_seen_at = timezone.now()
     mapping.save(update_fields=["confidence_score", "verified", "last_seen_at", "updated_at"])
     return stronger
+
+
+def hand_over_arrivals(former_id: uuid.UUID, link: Mapping) -> None:
+    """Give the messages and tickets that came to a former owner with an identifier to its owner's link."""
+    same = {
+        "channel": link.channel_id,
+        "identifier_type": link.identifier_type,
+        "normalised": link.normalised,
+    }
+    came_with = Mapping.objects.filter(**same).values("pk")
+    handed = {"customer": link.customer_id, "mapping": link}
+    Message.objects.filter(customer=former_id, mapping__in=came_with).update(**handed)
+    Ticket.objects.filter(customer=former_id, mapping__in=came_with).update(**handed)
+
+
+def hear_again(former_id: uuid.UUID, new_id: uuid.UUID) -> None:
+    """Note when a new customer was last heard of by the messages it was handed; and its former self since.
+
+    Who was heard of later than by any of these keeps that moment.
+    """
+    heard = _last_message(new_id)
+    Customer.objects.filter(pk=new_id).update(last_interaction_at=heard)
+    if heard:
+        Customer.objects.filter(pk=former_id, last_interaction_at__lte=heard).update(
+            last_interaction_at=_last_message(former_id)
+        )
+
+
+def _last_message(customer_id: uuid.UUID) -> datetime | None:
+    return Message.objects.filter(customer=customer_id).aggregate(last=Max("received_at"))["last"]
 
 
 def store_message(message: Message) -> Message:

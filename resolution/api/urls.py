@@ -21,6 +21,7 @@ from resolution.api import (
     models,
     proposals,
     resolve,
+    split,
     views,
 )
 from resolution.converters import IdConverter
@@ -45,6 +46,7 @@ urlpatterns = [
         name="customer-history",
     ),
     path("customers/<id:customer_id>/as-of", customers.CustomerAsOfView.as_view(), name="customer-as-of"),
+    path("customers/<id:customer_id>/split", split.SplitView.as_view(), name="customer-split"),
     path("customers/<id:customer_id>/erase", erase.EraseView.as_view(), name="customer-erase"),
     path("customers/<id:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
     path(

@@ -112,6 +112,11 @@ class CustomerCard:
     conflicts: tuple[QueueRow, ...]
     verdicts: tuple[CardVerdict, ...]
 
+    @property
+    def owned(self) -> int:
+        """How many identifiers it owns; those of a merged one are its survivor's."""
+        return sum(entry.status == Link.Status.ACTIVE for entry in self.identifiers)
+
 
 def customer_card(customer_id: uuid.UUID, *, user_id: int | None = None) -> CustomerCard:
     """Return one customer's page. A constant number of queries. Raises UnknownCustomer."""

@@ -92,6 +92,18 @@ class RegisterModel:
                 table = {"mappings": "Mapping", "messages": "Message"}[arrival.relation]
                 self.home[table][uuid.UUID(arrival.row_id)]["customer_id"] = uuid.UUID(owner)
 
+    def split(self, customer: uuid.UUID, new: uuid.UUID, after: State) -> None:
+        """Take over when the two were first heard of, by the messages from before that each has now."""
+        moments: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
+        for row in after["Message"]:
+            if row["id"] not in self.came_later:
+                moments[row["customer_id"]].append(row["received_at"])
+        heard = {row["id"]: row[HEARD] for row in after["Customer"]}
+        self.first_heard[new] = max(moments[new], default=None)
+        known = self.first_heard.get(customer)
+        if known and (heard[customer] is None or known > heard[customer]):
+            self.first_heard[customer] = max(moments[customer], default=None)
+
     def note(self, before: State, after: State) -> None:
         """Take over what an act that merges nobody wrote: new rows, and changed columns of old ones."""
         for table in TABLES:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import sys
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -65,6 +66,7 @@ from resolution.services.link import link_customer_identifier, unlink_customer_i
 from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.profiles import create_customer, update_profile
 from resolution.services.resolve import create_or_resolve_customer, resolve_identifiers
+from resolution.services.split import Split, preview_split, split_customer
 from resolution.services.unmerge import plan_unmerge, undo_merge
 from resolution.types import Actor, Group, LinkOutcome, Resolution
 from tests.factories import (
@@ -317,6 +319,37 @@ class Acts(RuleBasedStateMachine):
             self.act(act)
         else:
             self.refused(NotFound, act)
+
+    def splittable(self) -> dict[uuid.UUID, list[uuid.UUID]]:
+        """The identifiers of those who own several and whom no merge that stands made."""
+        owned: defaultdict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+        for row in self.state["Mapping"]:
+            value = (row["identifier_type"], row["normalised"])
+            if row["status"] == "active" and value not in self.blocked:
+                owned[row["customer_id"]].append(row["id"])
+        standing = set(self.model.survivors.values())
+        return {key: links for key, links in owned.items() if len(links) > 1 and key not in standing}
+
+    @precondition(lambda self: self.splittable())
+    @rule(data=st.data(), judge_different=st.booleans())
+    def split(self, data: st.DataObject, judge_different: bool) -> None:
+        """Some identifiers leave as a new customer, with what came by them; the id stays with the others."""
+        owned = self.splittable()
+        customer = data.draw(st.sampled_from(sorted(owned)))
+        some = st.lists(st.sampled_from(owned[customer]), unique=True, min_size=1)
+        chosen = data.draw(some.filter(lambda links: len(links) < len(owned[customer])))
+        plan = preview_split(customer_id=customer, mapping_ids=chosen)
+
+        def act() -> Split:
+            return split_customer(
+                customer_id=customer, mapping_ids=chosen, judge_different=judge_different,
+                fingerprint=plan.fingerprint, actor=ACTOR,
+            )  # fmt: skip
+
+        new = self.act(act).customer.pk
+        self.model.split(customer, new, self.state)
+        if judge_different:
+            self.model.verdicts[frozenset({customer, new})] = "different"
 
     # --- what comes in ---
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -123,20 +123,20 @@ def hand_over_arrivals(former_id: uuid.UUID, link: Mapping) -> None:
 
 
 def hear_again(former_id: uuid.UUID, new_id: uuid.UUID) -> None:
-    """Note when a new customer was last heard of by the messages it was handed; and its former self since.
+    """Note when a new customer was last heard of, by the messages it was handed.
 
-    Who was heard of later than by any of these keeps that moment.
+    Who was last heard of by one of these is so by the last one before that it still has.
     """
-    heard = _last_message(new_id)
-    Customer.objects.filter(pk=new_id).update(last_interaction_at=heard)
-    if heard:
-        Customer.objects.filter(pk=former_id, last_interaction_at__lte=heard).update(
-            last_interaction_at=_last_message(former_id)
-        )
+    handed, left = Message.objects.filter(customer=new_id), Message.objects.filter(customer=former_id)
+    Customer.objects.filter(pk=new_id).update(last_interaction_at=_last_of(handed))
+    moment = Customer.objects.values_list("last_interaction_at", flat=True).get(pk=former_id)
+    if moment and handed.filter(received_at=moment).exists():
+        before = _last_of(left.filter(received_at__lte=moment))
+        Customer.objects.filter(pk=former_id).update(last_interaction_at=before)
 
 
-def _last_message(customer_id: uuid.UUID) -> datetime | None:
-    return Message.objects.filter(customer=customer_id).aggregate(last=Max("received_at"))["last"]
+def _last_of(messages: QuerySet[Message]) -> datetime | None:
+    return messages.aggregate(last=Max("received_at"))["last"]
 
 
 def store_message(message: Message) -> Message:

@@ -51,6 +51,7 @@ def _page(
         title=f"Split {plan.name}",
         plan=plan,
         ticked=bool(ticked),
+        blockers=plan.blockers if ticked else plan.blockers[:-1],  # that nothing is ticked yet is no news
         parts=[(part, typed.get(part.field, part.goes)) for part in plan.fields],
         reason=given.get("reason", ""),
         judge=request.method != "POST" or "judge" in given,

@@ -10,6 +10,7 @@ from django.db.models import Count
 
 from customers.models import PROFILE_FIELDS, Customer, Message, Ticket
 from customers.models import Mapping as Link
+from resolution.batch.records import SOURCE_ID
 from resolution.models import Conflict, ConflictMember, Merge
 from resolution.selectors.customers import fetch_customers
 from resolution.services.split_plan import LinkKey, SplitGround, SplitLink, SplitQuestion, SplitRecord
@@ -76,15 +77,18 @@ def _came_with(customer: Customer, model: type[Message | Ticket]) -> Counter[Lin
 
 def _records(customer: Customer, links: Sequence[Link]) -> Iterator[SplitRecord]:
     """Give the source records, the newest first, with the identifiers among what they say."""
+    own = {(row.channel_id, row.normalised): row.pk for row in links if row.identifier_type == SOURCE_ID}
     by_text: defaultdict[tuple[uuid.UUID, str], set[uuid.UUID]] = defaultdict(set)
     for link in links:
-        for text in (link.channel_identifier, link.normalised):
-            by_text[link.channel_id, text.strip().casefold()].add(link.pk)
+        if link.identifier_type != SOURCE_ID:
+            for text in (link.channel_identifier, link.normalised):
+                by_text[link.channel_id, text.strip().casefold()].add(link.pk)
     for row in customer.source_records.order_by("-updated_at", "-pk"):
         texts = [str(value).strip().casefold() for value in (row.source_key, *row.data.values())]
         found = frozenset[uuid.UUID]().union(*(by_text.get((row.channel_id, text), ()) for text in texts))
-        says = {name: value for name, value in row.data.items() if name in PROFILE_FIELDS and value}
-        yield SplitRecord(row.pk, row.source_key, found, {name: str(value) for name, value in says.items()})
+        says = {name: str(row.data[name]) for name in PROFILE_FIELDS if row.data.get(name)}
+        key = own.get((row.channel_id, row.source_key))
+        yield SplitRecord(row.pk, row.source_key, found, key, says)
 
 
 def _shown_by(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from customers.models import PROFILE_FIELDS
@@ -37,11 +37,15 @@ class SplitLink:
 
 @dataclass(frozen=True, slots=True)
 class SplitRecord:
-    """One source record: what it says of profile fields, and the identifiers it came with."""
+    """One source record: what it says of profile fields, and the identifiers it came with.
+
+    `own` is the link of the source's own key of it, where there is one; it goes wherever the record goes.
+    """
 
     id: uuid.UUID
     title: str
     links: frozenset[uuid.UUID]
+    own: uuid.UUID | None
     says: Mapping[str, str]
 
 
@@ -127,9 +131,10 @@ def plan_split(
     Raises InvalidInput for an identifier that is not the customer's to give.
     """
     _refuse_strangers(ground, chosen)
-    moving = tuple(link for link in ground.links if link.id in chosen)
-    staying = tuple(link for link in ground.links if link.id not in chosen)
-    leaving = tuple(row for row in ground.records if row.links and row.links <= set(chosen))
+    leaving = tuple(row for row in ground.records if _leaves(row, set(chosen)))
+    going = {*chosen, *(row.own for row in leaving)}
+    moving = tuple(link for link in ground.links if link.id in going)
+    staying = tuple(link for link in ground.links if link.id not in going)
     found = tuple(_parts(ground, moving, staying, leaving))
     plan = SplitPlan(
         customer_id=ground.customer_id,
@@ -156,11 +161,16 @@ def _refuse_strangers(ground: SplitGround, chosen: Collection[uuid.UUID]) -> Non
         )
 
 
+def _leaves(record: SplitRecord, chosen: Set[uuid.UUID]) -> bool:
+    """A record leaves when its own key does, or when all other identifiers it came with do."""
+    return record.own in chosen or (bool(record.links) and record.links <= chosen)
+
+
 def _blockers(moving: Collection[SplitLink], staying: Collection[SplitLink]) -> Iterator[str]:
     if not moving:
         yield "No identifier was chosen; tick those of the person who leaves."
     elif not staying:
-        yield "All identifiers were chosen; at least one stays, with the part that keeps the id."
+        yield "All identifiers would leave; at least one stays, with the part that keeps the id."
 
 
 def _parts(

@@ -58,6 +58,8 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
         f"{page}/duplicates/",
         f"{page}/as-of/?moment={quote(before.isoformat())}",
         f"{page}/erase/",
+        f"{page}/split/",
+        f"{page}/split/?leaves={link.pk}",
         f"/admin/customers/customer/{gone.pk}/erased/",
         f"/admin/customers/customer/{gone.pk}/change/",
         f"/admin/customers/customer/{merge.survivor_id}/change/",

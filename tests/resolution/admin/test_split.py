@@ -53,6 +53,14 @@ class TestChoosing:
         text = as_lead.get(reverse("resolution:workbench", args=[conflict.pk])).content.decode()
         assert f'<a href="{address(both)}">Split Anna</a>' in text
 
+    def test_a_merge_that_stands_is_named_before_anything_is_ticked(
+        self, as_lead: Client, both: Customer
+    ) -> None:
+        made = merge_customers(member_ids=[both.pk, CustomerFactory().pk], survivor_id=both.pk, actor=LEA)
+        text = as_lead.get(address(both)).content.decode()
+        assert f"Merge {made.pk} is part of this customer; take it back first" in text
+        assert "See what leaves" not in text
+
     def test_what_is_no_identifier_is_refused(self, as_lead: Client, both: Customer) -> None:
         assert as_lead.get(address(both), {"leaves": "x"}).status_code == 400
         stranger = MappingFactory().pk

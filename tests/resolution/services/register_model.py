@@ -92,17 +92,18 @@ class RegisterModel:
                 table = {"mappings": "Mapping", "messages": "Message"}[arrival.relation]
                 self.home[table][uuid.UUID(arrival.row_id)]["customer_id"] = uuid.UUID(owner)
 
-    def split(self, customer: uuid.UUID, new: uuid.UUID, after: State) -> None:
+    def split(self, customer: uuid.UUID, new: uuid.UUID, before: State, after: State) -> None:
         """Take over when the two were first heard of, by the messages from before that each has now."""
-        moments: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
-        for row in after["Message"]:
-            if row["id"] not in self.came_later:
-                moments[row["customer_id"]].append(row["received_at"])
-        heard = {row["id"]: row[HEARD] for row in after["Customer"]}
-        self.first_heard[new] = max(moments[new], default=None)
-        known = self.first_heard.get(customer)
-        if known and (heard[customer] is None or known > heard[customer]):
-            self.first_heard[customer] = max(moments[customer], default=None)
+        last = next(row[HEARD] for row in before["Customer"] if row["id"] == customer)
+        handed = [row for row in after["Message"] if row["customer_id"] == new]
+        self.first_heard[new] = self._first_of(handed)
+        if last in [row["received_at"] for row in handed]:
+            left = [row for row in after["Message"] if row["customer_id"] == customer]
+            self.first_heard[customer] = self._first_of(row for row in left if row["received_at"] <= last)
+
+    def _first_of(self, messages: Iterable[Row]) -> datetime | None:
+        known = [row["received_at"] for row in messages if row["id"] not in self.came_later]
+        return max(known, default=None)
 
     def note(self, before: State, after: State) -> None:
         """Take over what an act that merges nobody wrote: new rows, and changed columns of old ones."""

@@ -346,8 +346,12 @@ class Acts(RuleBasedStateMachine):
                 fingerprint=plan.fingerprint, actor=ACTOR,
             )  # fmt: skip
 
+        if plan.blockers:  # a source record takes its own key along, which may be the last one
+            self.refused(Refused, act)
+            return
+        before = self.state
         new = self.act(act).customer.pk
-        self.model.split(customer, new, self.state)
+        self.model.split(customer, new, before, self.state)
         if judge_different:
             self.model.verdicts[frozenset({customer, new})] = "different"
 

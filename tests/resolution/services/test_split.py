@@ -12,12 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.models import Channel, Customer, Mapping
+from resolution.batch.records import SOURCE_ID
 from resolution.errors import InvalidInput, LinkerSplits, MergeBlocked, Refused, StaleVersion, UnknownCustomer
 from resolution.models import AuditEntry, Conflict, Judgement, MergePolicy, MergeProposal, OutboxEvent
 from resolution.selectors.customer_as_of import customer_as_of
 from resolution.selectors.customers import get_canonical
 from resolution.services import audit, conflicts
 from resolution.services.approve import propose_merge
+from resolution.services.erase import erase_customer
 from resolution.services.keys import rebuild_keys
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
@@ -118,6 +120,19 @@ class TestWhatLeaves:
         assert set(new.source_records.values_list("pk", flat=True)) == {hers.pk}
         assert set(both.source_records.values_list("pk", flat=True)) == {mixed.pk, silent.pk}
 
+    def test_a_record_takes_its_sources_own_key_along_and_may_be_chosen_by_it(
+        self, both: Customer, shop: Channel
+    ) -> None:
+        place = {"customer": both, "channel": shop, "identifier_type": SOURCE_ID}
+        for key in ("r1", "r2"):
+            MappingFactory(**place, channel_identifier=key, normalised=key, verified=True)
+        SourceRecordFactory(customer=both, channel=shop, source_key="r1", data={"email": EVE})
+        SourceRecordFactory(customer=both, channel=shop, source_key="r2", data={"name": "Eve"})
+        new = split(both, EVE, "r2")
+        owned = new.mappings.filter(status="active").values_list("channel_identifier", flat=True)
+        assert set(owned) == {EVE, "r1", "r2"}
+        assert new.source_records.count() == 2
+
     def test_a_value_only_the_leaving_show_goes_along_and_the_next_surest_takes_its_place(
         self, both: Customer, shop: Channel
     ) -> None:
@@ -211,6 +226,17 @@ class TestTakingItBack:
     def test_unless_told_otherwise(self, both: Customer) -> None:
         split(both, EVE, judge_different=False)
         assert not Judgement.objects.exists()
+
+
+class TestErasing:
+    def test_either_is_erased_without_the_other(self, both: Customer) -> None:
+        new = split(both, EVE)
+        erase_customer(customer_id=new.pk, reason="asked for", actor=LEA)
+        assert (fresh(new).status, fresh(both).status) == ("erased", "active")
+        assert link_of(both, ANNA).customer_id == both.pk
+        assert audit.find_break() is None
+        erase_customer(customer_id=both.pk, reason="asked for", actor=LEA)
+        assert broken_promises() == []
 
 
 class TestQuestions:

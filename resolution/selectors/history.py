@@ -212,15 +212,17 @@ def _told_elsewhere(group: Collection[uuid.UUID]) -> Q:
 
 
 def _names(rows: Iterable[AuditEntry]) -> dict[str, str]:
-    """Return the names of those whom merges took in and undoing gave back, as far as they are shown."""
+    """Return the names of those whom merges took in, and undoing or splitting parted, as far as shown."""
     ids = {key for row in rows for key in _others(row)[:_NAMED]}
     people = Customer.objects.in_bulk(ids) if ids else {}
     return {str(key): row.display_name for key, row in people.items()}
 
 
 def _others(row: AuditEntry) -> Sequence[str]:
-    """Whom a merge took in, or gave back; of an absorbed customer's own row, whom it went into."""
+    """Whom a merge took in or gave back, or who was split off; of an absorbed one's row, its survivor."""
     facts = row.metadata
+    if row.action == "split":
+        return [facts["into"]] if facts else ()
     if row.action == "unmerge":
         return facts.get("returned", ())
     if row.action == "merge":

@@ -16,7 +16,7 @@ from resolution.services.compare_models import compare_in_shadow
 from resolution.services.erase import erase_customer
 from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
-from tests.factories import ConflictFactory, CustomerFactory, actor_for, draft
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, draft
 from tests.journeys.conftest import Sit
 from tests.resolution.services.test_bulk_proposals import propose_seen
 
@@ -44,6 +44,7 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
     erase_customer(customer_id=gone.pk, reason="Request 1", actor=actor_for(lena))
     draft(prior=-45.0)
     compared = compare_in_shadow(version="2.0.0", actor=actor_for(lena))
+    leaving = MappingFactory(customer=pair[0])
     page = f"/admin/customers/customer/{pair[0].pk}"
     return [
         "/admin/",
@@ -59,7 +60,7 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
         f"{page}/as-of/?moment={quote(before.isoformat())}",
         f"{page}/erase/",
         f"{page}/split/",
-        f"{page}/split/?leaves={link.pk}",
+        f"{page}/split/?leaves={leaving.pk}",
         f"/admin/customers/customer/{gone.pk}/erased/",
         f"/admin/customers/customer/{gone.pk}/change/",
         f"/admin/customers/customer/{merge.survivor_id}/change/",

@@ -17,6 +17,7 @@ from resolution.errors import InvalidInput, LinkerSplits, MergeBlocked, Refused,
 from resolution.models import AuditEntry, Conflict, Judgement, MergePolicy, MergeProposal, OutboxEvent
 from resolution.selectors.customer_as_of import customer_as_of
 from resolution.selectors.customers import get_canonical
+from resolution.selectors.history import customer_history
 from resolution.services import audit, conflicts
 from resolution.services.approve import propose_merge
 from resolution.services.erase import erase_customer
@@ -194,6 +195,11 @@ class TestTheTrail:
         then = customer_as_of(new.pk, now)
         assert [link.value for link in then.identifiers if link.owns] == [EVE]
         assert then.fields["email"] == EVE
+
+    def test_the_timeline_names_the_new_customer(self, both: Customer) -> None:
+        split(both, EVE, fields={"name": "Eve Brown"}, reason="two sisters")
+        told = {entry.kind: entry.detail for entry in customer_history(both.pk).entries}
+        assert told["split"] == "Eve Brown · two sisters"
 
     def test_tells_other_systems(self, both: Customer) -> None:
         new = split(both, EVE)

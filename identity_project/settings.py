@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
         "ConflictKind": "resolution.models.Conflict.Kind",
         "ConflictState": "resolution.models.Conflict.State",
         "ProposalState": "resolution.models.MergeProposal.State",
+        "FieldRule": "resolution.api.serializers.FIELD_RULES",
         "ModelState": "resolution.models.StoredModel.State",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

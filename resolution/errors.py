@@ -5,7 +5,7 @@ This module knows no HTTP; `api/errors.py` maps classes to status codes and the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -124,12 +124,16 @@ class LimitBelowExisting(Refused):
 
 
 class MergeBlocked(Refused):
-    """A merge with blockers, each a sentence."""
+    """A merge with blockers, each a sentence; `judgements` are the words “different” among them."""
 
     code = "merge_blocked"
 
-    def __init__(self, blockers: Sequence[str]) -> None:
-        super().__init__("This merge is not possible: " + " ".join(blockers), blockers=list(blockers))
+    def __init__(self, blockers: Sequence[str], judgements: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(
+            "This merge is not possible: " + " ".join(blockers),
+            blockers=list(blockers),
+            judgements=list(judgements),
+        )
 
 
 class JudgedDifferent(Refused):
@@ -156,6 +160,16 @@ class MakerUndoes(NotPermitted):
         super().__init__(
             f"You proposed, approved or made merge {merge}; a rule wants another person to undo it.",
             merge=merge,
+        )
+
+
+class LinkerSplits(NotPermitted):
+    code = "linker_splits"
+
+    def __init__(self, customer: object) -> None:
+        super().__init__(
+            f"You linked what would leave customer {customer}; a rule wants another person to split it.",
+            customer=str(customer),
         )
 
 

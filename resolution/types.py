@@ -7,6 +7,7 @@ says what policy does about it, a `Group` is a set of customers that hold togeth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -248,12 +249,41 @@ class RowMove:
 
 
 @dataclass(frozen=True, slots=True)
+class DifferenceFact:
+    """A live human word that two customers' groups are not one; `left` and `right` are those customers now.
+
+    `judgement` is its number. `parts` names who of the two it was said of, where others absorbed them since.
+    """
+
+    left: str
+    right: str
+    who: str
+    when: datetime
+    judgement: int = 0
+    reason: str = ""
+    parts: tuple[str, ...] = ()
+
+    def said(self, names: Mapping[str, str]) -> str:
+        """Say it in words, without a full stop; `names` are those of the customers by id."""
+        details = (
+            f"judgement {self.judgement}" if self.judgement else "",
+            f"“{self.reason}”" if self.reason else "",
+            f"said of {' and '.join(self.parts)}, merged since" if self.parts else "",
+        )
+        told = ", ".join(detail for detail in details if detail)
+        return (
+            f"{self.who} judged {names[self.left]} and {names[self.right]} not the same on"
+            f" {self.when:%d %B %Y}{f' ({told})' if told else ''}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MergePlan:
     """Everything a merge will do, decided before anything is touched: the preview is the plan.
 
     `moves` lists every row that changes owner; `collapses` the identifiers that fold into an equal one.
-    `blockers` are sentences that forbid the merge; a plan with blockers is never carried out. `warnings` are
-    sentences a person should read first, such as a hard conflict.
+    `blockers` are sentences that forbid the merge; a plan with blockers is never carried out. `against` are
+    the judgements among them. `warnings` are sentences a person should read first, such as a hard conflict.
     """
 
     survivor: str
@@ -264,6 +294,7 @@ class MergePlan:
     versions: tuple[tuple[str, int], ...]
     blockers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    against: tuple[DifferenceFact, ...] = ()
 
     def rows_by_relation(self) -> dict[str, int]:
         """Relation name → number of rows that move."""

@@ -12,11 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from customers.models import Channel, Customer, Mapping, Message
+from customers.models import Channel, Customer, Mapping, Message, Ticket
 
 
 def create_customer(fields: MappingOf[str, Any]) -> Customer:
@@ -107,6 +107,36 @@ def confirm_identifier(mapping: Mapping, *, confidence: Decimal, verified: bool)
     mapping.last_seen_at = timezone.now()
     mapping.save(update_fields=["confidence_score", "verified", "last_seen_at", "updated_at"])
     return stronger
+
+
+def hand_over_arrivals(former_id: uuid.UUID, link: Mapping) -> None:
+    """Give the messages and tickets that came to a former owner with an identifier to its owner's link."""
+    same = {
+        "channel": link.channel_id,
+        "identifier_type": link.identifier_type,
+        "normalised": link.normalised,
+    }
+    came_with = Mapping.objects.filter(**same).values("pk")
+    handed = {"customer": link.customer_id, "mapping": link}
+    Message.objects.filter(customer=former_id, mapping__in=came_with).update(**handed)
+    Ticket.objects.filter(customer=former_id, mapping__in=came_with).update(**handed)
+
+
+def hear_again(former_id: uuid.UUID, new_id: uuid.UUID) -> None:
+    """Note when a new customer was last heard of, by the messages it was handed.
+
+    Who was last heard of by one of these is so by the last one before that it still has.
+    """
+    handed, left = Message.objects.filter(customer=new_id), Message.objects.filter(customer=former_id)
+    Customer.objects.filter(pk=new_id).update(last_interaction_at=_last_of(handed))
+    moment = Customer.objects.values_list("last_interaction_at", flat=True).get(pk=former_id)
+    if moment and handed.filter(received_at=moment).exists():
+        before = _last_of(left.filter(received_at__lte=moment))
+        Customer.objects.filter(pk=former_id).update(last_interaction_at=before)
+
+
+def _last_of(messages: QuerySet[Message]) -> datetime | None:
+    return messages.aggregate(last=Max("received_at"))["last"]
 
 
 def store_message(message: Message) -> Message:

@@ -12,10 +12,11 @@ from django.views.decorators.http import require_POST
 from customers.listing import refuse_nul
 from resolution.admin.approvals import READERS_ONLY
 from resolution.admin.frame import actor_of, say_refusal, screen, show, user_of
+from resolution.admin.workbench_form import read_versions
 from resolution.errors import IdentityError, InvalidInput
 from resolution.selectors.proposals import batch_card
 from resolution.services import bulk_proposals
-from resolution.services.bulk_proposals import BulkAnswer, BulkDraft, BulkRow
+from resolution.services.bulk_proposals import BulkAnswer, BulkDraft, BulkRow, Seen
 
 PLAN = "plan-"
 APPROVE = "resolution.approve_merge"
@@ -35,7 +36,7 @@ def propose_together(request: HttpRequest) -> HttpResponse:
     done = bulk_proposals.propose_in_bulk(
         conflict_ids=ticked,
         comment=request.POST.get("comment", "").strip(),
-        seen_plans=_plans(request.POST),
+        seen=_seen(request.POST),
         actor=actor_of(request),
     )
     _say_left_out(request, done.draft.left_out)
@@ -120,10 +121,13 @@ def _say_left_out(request: HttpRequest, left_out: Iterable[BulkRow]) -> None:
         messages.warning(request, f"Left out, conflict {row.conflict.pk}: {' '.join(row.why)}")
 
 
-def _plans(given: QueryDict) -> dict[int, str]:
-    """What the steward saw of each plan, by conflict."""
-    seen = {name.removeprefix(PLAN): str(given[name]) for name in given if name.startswith(PLAN)}
-    return dict(zip(_numbers(seen), seen.values(), strict=True))
+def _seen(given: QueryDict) -> Seen:
+    """What the steward saw of each plan, by conflict, and of each customer."""
+    plans = {name.removeprefix(PLAN): str(given[name]) for name in given if name.startswith(PLAN)}
+    return Seen(
+        plans=dict(zip(_numbers(plans), plans.values(), strict=True)),
+        versions=read_versions(given),
+    )
 
 
 def _numbers(texts: Iterable[str]) -> list[int]:

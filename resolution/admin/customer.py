@@ -33,16 +33,19 @@ EDITORS_ONLY = "Only stewards and leads change customers; ask an administrator f
 def customer(request: HttpRequest, customer_id: uuid.UUID) -> HttpResponse:
     """Show one customer; a merged one says into whom and keeps its own past readable."""
     card = customer_card(customer_id, user_id=user_of(request).pk)
+    tree = merge_tree(customer_id)
+    may_undo = user_of(request).has_perm("resolution.undo_merge")
     return show(
         request,
         "customer.html",
         title=card.name,
         card=card,
-        tree=merge_tree(customer_id),
+        tree=tree,
         history=customer_history(customer_id, before=_moment(request.GET.get("before", ""))),
         link_form=LinkForm(),
         may_edit=_may_edit(request) and card.status == Customer.Status.ACTIVE,
-        may_undo=user_of(request).has_perm("resolution.undo_merge"),
+        may_undo=may_undo,
+        may_split=may_undo and card.owned > 1 and not tree.stands,
         may_erase=_may_erase(request) and card.status != Customer.Status.ERASED,
     )
 

@@ -20,6 +20,7 @@ from resolution.admin import (
     merge_policies,
     queue,
     runs,
+    split,
     undo,
     workbench,
 )
@@ -45,6 +46,7 @@ urlpatterns = [
     path(f"{CUSTOMER}/edit/", customer.edit_customer, name="edit-customer"),
     path(f"{CUSTOMER}/as-of/", customer.customer_as_of, name="customer-as-of"),
     path(f"{CUSTOMER}/duplicates/", duplicates.duplicates, name="duplicates"),
+    path(f"{CUSTOMER}/split/", split.split, name="split"),
     path(f"{CUSTOMER}/erase/", erase.erase, name="erase"),
     path(f"{CUSTOMER}/erased/", erase.erased, name="erased"),
     path(f"{CUSTOMER}/identifiers/", customer.link_identifier, name="link-identifier"),

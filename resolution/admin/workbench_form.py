@@ -43,7 +43,7 @@ class WorkbenchForm:
             members=tuple(_id(text) for text in given.getlist("member")),
             survivor=_id(survivor) if survivor else None,
             picks=_picks(given),
-            versions={_id(name): _number(value) for name, value in _named(given, VERSION).items()},
+            versions=read_versions(given),
             version=_number(given.get("version", "0")),
             reason=given.get("reason", "").strip()[:REASON_LENGTH],
             relation=given.get("relation", ""),
@@ -61,6 +61,11 @@ class WorkbenchForm:
         if day is None:
             raise InvalidInput(f"“{self.until[:30]}” is no day to park until; give one such as 2026-12-24.")
         return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def read_versions(given: QueryDict) -> dict[uuid.UUID, int]:
+    """The customers' versions that the page showed. Raises InvalidInput naming what is wrong."""
+    return {_id(name): _number(value) for name, value in _named(given, VERSION).items()}
 
 
 def _picks(given: QueryDict) -> dict[str, Pick]:

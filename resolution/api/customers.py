@@ -19,9 +19,19 @@ from resolution.api.filters import Moment, OneOf, Part
 from resolution.api.pagination import PAGE_LIMIT
 from resolution.api.permissions import LINK, READ
 from resolution.api.schema import IF_MATCH, IF_NONE_MATCH
-from resolution.api.serializers import AnyMoment, Body, Day, PastMoment, Text, WholeInQuery, read
+from resolution.api.serializers import (
+    FIELD_RULES,
+    AnyMoment,
+    Body,
+    Day,
+    PastMoment,
+    Text,
+    WholeInQuery,
+    read,
+)
 from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customer_as_of import customer_as_of
+from resolution.selectors.customer_card import golden_fields
 from resolution.selectors.customers import get_canonical
 from resolution.selectors.history import customer_history
 from resolution.selectors.past import IdentifierThen
@@ -160,6 +170,45 @@ class CustomerThenAnswer(serializers.Serializer[Any]):
         return {**texts, **super().get_fields()}
 
 
+class StepAnswer(serializers.Serializer[Any]):
+    """One merge's choice of a value."""
+
+    merge_id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    source = serializers.CharField(
+        source="source_id", help_text="The customer whose value was taken, or “typed”."
+    )
+    rule = serializers.ChoiceField(choices=FIELD_RULES)
+    kept = serializers.BooleanField(help_text="Whether it was the survivor's own.")
+
+
+class EditAnswer(serializers.Serializer[Any]):
+    """Who wrote a value after the merges."""
+
+    who = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class GoldenFieldAnswer(serializers.Serializer[Any]):
+    """One value; `steps` are the merges that brought it, newest first, none when no merge had a say."""
+
+    field = serializers.CharField(help_text="A profile field, or attributes.key.")
+    value = serializers.CharField()
+    verified = serializers.BooleanField()
+    seen_on = serializers.CharField(source="source", help_text="The channels that show it.")
+    steps = StepAnswer(source="provenance.steps", many=True)
+    edited = EditAnswer(
+        source="provenance.edit", allow_null=True, help_text="Who wrote it since it was last merged."
+    )
+
+
+class ProvenanceAnswer(serializers.Serializer[Any]):
+    """A customer's values with their sources; fields without a value are left out."""
+
+    customer_id = serializers.UUIDField()
+    fields = GoldenFieldAnswer(many=True)
+
+
 class CustomerListView(DeskListView):
     """List customers, newest first."""
 
@@ -198,6 +247,19 @@ class CustomerView(DeskView):
             actor=actor_of(request),
         )
         return _shown(request, customer, requested_id=customer_id)
+
+
+class CustomerProvenanceView(DeskView):
+    """Where one customer's values come from."""
+
+    access: ClassVar = {"GET": READ}
+
+    @extend_schema(responses=ProvenanceAnswer, operation_id="customer_provenance")
+    def get(self, request: Request, customer_id: uuid.UUID) -> Response:
+        """Return the values of the live customer an id stands for, each with the merges that brought it."""
+        customer = get_canonical(customer_id)
+        fields = [entry for entry in golden_fields(customer) if entry.value]
+        return Response(ProvenanceAnswer({"customer_id": customer.pk, "fields": fields}).data)
 
 
 class CustomerHistoryView(DeskView):

@@ -17,10 +17,12 @@ from resolution.api.authentication import actor_of
 from resolution.api.filters import CustomerId, OneOf, RowNumber
 from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
-from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Id, Text, Whole, read
+from resolution.api.serializers import FIELD_RULES, VALUE_LENGTH, Body, Comment, Flag, Id, Text, Whole, read
 from resolution.api.views import DeskDetailView, DeskListView, DeskView
 from resolution.models import Judgement, MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
+from resolution.services.merge import preview_merge
+from resolution.types import DifferenceFact, MergePlan
 
 MOST_MEMBERS = 100
 QUERYSET = MergeProposal.objects.select_related("proposer", "approver", "conflict").prefetch_related(
@@ -68,6 +70,7 @@ class ProposalBody(Body):
     picks = PicksBody(required=False)
     conflict_id = Whole(required=False, help_text="The conflict this answers; you must have claimed it.")
     comment = Comment()
+    dry_run = Flag(required=False, help_text="Answer what the merge would come to, and write nothing.")
 
 
 class CommentBody(Body):
@@ -77,6 +80,61 @@ class CommentBody(Body):
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class PicksAnswer(serializers.JSONField):
     pass
+
+
+class FieldChoiceAnswer(serializers.Serializer[Any]):
+    """One field of a merge: the winning value, whose it is, by which rule, and what the survivor has now."""
+
+    field = serializers.CharField()
+    value = serializers.CharField()
+    source = serializers.CharField(help_text="The customer the value is from, or “typed”.")
+    rule = serializers.ChoiceField(choices=FIELD_RULES)
+    before = serializers.CharField()
+
+
+class AgainstAnswer(serializers.Serializer[Any]):
+    """A live word “different” that forbids a merge; a later word on `customer_ids` withdraws it."""
+
+    judgement_id = serializers.IntegerField(source="judgement")
+    customer_ids = serializers.SerializerMethodField()
+    judged_by = serializers.CharField(source="who")
+    judged_at = serializers.DateTimeField(source="when")
+    reason = serializers.CharField()
+
+    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
+    def get_customer_ids(self, fact: DifferenceFact) -> list[str]:
+        return [fact.left, fact.right]
+
+
+class PlanMemberAnswer(serializers.Serializer[Any]):
+    """One customer and the version that the plan was made of."""
+
+    customer_id = serializers.CharField()
+    version = serializers.IntegerField()
+
+
+class MergePlanAnswer(serializers.Serializer[Any]):
+    """What a merge would come to; `blockers` forbid it, and the proposal is then refused with them.
+
+    `rows` counts by kind what moves to the survivor, `folded` the identifiers that fold into an equal one.
+    """
+
+    survivor_id = serializers.CharField(source="survivor")
+    members = serializers.SerializerMethodField()
+    fields = FieldChoiceAnswer(many=True)
+    rows = serializers.DictField(source="rows_by_relation", child=serializers.IntegerField())
+    folded = serializers.SerializerMethodField()
+    warnings = serializers.ListField(child=serializers.CharField())
+    blockers = serializers.ListField(child=serializers.CharField())
+    against = AgainstAnswer(many=True)
+
+    @extend_schema_field(PlanMemberAnswer(many=True))
+    def get_members(self, plan: MergePlan) -> list[dict[str, Any]]:
+        return [{"customer_id": key, "version": version} for key, version in plan.versions]
+
+    @extend_schema_field(serializers.IntegerField())
+    def get_folded(self, plan: MergePlan) -> int:
+        return len(plan.collapses)
 
 
 class ReasonAnswer(serializers.Serializer[Any]):
@@ -145,18 +203,27 @@ class ProposalListView(DeskListView):
     serializer_class = ProposalAnswer
     filterset_class = ProposalFilter
 
-    @extend_schema(request=ProposalBody, responses={201: ProposalAnswer}, operation_id="proposals_create")
+    @extend_schema(
+        request=ProposalBody,
+        responses={200: MergePlanAnswer, 201: ProposalAnswer},
+        operation_id="proposals_create",
+    )
     @once
     def post(self, request: Request) -> Response:
         """Propose to merge customers; nothing moves until a second person approves, if a rule wants one."""
         body = read(ProposalBody, request.data)
+        wanted: dict[str, Any] = {
+            "member_ids": [member["customer_id"] for member in body["members"]],
+            "survivor_id": body.get("survivor_id"),
+            "picks": {name: _pick(pick) for name, pick in body.get("picks", {}).items()},
+        }
+        if body.get("dry_run"):
+            return Response(MergePlanAnswer(preview_merge(**wanted)).data)
         proposal = propose_merge(
             conflict_id=body.get("conflict_id"),
-            member_ids=[member["customer_id"] for member in body["members"]],
-            survivor_id=body.get("survivor_id"),
-            picks={name: _pick(pick) for name, pick in body.get("picks", {}).items()},
+            **wanted,
             comment=body.get("comment", ""),
-            seen_versions=_seen_versions(body["members"]),
+            seen_versions=versions_seen(body["members"]),
             actor=actor_of(request),
         )
         headers = {"Location": reverse("api:proposal", args=[proposal.pk])}
@@ -226,5 +293,6 @@ def _pick(pick: dict[str, Any]) -> str | dict[str, str]:
     return str(pick["customer_id"]) if "customer_id" in pick else {"typed": pick["typed"]}
 
 
-def _seen_versions(members: list[dict[str, Any]]) -> dict[Any, int]:
+def versions_seen(members: list[dict[str, Any]]) -> dict[Any, int]:
+    """Customer id → version, of those MemberBody entries that give one."""
     return {member["customer_id"]: member["version"] for member in members if "version" in member}

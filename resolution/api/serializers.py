@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from resolution.matching.identifiers import IDENTIFIER_TYPES, TYPE_ALIASES
 from resolution.services.moments import past_moment
+from resolution.services.survivorship import RULES
 from resolution.types import Band
 
 VALUE_LENGTH = 255
@@ -223,6 +224,7 @@ class PairScoreAnswer(serializers.Serializer[Any]):
 
 
 BANDS = [band.value for band in Band]
+FIELD_RULES = list(RULES.items())
 
 
 def read(body: type[Body], data: Any) -> dict[str, Any]:

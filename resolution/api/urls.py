@@ -21,6 +21,7 @@ from resolution.api import (
     models,
     proposals,
     resolve,
+    split,
     views,
 )
 from resolution.converters import IdConverter
@@ -35,11 +36,17 @@ urlpatterns = [
     path("customers", customers.CustomerListView.as_view(), name="customers"),
     path("customers/<id:customer_id>", customers.CustomerView.as_view(), name="customer"),
     path(
+        "customers/<id:customer_id>/provenance",
+        customers.CustomerProvenanceView.as_view(),
+        name="customer-provenance",
+    ),
+    path(
         "customers/<id:customer_id>/history",
         customers.CustomerHistoryView.as_view(),
         name="customer-history",
     ),
     path("customers/<id:customer_id>/as-of", customers.CustomerAsOfView.as_view(), name="customer-as-of"),
+    path("customers/<id:customer_id>/split", split.SplitView.as_view(), name="customer-split"),
     path("customers/<id:customer_id>/erase", erase.EraseView.as_view(), name="customer-erase"),
     path("customers/<id:customer_id>/merges", merges.CustomerMergesView.as_view(), name="customer-merges"),
     path(

@@ -11,7 +11,7 @@ from resolution.models import AuditEntry
 from resolution.services.audit import ACTIONS
 
 # Acts that make a customer another than it was.
-CHANGES = ("create", "update", "link", "unlink", "share", "move", "lose", "merge", "unmerge")
+CHANGES = ("create", "update", "link", "unlink", "share", "move", "lose", "merge", "unmerge", "split")
 _LISTED = 5
 
 

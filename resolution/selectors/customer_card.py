@@ -17,21 +17,28 @@ from resolution.selectors.customers import fetch_customers
 from resolution.selectors.history import AbsorbedRow
 from resolution.selectors.labels import field_label, type_label
 from resolution.selectors.merge_facts import load_facts, where_seen
+from resolution.selectors.provenance import Provenance, attribute_name, provenance_of
 from resolution.selectors.queue import QueueRow, conflict_rows
 
 _LINK_ORDER = ("status", "identifier_type", "normalised", "pk")
 _MOST_CONFLICTS = 50
+UNTOLD = Provenance()
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenField:
-    """One field's value; `source` names where it was seen, `verified` whether an identifier proves it."""
+    """One field's value, or a further attribute's as "attributes.key".
+
+    `source` names where it was seen, `verified` whether an identifier proves it; `provenance` tells which
+    merges brought it.
+    """
 
     field: str
     label: str
     value: str
     source: str
     verified: bool
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,6 @@ class CustomerCard:
     created_at: datetime
     last_interaction_at: datetime | None
     fields: tuple[GoldenField, ...]
-    attributes: dict[str, object]
     identifiers: tuple[CardIdentifier, ...]
     past_identifiers: tuple[PastIdentifier, ...]
     messages: int
@@ -105,6 +111,11 @@ class CustomerCard:
     absorbed: tuple[AbsorbedRow, ...]
     conflicts: tuple[QueueRow, ...]
     verdicts: tuple[CardVerdict, ...]
+
+    @property
+    def owned(self) -> int:
+        """How many identifiers it owns; those of a merged one are its survivor's."""
+        return sum(entry.status == Link.Status.ACTIVE for entry in self.identifiers)
 
 
 def customer_card(customer_id: uuid.UUID, *, user_id: int | None = None) -> CustomerCard:
@@ -120,8 +131,7 @@ def customer_card(customer_id: uuid.UUID, *, user_id: int | None = None) -> Cust
         version=customer.version,
         created_at=customer.created_at,
         last_interaction_at=customer.last_interaction_at,
-        fields=tuple(_golden_fields(customer)),
-        attributes=customer.attributes,
+        fields=tuple(golden_fields(customer)),
         identifiers=tuple(_identifier(link) for link in links if link.status != Link.Status.ENDED),
         past_identifiers=tuple(_past_identifiers(ended)),
         messages=customer.messages.count(),
@@ -135,12 +145,20 @@ def customer_card(customer_id: uuid.UUID, *, user_id: int | None = None) -> Cust
     )
 
 
-def _golden_fields(customer: Customer) -> Iterator[GoldenField]:
+def golden_fields(customer: Customer) -> Iterator[GoldenField]:
+    """Give every profile field and further attribute with where its value comes from."""
     facts = load_facts([customer], rows=False)[str(customer.pk)]
     seen_on = where_seen([customer])
+    told = provenance_of(customer)
     for name in PROFILE_FIELDS:
         fact = facts.values[name]
-        yield GoldenField(name, field_label(name), fact.value, seen_on[facts.id, name], fact.verified)
+        provenance = told.get(name, UNTOLD)
+        yield GoldenField(
+            name, field_label(name), fact.value, seen_on[facts.id, name], fact.verified, provenance
+        )
+    for key, value in customer.attributes.items():
+        name = attribute_name(key)
+        yield GoldenField(name, field_label(key), str(value), "", False, told.get(name, UNTOLD))
 
 
 def _identifier(link: Link) -> CardIdentifier:

@@ -47,7 +47,8 @@ class FieldRow:
     """One field across all customers, and what the merged customer will have.
 
     `rule` is the code of types.FieldChoice, `rule_label` the phrase for it. `source` is a customer id or
-    "typed". `evidence` is the field's part in the match weight of a pair, only when two are compared.
+    "typed", `source_name` that customer's name. `evidence` is the field's part in the match weight of a pair,
+    only when two are compared.
     """
 
     field: str
@@ -56,6 +57,7 @@ class FieldRow:
     differs: bool
     result: str
     source: str
+    source_name: str
     rule: str
     rule_label: str
     picked: bool
@@ -107,6 +109,7 @@ def field_rows(
             differs=len(filled) > 1,
             result=choice.value if choice else "",
             source=choice.source if choice else "",
+            source_name=facts[choice.source].name if choice and choice.source in facts else "",
             rule=choice.rule if choice else "",
             rule_label=_rule_label(choice) if choice else "",
             picked=choice is not None and choice.rule == "picked",

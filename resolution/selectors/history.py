@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ from resolution.errors import NotFound, UnknownCustomer
 from resolution.models import AuditEntry, Merge, MergeMember
 from resolution.selectors.labels import field_label, type_label
 from resolution.services.audit import ACTIONS
+
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +186,16 @@ def _tickets(group: Collection[uuid.UUID], before: datetime | None, limit: int) 
 
 def _trail(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:
     rows = AuditEntry.objects.filter(customer__in=group, **_until("created_at", before))
-    for row in rows.select_related("channel").order_by("-created_at", "-sequence")[: limit + 1]:
+    rows = rows.exclude(_told_elsewhere(group)).select_related("channel").order_by("-created_at", "-sequence")
+    found = list(rows[: limit + 1])
+    names = _names(found)
+    for row in found:
         title = ACTIONS[row.action]
         yield TimelineEntry(
             at=row.created_at,
             kind=row.action,
             title=title[0].upper() + title[1:],
-            detail=_detail(row),
+            detail=_detail(row, names),
             who=row.actor_name,
             channel=row.channel.name if row.channel else "",
             row_id=str(row.pk),
@@ -198,15 +203,50 @@ def _trail(group: Collection[uuid.UUID], before: datetime | None, limit: int) ->
         )
 
 
-def _detail(row: AuditEntry) -> str:
-    """What an act was about: its identifier, its fields, the merge it belongs to, the reason given."""
+def _told_elsewhere(group: Collection[uuid.UUID]) -> Q:
+    """What the trail says of the absorbed and the returned, where who they are one with tells it whole."""
+    members = [str(key) for key in group]
+    merged = Q(action="merge", metadata__survivor__in=members) & ~Q(metadata__has_key="absorbed")
+    parted = Q(action="unmerge", old_value__in=members) & ~Q(metadata__has_key="arrivals")
+    return merged | parted
+
+
+def _names(rows: Iterable[AuditEntry]) -> dict[str, str]:
+    """Return the names of those whom merges took in, and undoing or splitting parted, as far as shown."""
+    ids = {key for row in rows for key in _others(row)[:_NAMED]}
+    people = Customer.objects.in_bulk(ids) if ids else {}
+    return {str(key): row.display_name for key, row in people.items()}
+
+
+def _others(row: AuditEntry) -> Sequence[str]:
+    """Whom a merge took in or gave back, or who was split off; of an absorbed one's row, its survivor."""
+    facts = row.metadata
+    if row.action == "split":
+        return [facts["into"]] if facts else ()
+    if row.action == "unmerge":
+        return facts.get("returned", ())
+    if row.action == "merge":
+        return facts.get("absorbed") or [str(facts["survivor"])] if facts else ()
+    return ()
+
+
+def _detail(row: AuditEntry, names: Mapping[str, str]) -> str:
+    """What an act was about: its identifier, whom and which merge, its fields, the reason given."""
     facts = row.metadata
     identifier = f"{type_label(row.identifier_type)} {row.identifier_value}" if row.identifier_type else ""
     merge = f"merge {facts['merge']}" if "merge" in facts else ""
     written = facts["fields"] if "fields" in facts else facts.get("after", ())
     fields = ", ".join(map(field_label, written))
-    parts = (identifier, merge, fields, str(facts.get("reason") or ""))
+    parts = (identifier, _people(row, names), merge, fields, str(facts.get("reason") or ""))
     return " · ".join(part for part in parts if part)
+
+
+def _people(row: AuditEntry, names: Mapping[str, str]) -> str:
+    others = _others(row)
+    shown = ", ".join(names[key] for key in others[:_NAMED] if key in names)
+    absorbed = row.action == "merge" and "absorbed" not in row.metadata
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return f"{'into ' if shown and absorbed else ''}{shown}{more}"
 
 
 def _until(column: str, before: datetime | None) -> dict[str, Any]:

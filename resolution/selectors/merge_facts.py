@@ -19,7 +19,8 @@ from customers.services.statements import array_of
 from resolution.models import Judgement
 from resolution.relations import MOVED
 from resolution.selectors.judgements import different_pairs
-from resolution.services.merge_plan import CURRENT, CustomerFacts, DifferenceFact, IdentifierFact, ValueFact
+from resolution.services.merge_plan import CURRENT, CustomerFacts, IdentifierFact, ValueFact
+from resolution.types import DifferenceFact
 
 IDENTIFIER_FIELDS = ("email", "phone")
 NO_VALUE = ValueFact("")
@@ -156,8 +157,15 @@ def field_limits() -> dict[str, int]:
 
 
 def _difference(row: Judgement) -> DifferenceFact:
+    sides = (row.left, row.right)
     return DifferenceFact(
-        str(row.left.canonical_id), str(row.right.canonical_id), row.actor_name, row.created_at
+        left=str(row.left.canonical_id),
+        right=str(row.right.canonical_id),
+        who=row.actor_name,
+        when=row.created_at,
+        judgement=row.pk,
+        reason=row.reason,
+        parts=tuple(side.display_name for side in sides if side.canonical_id != side.pk),
     )
 
 

@@ -40,6 +40,11 @@ class MergeTree:
     merges: tuple[TreeMerge, ...]
     cut: bool
 
+    @property
+    def stands(self) -> bool:
+        """Whether any of the customer's own merges can still be taken back."""
+        return any(merge.row.undo_possible for merge in self.merges)
+
     def flat(self) -> Iterator[TreeMerge]:
         """Give each merge before those of its members."""
         yield from _flat(self.merges)

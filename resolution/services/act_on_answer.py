@@ -18,9 +18,8 @@ from resolution.services.audit import Trail
 from resolution.services.claims import Claim, changed_by, claim_identifier
 from resolution.services.conflicts import Question
 from resolution.services.contradictions import describe_difference, explain_contradiction, names_of
-from resolution.services.merge_plan import DifferenceFact
 from resolution.services.profiles import Stored, add_customer, change_fields
-from resolution.types import PairScore, Resolution
+from resolution.types import DifferenceFact, PairScore, Resolution
 
 SURE = Decimal("1.00")
 SEEN_TOGETHER = Decimal("0.90")  # came in one message with an identifier that is known

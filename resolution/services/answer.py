@@ -17,8 +17,7 @@ from resolution.selectors.match_model import live_policy
 from resolution.selectors.merge_facts import load_differences
 from resolution.services.cache import IdentifierKey
 from resolution.services.intake import Intake
-from resolution.services.merge_plan import DifferenceFact
-from resolution.types import Band, Decision, Identifier, PairScore, Profile, Resolution
+from resolution.types import Band, Decision, DifferenceFact, Identifier, PairScore, Profile, Resolution
 
 LINKING = (Band.AUTO, Band.SAMPLE)
 NOBODY = Decision(band=Band.NONE, best=None, reason="Nobody alike is known.")

@@ -15,7 +15,6 @@ from resolution.errors import (
     FourEyes,
     IllegalTransition,
     InvalidInput,
-    MergeBlocked,
     NotFound,
     NotPermitted,
     Refused,
@@ -27,7 +26,7 @@ from resolution.services import audit, locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_states import check_transition
 from resolution.services.ledger import Act
-from resolution.services.merge import carry_out, draft_merge, refuse_stale
+from resolution.services.merge import carry_out, draft_merge, refuse_blocked, refuse_stale
 from resolution.services.merge_plan import Picks, plan_hash
 from resolution.services.proposals import return_conflict, withdraw_locked
 from resolution.services.queue import account_of, lock_claimed
@@ -81,8 +80,7 @@ def propose_locked(
     _refuse_strangers(members, conflict)
     refuse_overlap(members)
     act = draft_merge(members, survivor_id=survivor_id, picks=picks)
-    if act.plan.blockers:
-        raise MergeBlocked(act.plan.blockers)
+    refuse_blocked(act.plan)
     [hard_conflict] = contradict_hard([members])
     like = circumstances_of(act.plan, list(act.facts.values()), hard_conflict=hard_conflict or overruling)
     proposal = _store(
@@ -297,8 +295,7 @@ def refuse_changed(proposal: MergeProposal, members: Mapping[uuid.UUID, Customer
 
 def as_proposed(proposal: MergeProposal, act: Act) -> Act:
     """See that a merge planned again is still what was proposed. Raises MergeBlocked, StaleVersion."""
-    if act.plan.blockers:
-        raise MergeBlocked(act.plan.blockers)
+    refuse_blocked(act.plan)
     if plan_hash(act.plan) != proposal.plan_hash:
         raise StaleVersion(
             f"Proposal {proposal.pk} would no longer give what its proposer saw: newer sightings of a value"

@@ -46,6 +46,7 @@ ACTIONS = {
     "resolve": "recognised the customer",
     "merge": "merged customers",
     "unmerge": "took a merge back",
+    "split": "split the customer",
     "judge": "judged a pair",
     "propose": "proposed a merge",
     "approve": "approved a merge",

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from customers.models import Customer
-from resolution.errors import IdentityError, InvalidInput, NotFound
+from resolution.errors import IdentityError, InvalidInput, MergeBlocked, NotFound, Refused, StaleVersion
 from resolution.models import Conflict, MergeProposal, ProposalBatch, ProposalMember
+from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.field_rows import FieldRow, field_rows
 from resolution.selectors.merge_policy import contradict_hard, merge_rules
 from resolution.services import audit, locks
 from resolution.services.approve import (
@@ -38,12 +40,39 @@ State = MergeProposal.State
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What was looked at: the hash of each conflict's plan, and its members' versions as far as known."""
+
+    plans: Mapping[int, str]
+    versions: Mapping[uuid.UUID, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class BulkRow:
-    """One conflict of a selection: its plan, and why it is left out, a sentence each; none: it goes along."""
+    """One conflict of a selection: its plan, and why it is left out, a sentence each; none: it goes along.
+
+    `stale` says that it is left out for coming to something else than was looked at.
+    """
 
     conflict: Conflict
     draft: Draft
     why: tuple[str, ...]
+    stale: bool = False
+
+    @property
+    def code(self) -> str:
+        """The code of the refusal that this row alone would meet; empty when it goes along."""
+        if self.stale:
+            return StaleVersion.code
+        if self.draft.act.plan.blockers:
+            return MergeBlocked.code
+        return Refused.code if self.why else ""
+
+    @property
+    def fields(self) -> list[FieldRow]:
+        """The fields not all have the same value of, as the comparison of these customers shows them."""
+        rows = field_rows(self.draft.act.facts, self.draft.act.plan, {}, ())
+        return [row for row in rows if row.rule not in ("", "empty", "equal")]
 
     @property
     def members(self) -> list[Customer]:
@@ -107,28 +136,29 @@ def preview_in_bulk(*, conflict_ids: Collection[int], actor: Actor) -> BulkDraft
     members = _members_of(conflict_ids)
     customers = fetch_customers({key for keys in members.values() for key in keys})
     conflicts = list(Conflict.objects.filter(pk__in=members).select_related("assignee").order_by("pk"))
-    return _draft(conflicts, members, customers, {}, actor)
+    return _draft(conflicts, members, customers, None, actor)
 
 
 @locks.again_after_deadlock
 def propose_in_bulk(
     *,
     conflict_ids: Collection[int],
+    seen: Seen,
     comment: str = "",
-    seen_plans: Mapping[int, str] | None = None,
     actor: Actor,
 ) -> BulkProposed:
     """Propose a merge for each likely duplicate, all of one band; each is claimed on the way.
 
-    `seen_plans` are the plans' hashes as previewed, by conflict: one that would come to something else by now
-    is left out. Each proposal stays bound to its members' versions. Raises as preview_in_bulk, and
-    NotPermitted for an actor without account.
+    One that would come to something else by now than was `seen` in the preview is left out, naming who
+    changed. Each proposal stays bound to its members' versions. Raises as preview_in_bulk, InvalidInput for a
+    conflict whose plan was not seen, and NotPermitted for an actor without account.
     """
     with audit.change(actor) as trail:
         members = _members_of(conflict_ids)
+        _refuse_unseen(members, seen)
         customers = locks.lock_with_absorbed({key for keys in members.values() for key in keys})
         conflicts = locks.lock_rows(Conflict.objects.filter(pk__in=members))
-        draft = _draft(conflicts, members, customers, seen_plans or {}, actor)
+        draft = _draft(conflicts, members, customers, seen, actor)
         going = draft.going
         if not going:
             return BulkProposed(None, (), draft)
@@ -207,7 +237,7 @@ def _draft(
     conflicts: Sequence[Conflict],
     members: Mapping[int, tuple[uuid.UUID, ...]],
     customers: Mapping[uuid.UUID, Customer],
-    seen_plans: Mapping[int, str],
+    seen: Seen | None,
     actor: Actor,
 ) -> BulkDraft:
     band = _one_band(conflicts)
@@ -218,13 +248,21 @@ def _draft(
     for conflict, act, hard_conflict in zip(conflicts, acts, hard, strict=True):
         like = circumstances_of(act.plan, list(act.facts.values()), hard_conflict=hard_conflict, bulk=True)
         draft = Draft(act, like, needs_second_person(like, rules), conflict)
-        why = [*_why_not(conflict, act, actor), *_why_overlapping(act, waiting, taken)]
-        if not why and seen_plans.get(conflict.pk, plan_hash(act.plan)) != plan_hash(act.plan):
-            why.append("It would come to something else than you saw; look at it again.")
-        if not why:
+        forbidden = [*_why_not(conflict, act, actor), *_why_overlapping(act, waiting, taken)]
+        changed = _why_stale(conflict, act, seen) if seen and not forbidden else []
+        if not forbidden and not changed:
             taken.update(dict.fromkeys(act.customers, conflict.pk))
-        rows.append(BulkRow(conflict, draft, tuple(why)))
+        rows.append(BulkRow(conflict, draft, (*forbidden, *changed), stale=bool(changed)))
     return BulkDraft(band, tuple(rows))
+
+
+def _refuse_unseen(conflict_ids: Iterable[int], seen: Seen) -> None:
+    if unseen := [key for key in conflict_ids if key not in seen.plans]:
+        raise InvalidInput(
+            f"Nobody looked at what conflict {unseen[0]} would be proposed as; see the preview first, and"
+            " give the hash of its plan along.",
+            conflict=unseen[0],
+        )
 
 
 def _one_band(conflicts: Iterable[Conflict]) -> str:
@@ -244,6 +282,17 @@ def _why_not(conflict: Conflict, act: Act, actor: Actor) -> list[str]:
         return [f"It is about “{kind}”; only likely duplicates are proposed together."]
     held = why_not_claimed(conflict, actor)
     return [held] if held else list(act.plan.blockers)
+
+
+def _why_stale(conflict: Conflict, act: Act, seen: Seen) -> list[str]:
+    """Say who changed since one looked, when the merge would come to something else for it."""
+    if seen.plans[conflict.pk] == plan_hash(act.plan):
+        return []
+    changed = changed_members(act.customers, seen.versions)
+    return [
+        *(describe_change(row, seen.versions[row.pk]) for row in changed),
+        "It would come to something else than you saw; look at it again.",
+    ]
 
 
 def _why_overlapping(

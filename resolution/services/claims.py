@@ -33,9 +33,8 @@ from resolution.services import audit, conflicts, limits
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
 from resolution.services.contradictions import describe_difference
-from resolution.services.merge_plan import DifferenceFact
 from resolution.services.moments import told
-from resolution.types import Identifier, LinkOutcome
+from resolution.types import DifferenceFact, Identifier, LinkOutcome
 
 OUT_OF_WINDOW = "not seen within its type's window"
 

@@ -10,8 +10,7 @@ from customers.models import Customer
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.merge_facts import load_differences
 from resolution.services.conflicts import Question
-from resolution.services.merge_plan import DifferenceFact
-from resolution.types import Contradiction, PairScore
+from resolution.types import Contradiction, DifferenceFact, PairScore
 
 _NAME_LENGTH = 40
 _EDGES_TOLD = 5

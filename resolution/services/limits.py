@@ -95,7 +95,9 @@ def check_link(
     found = load_blocklist().find(identifier.type, identifier.normalised)
     if found:
         raise BlockedIdentifier(identifier.type, identifier.value, found.why)
-    rule = load_rules()[identifier.type]
+    rule = load_rules().get(identifier.type)
+    if rule is None:  # a source's own key of a record
+        return None
     crossings = _crossings(trail, rule, customer_id, channel, identifier, verified, leaving)
     for crossing in crossings:
         if crossing.hard:

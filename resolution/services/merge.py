@@ -27,11 +27,10 @@ from resolution.services.merge_plan import (
     LAST_INTERACTION,
     OWNING,
     CustomerFacts,
-    DifferenceFact,
     Picks,
     choose_survivor,
 )
-from resolution.types import Actor, Group, MergePlan, Profile
+from resolution.types import Actor, DifferenceFact, Group, MergePlan, Profile
 
 _BULK = 1000  # groups whose facts are held in memory at a time
 
@@ -213,10 +212,15 @@ def refuse_stale(
         )
 
 
+def refuse_blocked(plan: MergePlan) -> None:
+    """Raise MergeBlocked with a plan's blockers and the judgements among them, if it has any."""
+    if plan.blockers:
+        raise MergeBlocked(plan.blockers, [_told(fact) for fact in plan.against])
+
+
 def merge_locked(trail: Trail, act: Act) -> Merge:
     """Carry out one drafted merge whose members are locked. Raises MergeBlocked."""
-    if act.plan.blockers:
-        raise MergeBlocked(act.plan.blockers)
+    refuse_blocked(act.plan)
     [merge] = carry_out(trail, [act]).merges
     return merge
 
@@ -251,6 +255,16 @@ def _ask_of_many_values(trail: Trail, acts: Sequence[Act]) -> None:
         for question in limits.questions_of_union(act.survivor.pk, act.members, rules)
     ]
     conflicts.open_conflicts(trail, conflicts.leave_out_accepted(questions))
+
+
+def _told(fact: DifferenceFact) -> dict[str, Any]:
+    return {
+        "id": fact.judgement,
+        "customer_ids": [fact.left, fact.right],
+        "judged_by": fact.who,
+        "judged_at": fact.when.isoformat(),
+        "reason": fact.reason,
+    }
 
 
 def _leave_out_stale(

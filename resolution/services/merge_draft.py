@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from resolution.selectors.identifier_rules import Rule
 from resolution.selectors.merge_facts import field_limits
 from resolution.services.limit_plan import bounds_of_union
-from resolution.services.merge_plan import CustomerFacts, DifferenceFact, Picks, plan_merge
-from resolution.types import MergePlan
+from resolution.services.merge_plan import CustomerFacts, Picks, plan_merge
+from resolution.types import DifferenceFact, MergePlan
 
 
 def plan_of(

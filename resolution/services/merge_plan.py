@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from resolution.birth_dates import fault_of
 from resolution.services.survivorship import ADDRESS, EPOCH, TYPED, Candidate, Pick, choose, choose_address
-from resolution.types import FieldChoice, MergePlan, RowMove
+from resolution.types import DifferenceFact, FieldChoice, MergePlan, RowMove
 
 # Field → whose value is taken, or what was typed.
 Picks: TypeAlias = Mapping[str, Pick]
@@ -88,23 +88,6 @@ class CustomerFacts:
         return sum(bool(fact.value) for fact in self.values.values())
 
 
-@dataclass(frozen=True, slots=True)
-class DifferenceFact:
-    """A live human word that two of the members' groups are not one; ids are the members'."""
-
-    left: str
-    right: str
-    who: str
-    when: datetime
-
-    def said(self, names: Mapping[str, str]) -> str:
-        """Say it in words, without a full stop; `names` are those of the members by id."""
-        return (
-            f"{self.who} judged {names[self.left]} and {names[self.right]} not the same on"
-            f" {self.when:%d %B %Y}"
-        )
-
-
 def plan_merge(
     *,
     members: Sequence[CustomerFacts],
@@ -123,10 +106,12 @@ def plan_merge(
     """
     ordered = sorted(members, key=lambda member: member.id)
     picks = picks or {}
+    names = {member.id: member.name for member in ordered}
+    against = tuple(fact for fact in different if fact.left in names and fact.right in names)
     blockers = [
         *_member_blockers(ordered),
         *_survivor_blockers(ordered, survivor_id),
-        *_difference_blockers(ordered, different),
+        *(f"{fact.said(names)}; withdraw that judgement first, by judging the two anew." for fact in against),
         *_pick_blockers(ordered, picks, limits),
         *refusals,
     ]
@@ -138,6 +123,7 @@ def plan_merge(
         versions=tuple((member.id, member.version) for member in ordered),
         blockers=tuple(blockers),
         warnings=tuple(warnings),
+        against=against,
     )  # fmt: skip
     return skeleton if blockers else _filled_in(skeleton, ordered, picks)
 
@@ -240,15 +226,6 @@ def _member_blockers(members: Sequence[CustomerFacts]) -> Iterator[str]:
 def _survivor_blockers(members: Sequence[CustomerFacts], survivor_id: str | None) -> Iterator[str]:
     if survivor_id and survivor_id not in {member.id for member in members}:
         yield f"The survivor {survivor_id} is not one of the customers to merge; choose one of them."
-
-
-def _difference_blockers(
-    members: Sequence[CustomerFacts], different: Sequence[DifferenceFact]
-) -> Iterator[str]:
-    names = {member.id: member.name for member in members}
-    for fact in different:
-        if fact.left in names and fact.right in names:
-            yield f"{fact.said(names)}; withdraw that judgement first, by judging the two anew."
 
 
 def _pick_blockers(

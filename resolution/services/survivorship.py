@@ -96,6 +96,15 @@ def choose_address(
     }
 
 
+def has_address(customer: str, offers: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a customer among `offers` has an address; a mere region or country where nobody has more."""
+    own = offers.get(customer)
+    if own is None:
+        return False
+    placed = any(offer[name] for offer in offers.values() for name in _TELLS_WHERE)
+    return any(own[name] for name in (_TELLS_WHERE if placed else ADDRESS))
+
+
 def _whole_address(
     parts: Mapping[str, Sequence[Candidate]], survivor: str, lead: Pick | None
 ) -> tuple[str, str]:

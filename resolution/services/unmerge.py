@@ -242,10 +242,10 @@ def _record(trail: Trail, undo: Undo) -> None:
         "survivor": str(ground.survivor),
         "returned": sorted(map(str, ground.leaving)),
     }
-    for key in ground.leaving:
+    after = _rewritten_fields(undo)
+    touched = {*ground.leaving, ground.survivor, *map(uuid.UUID, after)} - {root}
+    for key in sorted(touched):
         trail.record("unmerge", customer_id=key, old_value=str(root), method="manual", **facts)
-    if ground.survivor != root:
-        trail.record("unmerge", customer_id=ground.survivor, old_value=str(root), method="manual", **facts)
     restored = [row.field for row in plan.fields if row.fate == RESTORED]
     assigned = {row.row_id: row.goes_to for row in plan.arrivals}
     rewritten = sorted(undo.profiles.pages) if undo.profiles else []
@@ -256,7 +256,7 @@ def _record(trail: Trail, undo: Undo) -> None:
         fields=restored,
         arrivals=assigned,
         rewritten=rewritten,
-        after=_rewritten_fields(undo),
+        after=after,
         links=_links_after(undo),
         followed={str(key): str(member) for key, member in undo.redirects.items()},
         **facts,

@@ -2,7 +2,8 @@
 
 A merge wrote a value on its survivor; a later one met it there, and wrote another or let it pass; the one
 that absorbed the survivor may have taken it over. Leaving members are taken out of that chain as an element
-is taken out of a linked list. Where somebody edited the value in between, the edit stays.
+is taken out of a linked list. Where somebody edited the value in between, the edit stays. The parts of an
+address go together, since a merge takes an address whole.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from customers.services.merging import SNAPSHOT_FIELDS
 from resolution.services.merge_plan import ATTRIBUTES, LAST_INTERACTION, PARTS
 from resolution.services.merge_tree import Page, Tree
-from resolution.services.survivorship import TYPED, Candidate, choose
+from resolution.services.survivorship import ADDRESS, TYPED, Candidate, choose, choose_address, has_address
+from resolution.types import FieldChoice
 
 RESTORED, INHERITED, KEPT = "restored", "inherited", "kept"
+# Whose value it is → field → value, of everybody in a merge; one field's place in the ledger.
+_Offers: TypeAlias = Mapping[str, Mapping[str, Any]]
+_Choice: TypeAlias = dict[str, Any]
+# Fields that are decided together.
+_UNITS = (ADDRESS, *((name,) for name in SNAPSHOT_FIELDS if name not in ADDRESS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +76,51 @@ class _Value:
         return bool(_read(self.name, self.was) == _read(self.name, self.now))
 
 
+class _Unit:
+    """The values of one unit that are still on their way, and the fate of each that is not."""
+
+    def __init__(self, values: Iterable[_Value]) -> None:
+        self.values = tuple(values)
+        self.fates: dict[str, str] = {}
+
+    @property
+    def going(self) -> list[_Value]:
+        return [value for value in self.values if value.name not in self.fates]
+
+    def moves(self, profiles: Profiles) -> bool:
+        return any(not value.same or _lowers(profiles, value.name) for value in self.going)
+
+    def end(self, fate: str) -> None:
+        self.fates |= {value.name: fate for value in self.going}
+
+
 def follow_fields(tree: Tree, profiles: Profiles, merge: int) -> list[FieldReturn]:
     """Take the members that `profiles.tree` lacks out of every field; `tree` is the ledger as it stands."""
     before, after = tree.page(merge), profiles.tree.page(merge)
     if before is None or after is None:
         return []
     root = profiles.rows[tree.root]
-    returns = []
-    for name in SNAPSHOT_FIELDS:
-        stood = root[name]
-        value = _Value(name, _written(before, name), _written(before, name))
-        value.now = _renew(profiles, after, name) if after.members else after.pre_image[name]
-        first = value.now
-        if value.same and not _lowers(profiles, name):
-            continue
-        changed = not value.same
-        fate = _follow(profiles, after, value)
-        if changed or stood != root[name]:
-            shown = root[name] if fate == RESTORED else first
-            returns.append(FieldReturn(name, _shown(stood), _shown(shown), fate))
-    return returns
+    returns = [entry for names in _UNITS for entry in _follow_unit(profiles, root, before, after, names)]
+    return sorted(returns, key=lambda entry: SNAPSHOT_FIELDS.index(entry.field))
+
+
+def _follow_unit(
+    profiles: Profiles, root: Mapping[str, Any], before: Page, after: Page, names: Sequence[str]
+) -> list[FieldReturn]:
+    stood = {name: root[name] for name in names}
+    first = (
+        _renew(profiles, after, names) if after.members else {name: after.pre_image[name] for name in names}
+    )
+    unit = _Unit(_Value(name, _written(before, name), first[name]) for name in names)
+    changed = {value.name for value in unit.values if not value.same}
+    if not unit.moves(profiles):
+        return []
+    _follow(profiles, after, unit)
+    return [
+        FieldReturn(name, _shown(stood[name]), _shown(root[name] if fate == RESTORED else first[name]), fate)
+        for name, fate in unit.fates.items()
+        if name in changed or stood[name] != root[name]
+    ]
 
 
 def latest_of(moments: Iterable[datetime | str | None]) -> str | None:
@@ -97,48 +129,56 @@ def latest_of(moments: Iterable[datetime | str | None]) -> str | None:
     return max(found).isoformat() if found else None
 
 
-def _follow(profiles: Profiles, page: Page, value: _Value) -> str:
-    """Carry a change from the page it begins at as far up as it reaches; return what became of it."""
+def _follow(profiles: Profiles, page: Page, unit: _Unit) -> None:
+    """Carry a change from the page it begins at as far up as it reaches, until each value has its fate."""
     while True:
         for later in profiles.tree.later(page.survivor, page.merge):
-            fate = _pass(profiles, later, value)
-            if fate:
-                return fate
+            _pass(profiles, later, unit)
         above = profiles.tree.absorbing(page.survivor)
-        row = profiles.rows[page.survivor]
-        if not _meets(profiles, value, row[value.name], above.at if above else None):
-            return KEPT
-        _write_row(profiles, page.survivor, value)
+        _keep_edited(profiles, unit, profiles.rows[page.survivor], above.at if above else None)
+        for value in unit.going:
+            _write_row(profiles, page.survivor, value)
         if above is None:
-            return RESTORED
-        fate = _take_over(profiles, above, page.survivor, value)
-        if fate:
-            return fate
+            unit.end(RESTORED)
+            return
+        _take_over(profiles, above, page.survivor, unit)
+        if not unit.going:
+            return
         page = above
 
 
-def _pass(profiles: Profiles, page: Page, value: _Value) -> str:
-    """Let a later merge of the same survivor find the other value; return the fate if it ends here."""
-    found = page.pre_image[value.name]
-    if not _meets(profiles, value, found, page.at):
-        return KEPT
-    written = _written(page, value.name)
-    page.pre_image[value.name] = value.now
-    profiles.pages.add(page.merge)
-    return _hand_on(profiles, page, value, written)
+def _pass(profiles: Profiles, page: Page, unit: _Unit) -> None:
+    """Let a later merge of the same survivor find the other values."""
+    _keep_edited(profiles, unit, page.pre_image, page.at)
+    written = {value.name: _written(page, value.name) for value in unit.going}
+    for value in unit.going:
+        page.pre_image[value.name] = value.now
+        profiles.pages.add(page.merge)
+    _hand_on(profiles, page, unit, written)
 
 
-def _take_over(profiles: Profiles, page: Page, member: uuid.UUID, value: _Value) -> str:
-    """Let the merge that absorbed the survivor find the other value on its member."""
-    written = _written(page, value.name)
-    page.members[member][value.name] = value.now
-    profiles.images.setdefault((page.merge, member), {})[value.name] = value.now
-    return _hand_on(profiles, page, value, written)
+def _take_over(profiles: Profiles, page: Page, member: uuid.UUID, unit: _Unit) -> None:
+    """Let the merge that absorbed the survivor find the other values on its member."""
+    written = {value.name: _written(page, value.name) for value in unit.going}
+    for value in unit.going:
+        page.members[member][value.name] = value.now
+        profiles.images.setdefault((page.merge, member), {})[value.name] = value.now
+    _hand_on(profiles, page, unit, written)
 
 
-def _hand_on(profiles: Profiles, page: Page, value: _Value, written: Any) -> str:
-    value.was, value.now = written, _renew(profiles, page, value.name)
-    return INHERITED if value.same and not _lowers(profiles, value.name) else ""
+def _hand_on(profiles: Profiles, page: Page, unit: _Unit, written: Mapping[str, Any]) -> None:
+    """Let a merge decide again; what comes to the same as before has been inherited."""
+    now = _renew(profiles, page, list(written))
+    for value in unit.going:
+        value.was, value.now = written[value.name], now[value.name]
+    if not unit.moves(profiles):
+        unit.end(INHERITED)
+
+
+def _keep_edited(profiles: Profiles, unit: _Unit, found: Mapping[str, Any], at: datetime | None) -> None:
+    """Leave out what does not stand there as it was written before: somebody edited it since."""
+    edited = [value for value in unit.going if not _meets(profiles, value, found[value.name], at)]
+    unit.fates |= {value.name: KEPT for value in edited}
 
 
 def _write_row(profiles: Profiles, customer: uuid.UUID, value: _Value) -> None:
@@ -168,50 +208,91 @@ def _written(page: Page, name: str) -> Any:
     return page.plan[name]["value"] if name in page.plan else page.pre_image[name]
 
 
-def _renew(profiles: Profiles, page: Page, name: str) -> Any:
-    """Decide a field of a merge again after what it was decided from has changed; return its value."""
-    choice = _decide_again(page, name)
-    if choice["value"] or page.pre_image[name]:
-        page.plan[name] = choice
-    else:
-        page.plan.pop(name, None)
-    profiles.pages.add(page.merge)
-    return choice["value"]
+def _renew(profiles: Profiles, page: Page, names: Sequence[str]) -> dict[str, Any]:
+    """Decide fields of a merge again after what they were decided from has changed; return their values."""
+    choices = _decide_again(page, names)
+    for name, choice in choices.items():
+        if choice["value"] or page.pre_image[name]:
+            page.plan[name] = choice
+        else:
+            page.plan.pop(name, None)
+    if choices:
+        profiles.pages.add(page.merge)
+    return {name: choice["value"] for name, choice in choices.items()}
 
 
-def _decide_again(page: Page, name: str) -> dict[str, Any]:
-    offers = {page.survivor: page.pre_image, **dict(sorted(page.members.items()))}
-    values = {str(key): offer[name] for key, offer in offers.items()}
+def _decide_again(page: Page, names: Sequence[str]) -> dict[str, _Choice]:
+    members = {page.survivor: page.pre_image, **dict(sorted(page.members.items()))}
+    offers = {str(key): offer for key, offer in members.items()}
+    if names and names[0] in ADDRESS:
+        address = _address(page, offers)
+        return {name: address[name] for name in names}
+    return {name: _decide_one(page, name, offers) for name in names}
+
+
+def _decide_one(page: Page, name: str, offers: _Offers) -> _Choice:
+    values = {key: offer[name] for key, offer in offers.items()}
     if name == ATTRIBUTES:
         return _joined(page, values)
     if name == LAST_INTERACTION:
         return {"value": latest_of(values.values()), "source": str(page.survivor), "rule": "latest"}
-    taken: dict[str, Any] | None = page.plan.get(name)
-    if taken and (taken["source"] == TYPED or values.get(taken["source"]) == taken["value"]):
-        return taken
-    if taken and values.get(taken["source"]):
-        return {**taken, "value": values[taken["source"]]}
-    return _chosen(page, name, offers)
+    taken = page.plan.get(name)
+    if taken and _has_value(taken, name, offers):
+        return _renewed(taken, name, offers)
+    return _stored(choose(name, _candidates(name, offers), survivor=str(page.survivor)))
 
 
-def _joined(page: Page, values: Mapping[str, Any]) -> dict[str, Any]:
+def _joined(page: Page, values: Mapping[str, Any]) -> _Choice:
     joined: dict[str, Any] = {}
     for own in values.values():
         joined = {**own, **joined}
     return {"value": joined, "source": str(page.survivor), "rule": "joined"}
 
 
-def _chosen(page: Page, name: str, offers: Mapping[uuid.UUID, Mapping[str, Any]]) -> dict[str, Any]:
-    """Choose among what the others offer, now that the value's source has none."""
+def _address(page: Page, offers: _Offers) -> dict[str, _Choice]:
+    """Decide the parts of an address: of whom it was taken while that one has any, or chosen anew."""
+    taken = {name: page.plan[name] for name in ADDRESS if name in page.plan}
+    picked = {
+        name: _renewed(choice, name, offers)
+        for name, choice in taken.items()
+        if choice["rule"] == "picked" and _has_value(choice, name, offers)
+    }
+    whole = {
+        name: _renewed(choice, name, offers)
+        for name, choice in taken.items()
+        if choice["rule"] not in ("picked", "empty") and has_address(choice["source"], offers)
+    }
+    if not whole:
+        candidates = {name: _candidates(name, offers) for name in ADDRESS}
+        chosen = choose_address(candidates, survivor=str(page.survivor), picks={})
+        whole = {name: _stored(choice) for name, choice in chosen.items()}
+    source = next(iter(whole.values()))["source"]
+    rest = {name: {"value": offers[source][name], "source": source, "rule": "together"} for name in ADDRESS}
+    return rest | whole | picked
+
+
+def _has_value(taken: _Choice, name: str, offers: _Offers) -> bool:
+    """Whether whose value was taken still has one, or what was taken was none."""
+    if taken["source"] == TYPED:
+        return True
+    offer = offers.get(taken["source"])
+    return offer is not None and bool(offer[name] or not taken["value"])
+
+
+def _renewed(taken: _Choice, name: str, offers: _Offers) -> _Choice:
+    return taken if taken["source"] == TYPED else {**taken, "value": offers[taken["source"]][name]}
+
+
+def _candidates(name: str, offers: _Offers) -> list[Candidate]:
     together = next((parts for parts in PARTS if name in parts), (name,))
-    candidates = [
-        Candidate(
-            str(key), offer[name] or "", fullness=sum(len(offer[part] or "") for part in together)
-        )
+    return [
+        Candidate(key, offer[name] or "", fullness=sum(len(offer[part] or "") for part in together))
         for key, offer in offers.items()
-    ]  # fmt: skip
-    choice = choose(name, candidates, survivor=str(page.survivor))
-    value = choice.value or (None if name == "birth_date" else "")
+    ]
+
+
+def _stored(choice: FieldChoice) -> _Choice:
+    value = choice.value or (None if choice.field == "birth_date" else "")
     return {"value": value, "source": choice.source, "rule": choice.rule}
 
 

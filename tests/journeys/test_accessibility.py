@@ -12,13 +12,13 @@ from django.utils import timezone
 from customers.models import Customer
 from resolution.models import Conflict
 from resolution.services import approve, queue
-from resolution.services.bulk_proposals import propose_in_bulk
 from resolution.services.compare_models import compare_in_shadow
 from resolution.services.erase import erase_customer
 from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
-from tests.factories import ConflictFactory, CustomerFactory, actor_for, draft
+from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, draft
 from tests.journeys.conftest import Sit
+from tests.resolution.services.test_bulk_proposals import propose_seen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +34,7 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
     twins = [CustomerFactory(name="Carl Roe", city="Hull").pk, CustomerFactory(name="Karl Roe").pk]
     merge = merge_customers(member_ids=twins, actor=actor_for(lena))
     likely = ConflictFactory(members=[CustomerFactory(name="Dora Fox"), CustomerFactory(name="Dora Foxx")])
-    together = propose_in_bulk(conflict_ids=[likely.pk], actor=actor_for(sara)).batch
+    together = propose_seen([likely.pk], actor_for(sara)).batch
     assert together is not None
     before = timezone.now()
     link = pair[0].mappings.filter(status="active").first()
@@ -44,6 +44,7 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
     erase_customer(customer_id=gone.pk, reason="Request 1", actor=actor_for(lena))
     draft(prior=-45.0)
     compared = compare_in_shadow(version="2.0.0", actor=actor_for(lena))
+    leaving = MappingFactory(customer=pair[0])
     page = f"/admin/customers/customer/{pair[0].pk}"
     return [
         "/admin/",
@@ -58,6 +59,8 @@ def addresses(conflict: Conflict, pair: tuple[Customer, Customer], sara: User, l
         f"{page}/duplicates/",
         f"{page}/as-of/?moment={quote(before.isoformat())}",
         f"{page}/erase/",
+        f"{page}/split/",
+        f"{page}/split/?leaves={leaving.pk}",
         f"/admin/customers/customer/{gone.pk}/erased/",
         f"/admin/customers/customer/{gone.pk}/change/",
         f"/admin/customers/customer/{merge.survivor_id}/change/",

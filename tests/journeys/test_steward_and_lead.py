@@ -10,10 +10,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from customers.models import Customer
 from resolution.models import Conflict, Judgement, MergeProposal
-from resolution.services.bulk_proposals import propose_in_bulk
 from tests.factories import ConflictFactory, CustomerFactory, actor_for
 from tests.journeys.conftest import Sit
 from tests.resolution.services.register_state import register_state
+from tests.resolution.services.test_bulk_proposals import propose_seen
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("conflict")]
 
@@ -183,7 +183,7 @@ def test_fits_a_phone(sit_down: Sit, sara: User, lena: User) -> None:
 def test_batches_and_rules_fit_a_phone(sit_down: Sit, sara: User, lena: User) -> None:
     lead = sit_down(lena, viewport=PHONE, has_touch=True)
     likely = ConflictFactory(members=[CustomerFactory(name="Dora Fox"), CustomerFactory(name="Dora Foxx")])
-    together = propose_in_bulk(conflict_ids=[likely.pk], actor=actor_for(sara)).batch
+    together = propose_seen([likely.pk], actor_for(sara)).batch
     assert together is not None
     for address in ("/admin/second-person/", f"/admin/approvals/batches/{together.pk}/"):
         lead.goto(address)

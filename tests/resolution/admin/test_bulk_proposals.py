@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -10,10 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from resolution.models import Conflict, Merge, MergeProposal, ProposalBatch
-from resolution.services.bulk_proposals import propose_in_bulk
 from resolution.services.profiles import update_profile
 from tests.factories import ConflictFactory, CustomerFactory, actor_for
-from tests.resolution.services.test_bulk_proposals import batch_of, likely
+from tests.resolution.services.test_bulk_proposals import batch_of, likely, propose
 
 pytestmark = pytest.mark.django_db
 TOGETHER = "resolution:propose-together"
@@ -26,8 +28,16 @@ def conflicts() -> list[Conflict]:
 
 @pytest.fixture
 def batch(conflicts: list[Conflict], sara: User) -> str:
-    done = propose_in_bulk(conflict_ids=[row.pk for row in conflicts], actor=actor_for(sara))
+    done = propose(actor_for(sara), *conflicts)
     return reverse("resolution:proposal-batch", args=[batch_of(done)])
+
+
+def seen_on(page: Any) -> dict[str, Any]:
+    """What the form of the preview sends along with its button, besides what is ticked."""
+    hidden = re.findall(
+        r'<input type="hidden" name="([pv][^"]+-[^"]+)" value="([^"]+)">', page.content.decode()
+    )
+    return {"action": "propose", **dict(hidden)}
 
 
 class TestProposing:
@@ -57,15 +67,41 @@ class TestProposing:
     def test_proposes_what_was_seen(self, as_steward: Client, conflicts: list[Conflict]) -> None:
         ticked = [row.pk for row in conflicts]
         page = as_steward.post(reverse(TOGETHER), {"conflict": ticked})
-        plans = {f"plan-{row.conflict.pk}": row.plan_hash for row in page.context["draft"].going}
 
-        answer = as_steward.post(
-            reverse(TOGETHER), {"action": "propose", "conflict": ticked, "comment": "same", **plans}
-        )
+        answer = as_steward.post(reverse(TOGETHER), {**seen_on(page), "conflict": ticked, "comment": "same"})
 
         batch = ProposalBatch.objects.get()
         assert answer.headers["Location"] == reverse("resolution:proposal-batch", args=[batch.pk])
         assert set(MergeProposal.objects.values_list("state", "comment")) == {("pending", "same")}
+
+    def test_who_changed_since_is_named_and_only_the_others_go(
+        self, as_steward: Client, conflicts: list[Conflict], sara: User
+    ) -> None:
+        ticked = [row.pk for row in conflicts]
+        page = as_steward.post(reverse(TOGETHER), {"conflict": ticked})
+        anna = conflicts[0].members.earliest("customer").customer
+        update_profile(customer_id=anna.pk, version=1, changes={"city": "Ulm"}, actor=actor_for(sara))
+
+        answer = as_steward.post(reverse(TOGETHER), {**seen_on(page), "conflict": ticked}, follow=True)
+
+        said = answer.content.decode()
+        assert f"Left out, conflict {conflicts[0].pk}: Anna has changed since version 1 (now 2)" in said
+        assert list(MergeProposal.objects.values_list("conflict", flat=True)) == [conflicts[1].pk]
+
+    def test_what_was_not_looked_at_is_not_proposed(
+        self, as_steward: Client, conflicts: list[Conflict]
+    ) -> None:
+        answer = as_steward.post(reverse(TOGETHER), {"action": "propose", "conflict": [conflicts[0].pk]})
+
+        assert "Nobody looked at what conflict" in answer.content.decode()
+        assert not MergeProposal.objects.exists()
+
+    def test_the_preview_names_whom_each_value_is_from_and_the_rule(self, as_steward: Client) -> None:
+        conflict = likely(CustomerFactory(name="Anna"), CustomerFactory(name="Anna", city="Ulm"))
+
+        text = as_steward.post(reverse(TOGETHER), {"conflict": [conflict.pk]}).content.decode()
+
+        assert "from Anna, the only value" in text
 
     def test_nothing_ticked_and_no_number_are_told(self, as_steward: Client) -> None:
         answer = as_steward.post(reverse(TOGETHER), follow=True)
@@ -113,7 +149,7 @@ class TestAnswering:
     def test_a_batch_takes_the_same_queries_for_ten_as_for_two(self, as_lead: Client, sara: User) -> None:
         def queries(number: int) -> int:
             conflicts = [likely(*CustomerFactory.create_batch(2)) for _ in range(number)]
-            done = propose_in_bulk(conflict_ids=[row.pk for row in conflicts], actor=actor_for(sara))
+            done = propose(actor_for(sara), *conflicts)
             url = reverse("resolution:proposal-batch", args=[batch_of(done)])
             as_lead.get(url)
             with CaptureQueriesContext(connection) as seen:

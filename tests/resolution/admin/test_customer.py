@@ -16,6 +16,8 @@ from resolution.models import AuditEntry, Conflict
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import create_customer, update_profile
+from resolution.services.unmerge import undo_merge
+from resolution.types import Actor
 from tests.factories import (
     ChannelFactory,
     CustomerFactory,
@@ -43,6 +45,18 @@ class TestPage:
         assert mapping.channel_identifier in text
         assert "✓ verified" in text
         assert "Where is my order?" in text
+
+    def test_a_merged_value_names_whom_it_is_from_until_the_merge_is_undone(
+        self, as_steward: Client, sara: User
+    ) -> None:
+        kept, gone = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Anna Smith", city="Ulm")
+        made = merge_customers(member_ids=[gone.pk, kept.pk], survivor_id=kept.pk, actor=actor_for(sara))
+        brought = f'· the only value · <a class="nowrap" href="#merge-{made.pk}">merge {made.pk}</a>'
+
+        assert brought in as_steward.get(url("customer", kept.pk)).content.decode()
+
+        undo_merge(merge_id=made.pk, actor=Actor(kind="user", name="lena"))
+        assert brought not in as_steward.get(url("customer", kept.pk)).content.decode()
 
     def test_is_what_the_admin_list_opens(self, as_steward: Client) -> None:
         customer = CustomerFactory(name="Anna Smith")

@@ -95,6 +95,11 @@ class TestScreens:
 
         assert open_to(clients, reverse("resolution:undo", args=[merge.pk])) == {"lead", "admin"}
 
+    def test_splitting_opens_to_leads_and_administrators(self, clients: dict[str, Client]) -> None:
+        customer = MappingFactory().customer_id
+
+        assert open_to(clients, reverse("resolution:split", args=[customer])) == {"lead", "admin"}
+
     def test_erasing_opens_to_leads_and_administrators(self, clients: dict[str, Client]) -> None:
         customer = [CustomerFactory(name="Ann").pk]
 

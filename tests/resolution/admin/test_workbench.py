@@ -79,6 +79,20 @@ class TestPage:
         assert "(one household)" in text
         assert "since then e-mail changed" in text
 
+    def test_p3_comparing_three_leads_to_the_two_that_were_told_apart(
+        self, as_steward: Client, pair: list[Customer], sara: User
+    ) -> None:
+        judge_pair(
+            left_id=pair[0].pk, right_id=pair[1].pk, verdict="different", reason="", actor=actor_for(sara)
+        )
+        members = [str(row.pk) for row in (*pair, CustomerFactory())]
+
+        text = as_steward.get(reverse("resolution:compare"), {"member": members}).content.decode()
+
+        left, right = sorted(str(row.pk) for row in pair)
+        assert "withdraw that judgement first" in text
+        assert f"?member={left}&amp;member={right}" in text
+
     def test_names_what_a_merge_would_withdraw_before_the_act(
         self, as_steward: Client, conflict: Conflict, pair: list[Customer], sara: User
     ) -> None:

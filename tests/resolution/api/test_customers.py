@@ -216,6 +216,35 @@ class TestHistory:
         assert nobody in refusal["detail"]
 
 
+class TestProvenance:
+    def test_names_whom_a_value_is_from_the_rule_and_the_merge(self, service: APIClient) -> None:
+        anna, ann = CustomerFactory(name="Anna"), CustomerFactory(name="Anna", city="Ulm")
+        made = merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=Actor.machine("test"))
+        body = service.get(f"{_address(ann)}/provenance").json()
+        assert body["customer_id"] == str(anna.pk)
+        [city] = [entry for entry in body["fields"] if entry["field"] == "city"]
+        assert (city["value"], city["edited"]) == ("Ulm", None)
+        [step] = city["steps"]
+        assert (step["merge_id"], step["source"], step["rule"], step["kept"]) == (
+            made.pk,
+            str(ann.pk),
+            "only",
+            False,
+        )
+
+    def test_names_who_wrote_a_value_since(self, service: APIClient) -> None:
+        survivor, _ = _merged()
+        _patch(service, survivor, {"name": "Anna Maria Smith"})
+        body = service.get(f"{_address(survivor)}/provenance").json()
+        [name] = [entry for entry in body["fields"] if entry["field"] == "name"]
+        assert name["steps"] == []
+        assert name["edited"]["who"]
+
+    def test_of_nobody_is_refused(self, service: APIClient) -> None:
+        nobody = str(uuid.uuid4())
+        problem(service.get(f"{CUSTOMERS}/{nobody}/provenance"), 404, "unknown_customer")
+
+
 def _patch(client: APIClient, customer: Customer, changes: dict[str, Any]) -> Any:
     tag = client.get(_address(customer))["ETag"]
     return client.patch(_address(customer), changes, HTTP_IF_MATCH=tag)

@@ -9,7 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from customers.models import Customer
-from resolution.models import Merge, MergeProposal
+from resolution.models import Judgement, Merge, MergeProposal
 from resolution.services.decide import decide_conflict
 from resolution.services.judge import judge_pair
 from resolution.services.merge import merge_customers
@@ -17,7 +17,7 @@ from resolution.services.profiles import update_profile
 from resolution.services.queue import claim
 from resolution.types import Actor
 from tests import factories
-from tests.factories import ConflictFactory, CustomerFactory, actor_for
+from tests.factories import ConflictFactory, CustomerFactory, MessageFactory, actor_for
 from tests.resolution.api.answers import ids, problem
 from tests.resolution.api.conftest import MakeClient
 
@@ -117,6 +117,39 @@ class TestPropose:
         assert steward.post("/api/v1/judgements", verdict).status_code == 201
         body = problem(_propose(steward, *pair), 409, "merge_blocked")
         assert "not the same" in body["facts"]["blockers"][0]
+        assert "withdraw that judgement first, by judging the two anew" in body["detail"]
+        [word] = body["facts"]["judgements"]
+        said = Judgement.objects.get()
+        assert (word["id"], word["judged_by"]) == (said.pk, said.actor_name)
+        assert set(word["customer_ids"]) == {str(row.pk) for row in pair}
+        assert not MergeProposal.objects.exists()
+
+    def test_p3_a_dry_run_names_the_judgement_before_the_act_and_a_new_word_clears_the_way(
+        self, steward: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        asked = {"members": _members(*pair), "dry_run": True}
+        words = {"left_id": str(pair[0].pk), "right_id": str(pair[1].pk), "reason": "sisters"}
+        steward.post("/api/v1/judgements", {**words, "verdict": "different"})
+        [word] = steward.post(PROPOSALS, asked).json()["against"]
+        assert (word["reason"], word["judgement_id"]) == ("sisters", Judgement.objects.get().pk)
+
+        left, right = word["customer_ids"]
+        anew = {"left_id": left, "right_id": right, "verdict": "same"}
+        assert steward.post("/api/v1/judgements", anew).status_code == 201
+        assert steward.post(PROPOSALS, asked).json()["against"] == []
+        assert steward.post(PROPOSALS, {"members": asked["members"]}).status_code == 201
+
+    def test_a_dry_run_tells_the_plan_and_writes_nothing(
+        self, steward: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        MessageFactory(customer=pair[0])
+        asked = {"members": _members(*pair), "survivor_id": str(pair[1].pk), "dry_run": True}
+        asked["picks"] = {"city": {"typed": "Ulm"}}
+        plan = steward.post(PROPOSALS, asked).json()
+        city = {choice["field"]: choice for choice in plan["fields"]}["city"]
+        assert (city["value"], city["source"], city["rule"]) == ("Ulm", "typed", "picked")
+        assert (plan["rows"]["messages"], plan["blockers"]) == (1, [])
+        assert not MergeProposal.objects.exists()
 
     def test_an_unknown_customer_is_refused(
         self, service: APIClient, pair: tuple[Customer, Customer]

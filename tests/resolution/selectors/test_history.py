@@ -36,13 +36,43 @@ class TestCustomerHistory:
         TicketFactory(customer=anna, subject="Lost parcel", opened_at=old + timedelta(days=1))
         merge(anna, ann)
         kinds = [entry.kind for entry in customer_history(anna.pk).entries]
-        assert kinds == ["merge", "merge", "ticket", "message"]
+        assert kinds == ["merge", "ticket", "message"]
 
     def test_tells_what_a_change_was_about(self) -> None:
-        anna, ann = CustomerFactory(), CustomerFactory(email="ann@x.org")
+        anna, ann = CustomerFactory(name="Ann"), CustomerFactory(name="Ann", email="ann@x.org")
         made = merge(anna, ann)
-        details = {entry.detail for entry in customer_history(anna.pk).entries}
-        assert f"merge {made.pk} · E-mail" in details
+        [entry] = customer_history(anna.pk).entries
+        assert entry.detail == f"Ann · merge {made.pk} · E-mail"
+
+    def test_shows_a_merge_once_naming_all_it_absorbed(self) -> None:
+        anna, ann, eve = CustomerFactory(), CustomerFactory(name="Ann"), CustomerFactory(name="Eve")
+        made = merge(anna, ann, eve)
+        [entry] = customer_history(anna.pk).entries
+        assert (entry.customer_id, entry.detail) == (str(anna.pk), f"Ann, Eve · merge {made.pk} · Name")
+
+    def test_names_the_first_five_of_many_and_counts_the_others(self) -> None:
+        many = CustomerFactory.create_batch(7, name="Ann")
+        merge(CustomerFactory(name="Ann"), *many)
+        everybody = customer_history(Merge.objects.get().survivor_id).entries[0].detail
+        assert everybody.startswith("Ann, Ann, Ann, Ann, Ann and 2 more · merge")
+
+    def test_an_absorbed_customers_own_page_says_into_whom_it_went(self) -> None:
+        anna, ann = CustomerFactory(name="Anna"), CustomerFactory()
+        made = merge(anna, ann)
+        [entry] = customer_history(ann.pk).entries
+        assert entry.detail == f"into Anna · merge {made.pk}"
+
+    def test_shows_a_merge_taken_back_once_on_each_page(self) -> None:
+        anna, ann, eve = CustomerFactory(), CustomerFactory(name="Ann"), CustomerFactory()
+        inner = merge(anna, ann)
+        merge(eve, anna)
+        undo_merge(merge_id=inner.pk, actor=ACTOR)
+        for page in (eve, ann):
+            kinds = [entry.kind for entry in customer_history(page.pk).entries if entry.kind != "judge"]
+            assert kinds.count("unmerge") == 1, page
+        told = [entry.detail for entry in customer_history(eve.pk).entries if entry.kind == "unmerge"]
+        assert told[0].startswith("Ann · merge")
+        assert [entry.kind for entry in customer_history(ann.pk).entries].count("merge") == 1
 
     def test_pages_cover_everything_once(self) -> None:
         anna = CustomerFactory()

@@ -113,6 +113,17 @@ class TestLoadDifferences:
         [word] = load_differences([anna.pk, ann.pk])
         assert ({word.left, word.right}, word.who) == ({str(anna.pk), str(ann.pk)}, "lea")
 
+    def test_names_the_very_edge_where_one_of_the_judged_was_absorbed_since(self) -> None:
+        anna, ann, annie = (CustomerFactory(name=name) for name in ("Anna", "Ann", "Annie"))
+        said = judge.judge_pair(
+            left_id=anna.pk, right_id=annie.pk, verdict="different", reason="sisters", actor=ACTOR
+        )
+        merge_customers(member_ids=[ann.pk, annie.pk], survivor_id=ann.pk, actor=ACTOR)
+        [word] = load_differences([anna.pk, ann.pk])
+        sentence = word.said({str(anna.pk): "Anna", str(ann.pk): "Ann"})
+        assert sentence.startswith("lea judged ")
+        assert sentence.endswith(f"(judgement {said.pk}, “sisters”, said of Annie, merged since)")
+
     def test_other_words_do_not_forbid(self) -> None:
         anna, ann = CustomerFactory.create_batch(2)
         judge.judge_pair(left_id=anna.pk, right_id=ann.pk, verdict="related", reason="", actor=ACTOR)

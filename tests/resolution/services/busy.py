@@ -21,7 +21,7 @@ from resolution.models import BlockedValue, IdentifierRule, Merge, MergeProposal
 from resolution.services import audit, locks
 from resolution.services.approve import approve_proposal, propose_merge
 from resolution.services.blocks import block_value, retire_block
-from resolution.services.bulk_proposals import approve_in_bulk, propose_in_bulk
+from resolution.services.bulk_proposals import approve_in_bulk
 from resolution.services.conflicts import open_conflict
 from resolution.services.erase import erase_customer
 from resolution.services.importing import import_file, open_file
@@ -36,6 +36,7 @@ from resolution.services.unmerge import plan_unmerge, undo_merge
 from resolution.types import Actor, Group
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, MessageFactory, lead, steward
 from tests.resolution.batch.files import csv_text
+from tests.resolution.services.test_bulk_proposals import propose_seen
 
 CHANNELS = ("web", "crm")
 VALUES = tuple(("email", f"{name}@post.example") for name in ("one", "two", "three", "four", "five"))
@@ -146,7 +147,7 @@ class Busy:
     def propose_groups(self, actor: Actor) -> None:
         people = self.some(4)
         pairs = [{row.pk: "member" for row in pair} for pair in (people[:2], people[2:])]
-        propose_in_bulk(conflict_ids=ask_about(pairs, actor), actor=signed_in("steward", actor))
+        propose_seen(ask_about(pairs, actor), signed_in("steward", actor))
 
     def approve_groups(self, actor: Actor) -> None:
         waiting = MergeProposal.objects.filter(state="pending", batch__isnull=False)

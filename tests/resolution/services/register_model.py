@@ -92,6 +92,19 @@ class RegisterModel:
                 table = {"mappings": "Mapping", "messages": "Message"}[arrival.relation]
                 self.home[table][uuid.UUID(arrival.row_id)]["customer_id"] = uuid.UUID(owner)
 
+    def split(self, customer: uuid.UUID, new: uuid.UUID, before: State, after: State) -> None:
+        """Take over when the two were first heard of, by the messages from before that each has now."""
+        last = next(row[HEARD] for row in before["Customer"] if row["id"] == customer)
+        handed = [row for row in after["Message"] if row["customer_id"] == new]
+        self.first_heard[new] = self._first_of(handed)
+        if last in [row["received_at"] for row in handed]:
+            left = [row for row in after["Message"] if row["customer_id"] == customer]
+            self.first_heard[customer] = self._first_of(row for row in left if row["received_at"] <= last)
+
+    def _first_of(self, messages: Iterable[Row]) -> datetime | None:
+        known = [row["received_at"] for row in messages if row["id"] not in self.came_later]
+        return max(known, default=None)
+
     def note(self, before: State, after: State) -> None:
         """Take over what an act that merges nobody wrote: new rows, and changed columns of old ones."""
         for table in TABLES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -15,16 +16,26 @@ from resolution.services import audit, queue
 from resolution.services.approve import propose_merge
 from resolution.services.bulk_proposals import (
     BulkProposed,
+    Seen,
     approve_in_bulk,
     preview_in_bulk,
     propose_in_bulk,
     reject_in_bulk,
 )
 from resolution.services.judge import judge_pair
+from resolution.services.merge import preview_merge
 from resolution.services.profiles import update_profile
 from resolution.types import Actor
 from tests.concurrency import all_at_once
-from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, lead, steward
+from tests.factories import (
+    ConflictFactory,
+    CustomerFactory,
+    MappingFactory,
+    SourceRecordFactory,
+    actor_for,
+    lead,
+    steward,
+)
 from tests.resolution.services.test_limits import rule
 from tests.resolution.services.test_merge import outcome
 
@@ -50,8 +61,27 @@ def customers_with_an_email(number: int, **link: Any) -> list[Customer]:
     return [MappingFactory(**link).customer for _ in range(number)]
 
 
-def propose(actor: Actor, *conflicts: Conflict, **form: Any) -> BulkProposed:
-    return propose_in_bulk(conflict_ids=[row.pk for row in conflicts], actor=actor, **form)
+def look(actor: Actor, *conflicts: Conflict) -> Seen:
+    return look_at([row.pk for row in conflicts], actor)
+
+
+def look_at(conflict_ids: Collection[int], actor: Actor) -> Seen:
+    """See the preview of these conflicts, and remember it."""
+    rows = preview_in_bulk(conflict_ids=conflict_ids, actor=actor).rows
+    return Seen(
+        plans={row.conflict.pk: row.plan_hash for row in rows},
+        versions={member.pk: member.version for row in rows for member in row.members},
+    )
+
+
+def propose(actor: Actor, *conflicts: Conflict, comment: str = "") -> BulkProposed:
+    """Propose what the preview shows just now."""
+    return propose_seen([row.pk for row in conflicts], actor, comment=comment)
+
+
+def propose_seen(conflict_ids: Collection[int], actor: Actor, comment: str = "") -> BulkProposed:
+    seen = look_at(conflict_ids, actor)
+    return propose_in_bulk(conflict_ids=conflict_ids, seen=seen, comment=comment, actor=actor)
 
 
 def reasons(done: BulkProposed) -> dict[int, str]:
@@ -163,13 +193,38 @@ class TestLeftOut:
         assert [row.conflict_id for row in done.proposals] == [first.pk]
         assert f"takes part in conflict {first.pk} of this selection" in reasons(done)[second.pk]
 
-    def test_what_would_come_to_something_else_than_was_seen_is_left(self, ann: Actor) -> None:
-        conflict = likely()
-        [row] = preview_in_bulk(conflict_ids=[conflict.pk], actor=ann).rows
-        update_profile(customer_id=row.members[0].pk, version=1, changes={"city": "Ulm"}, actor=ann)
-        done = propose(ann, conflict, seen_plans={conflict.pk: row.plan_hash})
-        assert done.batch is None
-        assert "look at it again" in reasons(done)[conflict.pk]
+    def test_what_changed_since_it_was_seen_is_left_naming_who_and_the_others_go(self, ann: Actor) -> None:
+        conflict, fine = likely(), likely()
+        seen = look(ann, conflict, fine)
+        anna = conflict.members.earliest("customer").customer
+        update_profile(customer_id=anna.pk, version=1, changes={"city": "Ulm"}, actor=ann)
+        done = propose_in_bulk(conflict_ids=[conflict.pk, fine.pk], seen=seen, actor=ann)
+        assert [row.conflict_id for row in done.proposals] == [fine.pk]
+        [left] = done.draft.left_out
+        assert (left.stale, left.code) == (True, "stale_version")
+        assert left.why[0].startswith("Anna has changed since version 1 (now 2): ann changed the profile")
+        assert "look at it again" in left.why[1]
+        assert Conflict.objects.get(pk=conflict.pk).state == "open"
+
+    def test_newer_sightings_change_what_was_seen_though_nobody_changed(self, ann: Actor) -> None:
+        anna, eve = CustomerFactory(city="Bonn"), CustomerFactory(city="Ulm")
+        conflict = likely(anna, eve)
+        seen = look(ann, conflict)
+        before = preview_in_bulk(conflict_ids=[conflict.pk], actor=ann).going[0].draft.act.plan
+        loser = eve if {row.field: row.value for row in before.fields}["city"] == "Bonn" else anna
+        SourceRecordFactory(customer=loser, data={"city": loser.city}, channel__trust=100)
+        done = propose_in_bulk(conflict_ids=[conflict.pk], seen=seen, actor=ann)
+        assert (done.batch, [row.code for row in done.draft.rows]) == (None, ["stale_version"])
+
+    def test_the_preview_tells_each_value_with_its_source_and_rule(self, ann: Actor) -> None:
+        anna, eve = CustomerFactory(name="Anna"), CustomerFactory(name="Anna", city="Ulm")
+        [row] = preview_in_bulk(conflict_ids=[likely(anna, eve).pk], actor=ann).going
+        [city] = [field for field in row.fields if field.field == "city"]
+        single = {choice.field: choice for choice in preview_merge(member_ids=[anna.pk, eve.pk]).fields}[
+            "city"
+        ]
+        assert (city.result, city.source, city.rule) == (single.value, single.source, single.rule)
+        assert (city.result, city.rule) == ("Ulm", "only")
 
 
 class TestRefusals:
@@ -181,11 +236,17 @@ class TestRefusals:
         with pytest.raises(InvalidInput, match="0 conflicts were chosen; 1 to 100"):
             propose(ann)
         with pytest.raises(InvalidInput, match="101 conflicts were chosen"):
-            propose_in_bulk(conflict_ids=range(1, 102), actor=ann)
+            propose_in_bulk(conflict_ids=range(1, 102), seen=Seen({}), actor=ann)
 
     def test_an_unknown_conflict(self, ann: Actor) -> None:
         with pytest.raises(NotFound, match="no conflict 41"):
-            propose_in_bulk(conflict_ids=[41], actor=ann)
+            propose_in_bulk(conflict_ids=[41], seen=Seen({}), actor=ann)
+
+    def test_what_nobody_looked_at(self, ann: Actor) -> None:
+        seen, unseen = likely(), likely()
+        with pytest.raises(InvalidInput, match=f"Nobody looked at what conflict {unseen.pk} would be"):
+            propose_in_bulk(conflict_ids=[seen.pk, unseen.pk], seen=look(ann, seen), actor=ann)
+        assert not MergeProposal.objects.exists()
 
     def test_a_machine(self) -> None:
         with pytest.raises(NotPermitted):

@@ -9,7 +9,6 @@ import pytest
 
 from resolution.services.merge_plan import (
     CustomerFacts,
-    DifferenceFact,
     IdentifierFact,
     Picks,
     ValueFact,
@@ -17,7 +16,7 @@ from resolution.services.merge_plan import (
     plan_hash,
     plan_merge,
 )
-from resolution.types import MergePlan
+from resolution.types import DifferenceFact, MergePlan
 
 FIELDS = (
     "name", "given_name", "family_name", "email", "birth_date",

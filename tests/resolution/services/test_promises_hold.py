@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import sys
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -54,7 +55,6 @@ from resolution.services.blocks import Blocking, block_value, retire_block
 from resolution.services.bulk_proposals import (
     BulkProposed,
     approve_in_bulk,
-    propose_in_bulk,
     reject_in_bulk,
 )
 from resolution.services.conflicts import open_conflict
@@ -66,6 +66,7 @@ from resolution.services.link import link_customer_identifier, unlink_customer_i
 from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.profiles import create_customer, update_profile
 from resolution.services.resolve import create_or_resolve_customer, resolve_identifiers
+from resolution.services.split import Split, preview_split, split_customer
 from resolution.services.unmerge import plan_unmerge, undo_merge
 from resolution.types import Actor, Group, LinkOutcome, Resolution
 from tests.factories import (
@@ -103,6 +104,7 @@ from tests.resolution.services.register_model import (
     key_of,
 )
 from tests.resolution.services.register_state import register_state
+from tests.resolution.services.test_bulk_proposals import propose_seen
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor(kind="user", name="ada")
@@ -318,6 +320,41 @@ class Acts(RuleBasedStateMachine):
         else:
             self.refused(NotFound, act)
 
+    def splittable(self) -> dict[uuid.UUID, list[uuid.UUID]]:
+        """The identifiers of those who own several and whom no merge that stands made."""
+        owned: defaultdict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+        for row in self.state["Mapping"]:
+            value = (row["identifier_type"], row["normalised"])
+            if row["status"] == "active" and value not in self.blocked:
+                owned[row["customer_id"]].append(row["id"])
+        standing = set(self.model.survivors.values())
+        return {key: links for key, links in owned.items() if len(links) > 1 and key not in standing}
+
+    @precondition(lambda self: self.splittable())
+    @rule(data=st.data(), judge_different=st.booleans())
+    def split(self, data: st.DataObject, judge_different: bool) -> None:
+        """Some identifiers leave as a new customer, with what came by them; the id stays with the others."""
+        owned = self.splittable()
+        customer = data.draw(st.sampled_from(sorted(owned)))
+        some = st.lists(st.sampled_from(owned[customer]), unique=True, min_size=1)
+        chosen = data.draw(some.filter(lambda links: len(links) < len(owned[customer])))
+        plan = preview_split(customer_id=customer, mapping_ids=chosen)
+
+        def act() -> Split:
+            return split_customer(
+                customer_id=customer, mapping_ids=chosen, judge_different=judge_different,
+                fingerprint=plan.fingerprint, actor=ACTOR,
+            )  # fmt: skip
+
+        if plan.blockers:  # a source record takes its own key along, which may be the last one
+            self.refused(Refused, act)
+            return
+        before = self.state
+        new = self.act(act).customer.pk
+        self.model.split(customer, new, before, self.state)
+        if judge_different:
+            self.model.verdicts[frozenset({customer, new})] = "different"
+
     # --- what comes in ---
 
     @rule(
@@ -483,7 +520,7 @@ class Acts(RuleBasedStateMachine):
         def act() -> BulkProposed:
             with audit.change(ACTOR) as trail:
                 asked = {self.ask(trail, members).pk for members in groups}
-            return propose_in_bulk(conflict_ids=asked, actor=self.steward)
+            return propose_seen(asked, self.steward)
 
         done = self.act(act)
         for row in done.draft.going:

@@ -108,6 +108,18 @@ class TestUndoMerge:
         assert {entry.customer_id for entry in entries} == {anna.pk, ann.pk, annie.pk}
         assert audit.find_break() is None
 
+    def test_p5_tells_of_everyone_in_between_whose_value_goes_with_those_who_leave(self) -> None:
+        top, anna, ann, eve = (
+            CustomerFactory(), CustomerFactory(), CustomerFactory(), CustomerFactory(city="Ulm")
+        )  # fmt: skip
+        inner = merge(ann, eve)
+        merge(anna, ann)
+        merge(top, anna)
+        undo(inner)
+        assert [fresh(row).city for row in (top, anna, ann)] == ["", "", ""]
+        entries = AuditEntry.objects.filter(action="unmerge")
+        assert {entry.customer_id for entry in entries} == {row.pk for row in (top, anna, ann, eve)}
+
     def test_tells_other_systems(self) -> None:
         anna, ann = CustomerFactory(), CustomerFactory()
         undo(merge(anna, ann))

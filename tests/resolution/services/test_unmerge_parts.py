@@ -22,6 +22,7 @@ from resolution.services import approve, audit, claims, link
 from resolution.services.conflict_evidence import evidence_of
 from resolution.services.keys import rebuild_keys
 from resolution.services.profiles import update_profile
+from resolution.services.survivorship import ADDRESS
 from resolution.services.unmerge import plan_unmerge
 from resolution.types import PairScore
 from tests.concurrency import all_at_once
@@ -47,6 +48,11 @@ def owner(row: Any) -> Customer:
     row.refresh_from_db()
     found: Customer = row.customer
     return found
+
+
+def whereabouts(customer: Customer) -> tuple[str, ...]:
+    row = fresh(customer)
+    return tuple(getattr(row, name) for name in ADDRESS)
 
 
 def score(left: Customer, right: Customer) -> PairScore:
@@ -116,6 +122,36 @@ class TestOneMember:
         assert fresh(anna).city == "Köln"
         undo(made)
         assert fresh(anna).city == "Bonn"
+
+    def test_an_address_that_left_gives_way_to_the_whole_one_of_a_member_who_stays(self) -> None:
+        anna = CustomerFactory()
+        ann = CustomerFactory(address="1 High Street", city="Bonn", postcode="53111")
+        eve = CustomerFactory(address="2 Low Road", country="DE")
+        made = merge(anna, ann, eve, picks={"address": str(ann.pk)})
+        assert whereabouts(anna) == ("1 High Street", "53111", "Bonn", "", "")
+        undo(made, member_ids=[ann.pk])
+        assert whereabouts(anna) == ("2 Low Road", "", "", "", "DE")
+        undo(made)
+        assert whereabouts(anna) == ("", "", "", "", "")
+
+    def test_a_later_merge_takes_the_address_it_would_have_taken_without_who_left(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory(address="1 High Street", city="Bonn")
+        eve = CustomerFactory(city="Ulm", country="DE")
+        first, later = merge(anna, ann), merge(anna, eve, picks={"address": str(anna.pk)})
+        undo(first)
+        assert whereabouts(anna) == ("", "", "Ulm", "", "DE")
+        undo(later)
+        assert whereabouts(anna) == ("", "", "", "", "")
+
+    def test_a_part_of_the_address_that_was_edited_since_stays(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory(address="1 High Street", city="Bonn")
+        made = merge(anna, ann)
+        update_profile(
+            customer_id=anna.pk, version=fresh(anna).version, changes={"city": "Köln"}, actor=ACTOR
+        )
+        assert fates(plan_unmerge(made.pk)) == {"address": "restored", "city": "kept"}
+        undo(made)
+        assert whereabouts(anna) == ("", "", "Köln", "", "")
 
     def test_what_arrived_for_another_member_stays(self) -> None:
         anna, ann, eve = CustomerFactory.create_batch(3)

@@ -46,6 +46,7 @@ from resolution.matching.comparisons.outcome import (
     is_alike,
     is_near,
 )
+from resolution.matching.comparisons.signs import signs_of
 from resolution.matching.normalise.name import sounds_of
 from resolution.matching.table import Column, Part, arrow_of, number_values, texts_at
 
@@ -103,9 +104,14 @@ def _screen_words(facts: _WordFacts, left: Codes, right: Codes, field: str) -> A
 
 def _likeness(facts: _WordFacts, left: Codes, right: Codes) -> tuple[Mask, Mask]:
     """What `is_near` and `is_alike` say of pairs of words."""
-    if not len(left):
-        nothing = np.zeros(0, dtype=np.bool_)
-        return nothing, nothing
+    near, alike = np.zeros((2, len(left)), dtype=np.bool_)
+    places = np.flatnonzero(facts.signs.may_be_alike(left, right))
+    if len(places):
+        near[places], alike[places] = _likeness_by_letter(facts, left[places], right[places])
+    return near, alike
+
+
+def _likeness_by_letter(facts: _WordFacts, left: Codes, right: Codes) -> tuple[Mask, Mask]:
     low, high, inverse = distinct_pairs(left, right)
     ones, others = texts_at(facts.texts, low), texts_at(facts.texts, high)
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
@@ -164,7 +170,8 @@ class _WordFacts:
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         column, sounds = arrow_of(texts), pa.array(sounds_of(list(texts)), pa.string())
-        self.length = lengths_of(column)
+        self.signs = signs_of(texts)
+        self.length = self.signs.length
         self.one_word = (self.length > 1) & ~mask_of(pc.match_substring(column, " "))
         self.sound, self.heard = number_values(sounds), lengths_of(sounds) >= SHORTEST_SOUND
         self.head = number_values(pc.utf8_slice_codeunits(column, 0, 2))

@@ -55,7 +55,7 @@ def screen_given(part: Part, left: Codes, right: Codes) -> Answers:
     """Nicknames and shortened names are left open."""
     facts = word_facts(part)
     answers = _screen_words(facts, left, right, "given_name")
-    may_shorten = (facts.start[left] == facts.start[right]) & (answers >= _GIVEN_FAR)
+    may_shorten = facts.may_shorten(left, right) & (answers >= _GIVEN_FAR)
     answers[may_shorten | facts.share_forms(left, right)] = UNDECIDED
     several = np.flatnonzero(~(facts.one_word[left] & facts.one_word[right]))
     answers[several] = _screen_several_given(facts.words, left[several], right[several])
@@ -189,6 +189,14 @@ class _WordFacts:
     def words(self) -> _GivenWords:
         """The first two words of a given name."""
         return _GivenWords(arrow_of(self.texts))
+
+    def may_shorten(self, left: Codes, right: Codes) -> Mask:
+        """Which may be a word and its beginning."""
+        one, other = self.length[left], self.length[right]
+        begin_alike = self.signs.start[left] == self.signs.start[right]
+        begin_alike |= np.minimum(one, other) == SHORTEST_SHORTENED
+        found: Mask = (self.start[left] == self.start[right]) & (one != other) & begin_alike
+        return found
 
     def share_forms(self, left: Codes, right: Codes) -> Mask:
         """Which may stand for one name; rarely also others."""

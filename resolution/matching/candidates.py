@@ -16,8 +16,8 @@ from resolution.matching.table import ProfileTable, Rows
 _RULE_BITS = 6
 # Keys of up to so many times the rows are counted rather than sorted.
 _NUMBERS_A_ROW = 4
-# So many numbers tell where about the middle of all is.
-_SAMPLED = 1_000
+# One in so many pairs tells where about the middle of all is.
+_STEP_OF_SAMPLE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +72,35 @@ def candidate_pairs(table: ProfileTable, *, mapper: Mapper = in_process) -> Cand
     keys = KeysOf(table, mapper)
     by_rule = mapper(lambda rule: tuple(_join_rule(keys, rule, len(table))), keys.rules())
     joined = tuple(entry for entries in by_rule for entry in entries)
-    every = _in_order([(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)], mapper)
-    pairs = every >> _RULE_BITS
+    pairs, gains = _united([entry.pairs for entry in joined], mapper)
+    return Candidates(max(len(table), 1), pairs, joined, tuple(gains.tolist()))
+
+
+def _united(parts: Sequence[Rows], mapper: Mapper) -> tuple[Rows, Rows]:
+    """All pairs in order, each once, and of each part how many no earlier one has.
+
+    Those below and above about their middle are put in order by themselves.
+    """
+    sampled = np.concatenate([np.zeros(0, dtype=np.int64), *(part[::_STEP_OF_SAMPLE] for part in parts)])
+    middle = np.median(sampled) if len(sampled) else 0
+    halves = tuple(
+        mapper(
+            lambda low: _in_order([part[(part < middle) == low] for part in parts]),
+            (True, False),
+        )
+    )
+    pairs, gains = zip(*halves, strict=True)
+    return np.concatenate(pairs), np.sum(gains, axis=0)
+
+
+def _in_order(parts: Sequence[Rows]) -> tuple[Rows, Rows]:
+    every = [(pairs << _RULE_BITS) | number for number, pairs in enumerate(parts)]
+    packed = np.concatenate([np.zeros(0, dtype=np.int64), *every])
+    packed.sort()
+    pairs = packed >> _RULE_BITS
     first = np.ones(len(pairs), dtype=np.bool_)
     first[1:] = pairs[1:] != pairs[:-1]
-    gains = np.bincount(every[first] & ((1 << _RULE_BITS) - 1), minlength=len(joined))
-    return Candidates(max(len(table), 1), pairs[first], joined, tuple(gains.tolist()))
-
-
-def _in_order(parts: Sequence[Rows], mapper: Mapper) -> Rows:
-    """All numbers sorted, those below and above their middle by themselves."""
-    every = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
-    middle = np.median(every[:: max(len(every) // _SAMPLED, 1)]) if len(every) else 0
-    low = every < middle
-    return np.concatenate(list(mapper(np.sort, (every[low], every[~low]))))
+    return pairs[first], np.bincount(packed[first] & ((1 << _RULE_BITS) - 1), minlength=len(parts))
 
 
 def _join_rule(keys: KeysOf, rule: Rule, count: int) -> Iterator[Joined]:

@@ -181,3 +181,8 @@ def _sizes(codes: Codes) -> Codes:
     """The size of each row's group."""
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     return counts[inverse.ravel()]
+
+
+def write_shares(shares: Shares) -> str:
+    """Write F1 with the precision and recall it is made of."""
+    return f"{shares.f1:.4f} (P {shares.precision:.4f}, R {shares.recall:.4f})"

@@ -21,6 +21,7 @@ SIZES = {
     "customers_30k": 30_000,
     "customers_100k": 100_000,
     "customers_1m": 1_000_000,
+    "customers_5m": 5_000_000,
 }
 
 # Where the others come from; records and truth share record_id, and the truth has true_cluster beside it.

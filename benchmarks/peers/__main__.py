@@ -2,7 +2,7 @@
 
 python -m benchmarks.peers run SET.parquet FOLDER     Splink: stages, memory; pairs and clusters into FOLDER
 python -m benchmarks.peers look-up SET.parquet        Splink: one record at a time
-python -m benchmarks.peers naive SET.parquet          nine similarities called pair by pair
+python -m benchmarks.peers naive SET.parquet PAIRS.parquet    nine similarities called pair by pair
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ def main() -> None:
     )
     parser.add_argument("what", choices=("run", "look-up", "naive"))
     parser.add_argument("set", type=Path)
-    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("other", type=Path, nargs="?")
     arguments = parser.parse_args()
-    if arguments.what == "run" and arguments.folder is None:
-        parser.error("run needs a folder to write to")
-    print(json.dumps(_measure(arguments.what, arguments.set, arguments.folder)))
+    if arguments.what != "look-up" and arguments.other is None:
+        parser.error("run needs a folder to write to, naive the pairs that `run` wrote")
+    print(json.dumps(_measure(arguments.what, arguments.set, arguments.other)))
 
 
-def _measure(what: str, path: Path, folder: Path) -> dict[str, Any]:
+def _measure(what: str, path: Path, other: Path) -> dict[str, Any]:
     """Import only what is measured: its memory counts."""
     if what == "run":
         from benchmarks.peers.splink_run import run
 
-        return run(path, folder)
+        return run(path, other)
     if what == "look-up":
         from benchmarks.peers.single import look_up
 
         return look_up(path)
     from benchmarks.peers.naive import score_naively
 
-    return score_naively(path)
+    return score_naively(path, other)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,15 +24,12 @@ NINE: tuple[tuple[str, Callable[[str, str], float]], ...] = (
 )
 
 
-def score_naively(path: Path) -> dict[str, float]:
-    """Score neighbours by last name of a generated set; tell the pairs a second."""
+def score_naively(path: Path, scored: Path) -> dict[str, float]:
+    """Score some of the pairs of row numbers that another tool scored; tell the pairs a second."""
     records = pq.read_table(path, columns=[column for column, _ in NINE]).to_pylist()
-    records.sort(key=lambda record: (record["last_name"] or "", record["first_name"] or ""))
-    pairs = [
-        (left, right)
-        for apart in range(1, 1 + -(-PAIRS // len(records)))
-        for left, right in zip(records, records[apart:], strict=False)
-    ][:PAIRS]
+    numbers = pq.read_table(scored, columns=["left", "right"]).to_pylist()
+    some = random.Random(1).sample(numbers, min(PAIRS, len(numbers)))
+    pairs = [(records[pair["left"]], records[pair["right"]]) for pair in some]
     begun = time.perf_counter()
     for left, right in pairs:
         _score(left, right)

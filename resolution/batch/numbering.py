@@ -12,20 +12,45 @@ import pyarrow.compute as pc
 
 Codes: TypeAlias = npt.NDArray[np.int32]
 
+# Combinations up to so many are told by one number of eight bytes.
+_MOST_NUMBERS = 1 << 62
+
 
 def combine(codes: Sequence[Codes]) -> tuple[list[Codes], Codes]:
     """Number the distinct combinations of several columns of codes.
 
     Gives each column's code of every combination, and the combination of every row, in the order they come.
     """
-    parts, rows = _numbered(codes[0].astype(np.int64))
-    found = [parts.astype(np.int32)]
-    for column in codes[1:]:
-        span = int(column.max(initial=-1)) + 2
-        keys, rows = _numbered(rows.astype(np.int64) * span + (column + 1))
-        found = [part[keys // span] for part in found]
-        found.append((keys % span - 1).astype(np.int32))
+    first, *others = codes
+    sets, size = [[first]], _span(first)
+    for column in others:
+        size *= _span(column)
+        if size > _MOST_NUMBERS:
+            sets.append([])
+            size = len(column) * _span(column)
+        sets[-1].append(column)
+    found: list[Codes] = []
+    rows = np.zeros(len(first), dtype=np.int32)
+    for columns in sets:
+        keys, rows = _numbered(_in_one(rows, columns))
+        parts = []
+        for span in map(_span, reversed(columns)):
+            parts.append((keys % span - 1).astype(np.int32))
+            keys = keys // span
+        found = [part[keys] for part in found] + parts[::-1]
     return found, rows
+
+
+def _span(column: Codes) -> int:
+    return int(column.max(initial=-1)) + 2
+
+
+def _in_one(rows: Codes, columns: Sequence[Codes]) -> npt.NDArray[np.int64]:
+    """A number for each row that tells what it was numbered before and its codes, -1 among them."""
+    keys = rows.astype(np.int64)
+    for column in columns:
+        keys = keys * _span(column) + (column + 1)
+    return keys
 
 
 def _numbered(keys: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Codes]:

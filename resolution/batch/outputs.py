@@ -87,7 +87,9 @@ def write_outputs(outcome: Outcome, folder: Path) -> None:
     """Write pairs.parquet, clusters.parquet and model.json, and rejects.csv where rows were refused."""
     work: list[Callable[[], None]] = [
         lambda: _write_pairs(outcome, folder / PAIRS),
-        lambda: pq.write_table(_clusters(outcome), folder / CLUSTERS, compression="zstd"),
+        lambda: pq.write_table(
+            _clusters(outcome), folder / CLUSTERS, compression="zstd", use_dictionary=False
+        ),
         lambda: save_model(outcome.trained.model, folder / MODEL),
     ]
     in_threads(lambda write: write(), work)
@@ -109,7 +111,11 @@ def _write_pairs(outcome: Outcome, path: Path) -> None:
     kept = outcome.kept.of(outcome.kept.weight >= outcome.options.keep)
     ids = pa.array(outcome.loaded.ids, type=pa.string())
     first = _pairs_table(kept, slice(0, _ROWS_A_WRITE), ids, outcome.threshold)
-    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+    plain = ("id_a", "id_b", "match_weight", "match_probability")
+    repeating = [name for name in first.column_names if name not in plain]
+    with pq.ParquetWriter(
+        path, first.schema, compression="zstd", use_dictionary=repeating, write_statistics=["match_weight"]
+    ) as writer:
         writer.write_table(first)
         for start in range(_ROWS_A_WRITE, len(kept), _ROWS_A_WRITE):
             part = slice(start, start + _ROWS_A_WRITE)

@@ -201,8 +201,8 @@ def as_texts(column: pa.ChunkedArray) -> Texts:
     if _is_nested(column.type):
         column = _of_texts(column)
     encoded = _encoded(_cut(column))
-    texts = _written(encoded.dictionary)
-    return _numbered(texts, encoded.indices, same=texts.equals(encoded.dictionary))
+    texts, distinct = _written(encoded.dictionary)
+    return _numbered(texts, encoded.indices, distinct=distinct)
 
 
 def _cut(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -241,27 +241,31 @@ def _text_or_none(value: Any) -> str | None:
     return None if value is None else as_text(value)
 
 
-def _written(values: pa.Array) -> pa.Array:
-    """Distinct values as text, without the spaces around them."""
+def _written(values: pa.Array) -> tuple[pa.Array, bool]:
+    """Distinct values as text, without the spaces around them, and whether these surely differ too."""
     kind = values.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        texts = values
-    elif pa.types.is_integer(kind) or pa.types.is_date(kind):
-        texts = values.cast(pa.string())
-    elif pa.types.is_timestamp(kind):
-        texts = pc.replace_substring_regex(values.cast(pa.string()), r"\.0+(Z?)$", r"\1")
-    else:
-        texts = pa.array(map(_text_or_none, values.to_pylist()), pa.string())
-    return pc.utf8_trim_whitespace(texts)
+        texts = pc.utf8_trim_whitespace(values)
+        return texts, texts.equals(values)
+    if pa.types.is_integer(kind) or pa.types.is_date(kind):
+        return values.cast(pa.string()), not pa.types.is_date64(kind)
+    if pa.types.is_timestamp(kind):
+        return _written_times(values), True
+    return pc.utf8_trim_whitespace(pa.array(map(_text_or_none, values.to_pylist()), pa.string())), False
 
 
-def _numbered(texts: pa.Array, indices: pa.Array, *, same: bool) -> Texts:
-    """Give equal texts one number and blank ones -1; `indices` number the texts row by row, null for none.
+def _written_times(values: pa.Array) -> pa.Array:
+    """Times as text, a fraction of a second only where there is one."""
+    whole = values.cast(pa.timestamp("s", values.type.tz), safe=False)
+    if whole.cast(values.type, safe=False).equals(values):
+        return whole.cast(pa.string())
+    return pc.replace_substring_regex(values.cast(pa.string()), r"\.0+(Z?)$", r"\1")
 
-    Texts that are the `same` as the values they were made of differ.
-    """
+
+def _numbered(texts: pa.Array, indices: pa.Array, *, distinct: bool) -> Texts:
+    """Give equal texts one number and blank ones -1; `indices` number the texts row by row, null for none."""
     codes = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False)
-    if not same:
+    if not distinct:
         encoded = texts.dictionary_encode()
         numbers = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
         texts, codes = encoded.dictionary, np.append(numbers, np.int32(-1))[codes]

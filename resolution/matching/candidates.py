@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,10 @@ from resolution.matching.normalise.bulk import Mapper, in_process
 from resolution.matching.table import ProfileTable, Rows
 
 _RULE_BITS = 6
-# So many numbers tell where about the middle of all is.
-_SAMPLED = 1_000
+# Keys of up to so many times the rows are counted rather than sorted.
+_NUMBERS_A_ROW = 4
+# One in so many pairs tells where about the middle of all is.
+_STEP_OF_SAMPLE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,8 @@ class Joined:
     """What joining one key column gave: candidate pairs, and how its blocks were.
 
     `largest` is the number of rows of the largest block and `example` one of its rows. `refined_blocks` were
-    larger than `most`; their rows, `refined_rows` in sum, are compared by finer keys alone.
+    larger than `most`; their rows, `refined_rows` in sum, are compared by finer keys alone, and only theirs
+    are: who shares a finer key in a smaller block has met there.
     """
 
     rule: Rule
@@ -67,53 +70,122 @@ def candidate_pairs(table: ProfileTable, *, mapper: Mapper = in_process) -> Cand
     `mapper` runs the joins, of which each is by itself; one with threads uses every core.
     """
     keys = KeysOf(table, mapper)
-    joined = tuple(mapper(lambda wanted: join_keys(keys.column(*wanted), len(table)), keys.combinations()))
-    every = _in_order([(entry.pairs << _RULE_BITS) | number for number, entry in enumerate(joined)], mapper)
-    pairs = every >> _RULE_BITS
+    by_rule = mapper(lambda rule: tuple(_join_rule(keys, rule, len(table))), keys.rules())
+    joined = tuple(entry for entries in by_rule for entry in entries)
+    pairs, gains = _united([entry.pairs for entry in joined], mapper)
+    return Candidates(max(len(table), 1), pairs, joined, tuple(gains.tolist()))
+
+
+def _united(parts: Sequence[Rows], mapper: Mapper) -> tuple[Rows, Rows]:
+    """All pairs in order, each once, and of each part how many no earlier one has.
+
+    Those below and above about their middle are put in order by themselves.
+    """
+    sampled = np.concatenate([np.zeros(0, dtype=np.int64), *(part[::_STEP_OF_SAMPLE] for part in parts)])
+    middle = np.median(sampled) if len(sampled) else 0
+    halves = tuple(
+        mapper(
+            lambda low: _in_order([part[(part < middle) == low] for part in parts]),
+            (True, False),
+        )
+    )
+    pairs, gains = zip(*halves, strict=True)
+    return np.concatenate(pairs), np.sum(gains, axis=0)
+
+
+def _in_order(parts: Sequence[Rows]) -> tuple[Rows, Rows]:
+    every = [(pairs << _RULE_BITS) | number for number, pairs in enumerate(parts)]
+    packed = np.concatenate([np.zeros(0, dtype=np.int64), *every])
+    packed.sort()
+    pairs = packed >> _RULE_BITS
     first = np.ones(len(pairs), dtype=np.bool_)
     first[1:] = pairs[1:] != pairs[:-1]
-    gains = np.bincount(every[first] & ((1 << _RULE_BITS) - 1), minlength=len(joined))
-    return Candidates(max(len(table), 1), pairs[first], joined, tuple(gains.tolist()))
+    return pairs[first], np.bincount(packed[first] & ((1 << _RULE_BITS) - 1), minlength=len(parts))
 
 
-def _in_order(parts: Sequence[Rows], mapper: Mapper) -> Rows:
-    """All numbers sorted, those below and above their middle by themselves."""
-    every = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
-    middle = np.median(every[:: max(len(every) // _SAMPLED, 1)]) if len(every) else 0
-    low = every < middle
-    return np.concatenate(list(mapper(np.sort, (every[low], every[~low]))))
+def _join_rule(keys: KeysOf, rule: Rule, count: int) -> Iterator[Joined]:
+    """Join the coarse keys of a rule, then what was too large by its finer ones."""
+    column = keys.coarse(rule)
+    blocks = _blocks_of(column, count)
+    yield _joined(column, blocks, count)
+    if rule.finer:
+        for finer in keys.finer(replace(column, rows=blocks.large_rows, keys=blocks.large_keys)):
+            yield _joined(finer, _blocks_of(finer, count), count)
 
 
-def join_keys(column: KeyColumn, count: int) -> Joined:
-    """Pair the rows of every block that is not too large; `count` is the number of rows of the table."""
-    packed = column.keys * count + column.rows
-    packed.sort()
-    keys, rows = packed // count, packed % count
-    change = np.flatnonzero(keys[1:] != keys[:-1]) + 1
-    starts = np.concatenate((np.zeros(min(len(keys), 1), dtype=np.int64), change))
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """The blocks of one key column: the sizes of all, and the rows of those that can be joined, one by one.
+
+    Block i of those has `small_sizes[i]` rows in `small_rows`. What was too large is told by row and key.
+    """
+
+    sizes: Rows
+    example: int
+    small_sizes: Rows
+    small_rows: Rows
+    large_keys: Rows
+    large_rows: Rows
+
+
+def _blocks_of(column: KeyColumn, count: int) -> _Blocks:
+    """Find the blocks of a key column; `count` is the number of rows of the table."""
+    if column.size <= _NUMBERS_A_ROW * len(column.keys):
+        return _counted(column, count)
+    return _sorted(column, count)
+
+
+def _counted(column: KeyColumn, count: int) -> _Blocks:
+    """Where keys are few, they are counted, and only what will be joined is put in order."""
+    sizes = np.bincount(column.keys, minlength=column.size)
+    of_row = sizes[column.keys]
+    small, large = (of_row > 1) & (of_row <= column.most), of_row > column.most
+    _, rows = _by_key(column.keys[small], column.rows[small], count)
+    example = int(column.rows[np.argmax(of_row)]) if len(of_row) else -1
+    small_sizes = sizes[(sizes > 1) & (sizes <= column.most)]
+    return _Blocks(sizes, example, small_sizes, rows, column.keys[large], column.rows[large])
+
+
+def _sorted(column: KeyColumn, count: int) -> _Blocks:
+    keys, rows = _by_key(column.keys, column.rows, count)
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else keys
     sizes = np.diff(np.append(starts, len(keys)))
-    small = (sizes > 1) & (sizes <= column.most)
-    large = sizes > column.most
-    top = int(sizes.argmax()) if len(sizes) else 0
+    of_row = np.repeat(sizes, sizes)
+    small, large = (of_row > 1) & (of_row <= column.most), of_row > column.most
+    example = int(rows[np.argmax(of_row)]) if len(rows) else -1
+    small_sizes = sizes[(sizes > 1) & (sizes <= column.most)]
+    return _Blocks(sizes, example, small_sizes, rows[small], keys[large], rows[large])
+
+
+def _by_key(keys: Rows, rows: Rows, count: int) -> tuple[Rows, Rows]:
+    """Put rows in order of their keys, those of one key in their own."""
+    packed = keys * count + rows
+    packed.sort()
+    return packed // count, packed % count
+
+
+def _joined(column: KeyColumn, blocks: _Blocks, count: int) -> Joined:
+    """Pair the rows of every block that is not too large."""
     return Joined(
         rule=column.rule,
         tokens=column.tokens,
         most=column.most,
-        pairs=_pairs_within(rows, starts[small], sizes[small], count),
-        blocks=int((sizes > 1).sum()),
-        largest=int(sizes[top]) if len(sizes) else 0,
-        example=int(rows[starts[top]]) if len(sizes) else -1,
-        refined_blocks=int(large.sum()),
-        refined_rows=int(sizes[large].sum()),
+        pairs=_pairs_within(blocks.small_rows, blocks.small_sizes, count),
+        blocks=int(np.count_nonzero(blocks.sizes > 1)),
+        largest=int(blocks.sizes.max(initial=0)),
+        example=blocks.example,
+        refined_blocks=int(np.count_nonzero(blocks.sizes > column.most)),
+        refined_rows=len(blocks.large_rows),
     )
 
 
-def _pairs_within(rows: Rows, starts: Rows, sizes: Rows, count: int) -> Rows:
+def _pairs_within(rows: Rows, sizes: Rows, count: int) -> Rows:
     """All pairs inside blocks that lie one after another in `rows`, blocks of one size at a time.
 
     Rows come in order within a block, so the first of a pair is the smaller one.
     """
     found = [np.zeros(0, dtype=np.int64)]
+    starts = np.cumsum(sizes) - sizes
     for size in np.unique(sizes):
         block = rows[starts[sizes == size][:, None] + np.arange(size)]
         one, other = np.triu_indices(int(size), 1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from resolution.matching.blocking import MAX_CHANCE_BLOCK, RULES, Combination, Rule, chance_limit
 from resolution.matching.normalise.bulk import Mapper
@@ -20,12 +21,15 @@ from resolution.matching.tokens import (
     whole,
 )
 
+Mask = npt.NDArray[np.bool_]
+
 
 @dataclass(frozen=True, eq=False)
 class KeyColumn:
     """The keys of one combination of a rule's tokens over a table: row `rows[i]` has the key `keys[i]`.
 
-    At most `most` rows may share one. Keys of two combinations have nothing to do with each other.
+    Keys are numbers below `size`, and at most `most` rows may share one. Keys of two combinations have
+    nothing to do with each other.
     """
 
     rule: Rule
@@ -33,6 +37,7 @@ class KeyColumn:
     most: int
     rows: Rows
     keys: Rows
+    size: int
 
 
 class KeysOf:
@@ -45,31 +50,39 @@ class KeysOf:
             if token.field in table.columns and len(table.columns[token.field].codes)
         }
         list(mapper(lambda hear: hear(), tuple(heard_by_several(table))))
-        found = mapper(
-            lambda token: _token_column(token, table.columns[token.field]), tuple(present.values())
-        )
+        found = mapper(lambda name: _token_column(present[name], table, _useful(name, table)), tuple(present))
         self.tokens = dict(zip(present, found, strict=True))
         self.by_chance = chance_limit(len(table))
 
-    def combinations(self) -> list[tuple[Rule, Combination]]:
-        """What can be made of the table's columns, in the order of the rules."""
-        return [
-            (rule, combination)
-            for rule in RULES.values()
-            for combination in rule.combinations()
-            if self.tokens.keys() >= set(combination.tokens)
-        ]
+    def rules(self) -> list[Rule]:
+        """The rules that make a key of the table's columns, in their order."""
+        return [rule for rule in RULES.values() if self.tokens.keys() >= set(rule.tokens)]
 
-    def column(self, rule: Rule, combination: Combination) -> KeyColumn:
-        """The keys of one combination."""
+    def coarse(self, rule: Rule) -> KeyColumn:
+        """The keys of a rule's own tokens."""
+        combination, *_ = rule.combinations()
+        return self._column(rule, combination, [self.tokens[name] for name in rule.tokens])
+
+    def finer(self, column: KeyColumn) -> Iterator[KeyColumn]:
+        """The keys that refine some of a rule's coarse ones."""
+        _, *combinations = column.rule.combinations()
+        coarse = _Tokens(column.rows, column.keys, column.size, single=False)
+        for combination in combinations:
+            if other := self.tokens.get(combination.tokens[-1]):
+                yield self._column(column.rule, combination, [coarse, other])
+
+    def _column(self, rule: Rule, combination: Combination, tokens: Sequence[_Tokens]) -> KeyColumn:
         most = self.by_chance if combination.most == MAX_CHANCE_BLOCK else combination.most
-        combined = _combined([self.tokens[name] for name in combination.tokens])
-        return KeyColumn(rule, combination.tokens, most, combined.rows, combined.numbers)
+        combined = _combined(tokens)
+        return KeyColumn(rule, combination.tokens, most, combined.rows, combined.numbers, combined.size)
 
 
 @dataclass(frozen=True, eq=False)
 class _Tokens:
-    """The row and the number of each token, in order of rows; `single` when no row has several."""
+    """The row and the number of each token, in order of rows; `single` when no row has several.
+
+    Those that others are combined with may come in any order.
+    """
 
     rows: Rows
     numbers: Rows
@@ -77,11 +90,24 @@ class _Tokens:
     single: bool
 
 
-def _token_column(token: Token, column: Column) -> _Tokens:
-    """Give every row the tokens of its values."""
+def _useful(name: str, table: ProfileTable) -> Mask:
+    """Which rows could have a key of a rule with this token: those with all that its coarse key needs."""
+    found = np.zeros(len(table), dtype=np.bool_)
+    for rule in RULES.values():
+        fields = {TOKENS[token].field for token in rule.tokens}
+        if name in (*rule.tokens, *rule.finer) and table.columns.keys() >= fields:
+            found |= np.logical_and.reduce([table.columns[field].filled for field in fields])
+    return found
+
+
+def _token_column(token: Token, table: ProfileTable, useful: Mask) -> _Tokens:
+    """Give every useful row the tokens of its values."""
+    column = table.columns[token.field]
     numbered = token.numbers(column) if token.numbers else [_numbered(token, column)]
-    rows = np.repeat(column.owners, len(numbered))
-    found = np.stack([entry.codes[column.codes] for entry in numbered], axis=1).ravel()
+    places = np.flatnonzero(useful[column.owners])
+    codes, owners = column.codes[places], column.owners[places]
+    rows = np.repeat(owners, len(numbered))
+    found = np.stack([entry.codes[codes] for entry in numbered], axis=1).ravel()
     filled = found >= 0
     tokens = rows[filled], found[filled], numbered[0].size
     if column.single and len(numbered) == 1:
@@ -141,17 +167,13 @@ def _combined(columns: Sequence[_Tokens]) -> _Tokens:
 
 def _combined_with_single(found: _Tokens, other: _Tokens) -> _Tokens:
     """Join a token column of which every row has one at most: an array by row tells which."""
-    own = np.full(max(_last(found), _last(other)) + 1, -1, dtype=np.int64)
+    own = np.full(max(found.rows.max(initial=-1), other.rows.max(initial=-1)) + 1, -1, dtype=np.int64)
     own[other.rows] = other.numbers
     second = own[found.rows]
     both = second >= 0
     numbers = found.numbers[both] * other.size + second[both]
     joined = _renumbered(found.rows[both], numbers, found.size * other.size)
     return replace(joined, single=found.single)
-
-
-def _last(tokens: _Tokens) -> int:
-    return int(tokens.rows[-1]) if len(tokens.rows) else -1
 
 
 def _renumbered(rows: Rows, numbers: Rows, size: int) -> _Tokens:

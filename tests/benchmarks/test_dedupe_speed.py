@@ -11,14 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.accuracy import Truth
-from benchmarks.dedupe_speed import (
-    Output,
-    against_n_log_n,
-    draw_labels,
-    read_ours,
-    read_splink,
-    write_labels,
-)
+from benchmarks.growth import against_n_log_n
+from benchmarks.some_labels import draw_labels, write_labels
+from benchmarks.tools import Output, read_ours, read_splink
 
 TRUTH = Truth(np.array([0, 0, 1, 2]), np.full(4, -1), np.zeros(4, np.int64))
 

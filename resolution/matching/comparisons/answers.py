@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rapidfuzz import process
-from rapidfuzz.distance import OSA, JaroWinkler
+from rapidfuzz.distance import OSA
 
 from resolution.matching.comparisons import FIELD_LEVELS, extra
-from resolution.matching.comparisons.outcome import ALIKE, Outcome
+from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.table import Column, texts_at
 
 SILENT, UNDECIDED = -1, -2
@@ -93,17 +93,3 @@ def within(
     )
     found: Mask = scores <= cutoff if distance else scores > 0
     return found
-
-
-def maybe_near(texts: Sequence[str], left: Codes, right: Codes, places: npt.NDArray[np.intp]) -> Mask:
-    """Which pairs `is_near` or `is_alike` could hold of."""
-    if not len(places):
-        return np.zeros(0, dtype=np.bool_)
-    low, high, inverse = distinct_pairs(left[places], right[places])
-    ones, others = texts_at(texts, low), texts_at(texts, high)
-    slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint16) <= 2
-    alike = process.cpdist(
-        ones, others, scorer=JaroWinkler.similarity, score_cutoff=ALIKE - ROUNDING, dtype=np.float64
-    )
-    found: Mask = slips | (alike > 0)
-    return found[inverse]

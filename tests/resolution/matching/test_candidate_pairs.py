@@ -150,6 +150,17 @@ class TestJoined:
         assert len(coarse.pairs) == 0
         assert len(finer.pairs) == 26
 
+    def test_what_few_share_is_not_joined_again_by_finer_keys(self) -> None:
+        home = [
+            Profile(f"p{number}", names=(Name("anna", ""),), emails=("anna@home.example",))
+            for number in range(3)
+        ]
+        coarse, finer = (
+            entry for entry in candidate_pairs(table_of(home)).joined if entry.rule.name == "same_email"
+        )
+        assert (coarse.pairs.tolist(), coarse.blocks, coarse.largest) == ([1, 2, 5], 1, 3)
+        assert (len(finer.pairs), finer.blocks, finer.example) == (0, 0, -1)
+
     def test_only_some_pairs_are_kept_everywhere(self) -> None:
         same = Profile("a", emails=("anna@x.de",), phones=("+447700900123",))
         found = candidate_pairs(table_of([same, same, same]))

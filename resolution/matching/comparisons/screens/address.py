@@ -16,10 +16,10 @@ from resolution.matching.comparisons.answers import (
     Mask,
     distinct_pairs,
     mask_of,
-    maybe_near,
     number_of,
     within,
 )
+from resolution.matching.comparisons.signs import maybe_near, signs_of
 from resolution.matching.normalise.address import street_cores
 from resolution.matching.table import Column, arrow_of, number_values, texts_at
 
@@ -35,6 +35,8 @@ class _AddressFacts:
         self.squeezed = number_values(pc.replace_substring(cores, " ", ""))
         self.shortened = mask_of(pc.not_equal(cores, arrow_of(street.texts)))
         self.postcodes, self.cities = self.postcode.texts, self.city.texts
+        self.text_signs, self.core_signs = signs_of(self.texts), signs_of(self.cores)
+        self.city_signs = signs_of(self.cities)
         self.house, self.country = column.part("house"), column.part("country").codes
         doors = [text.rstrip("abcdefgh") for text in self.house.texts]
         numbers: dict[str, int] = {"": -1}
@@ -46,11 +48,12 @@ class _AddressFacts:
         ones, others = self.street[left], self.street[right]
         alike: Mask = self.squeezed[ones] == self.squeezed[others]
         one_shortened = self.shortened[ones] != self.shortened[others]
-        for texts, cutoff, where in (
-            (self.texts, MISTYPED_STREET, ~alike & one_shortened),
-            (self.cores, STREET_ALIKE, ~alike & ~one_shortened),
+        for texts, signs, cutoff, where in (
+            (self.texts, self.text_signs, MISTYPED_STREET, ~alike & one_shortened),
+            (self.cores, self.core_signs, STREET_ALIKE, ~alike & ~one_shortened),
         ):
             places = np.flatnonzero(where)
+            places = places[signs.ratios(ones[places], others[places]) >= cutoff]
             alike[places] = within(texts, ones, others, places, fuzz.ratio, cutoff)
         return alike
 
@@ -59,7 +62,7 @@ class _AddressFacts:
         ones, others = self.city.codes[left], self.city.codes[right]
         agree: Mask = (ones == others) & (ones >= 0)
         places = np.flatnonzero((ones >= 0) & (others >= 0) & ~agree)
-        places = places[maybe_near(self.cities, ones, others, places)]
+        places = places[maybe_near(self.cities, self.city_signs, ones, others, places)]
         if len(places):
             low, high, inverse = distinct_pairs(ones[places], others[places])
             pairs = zip(texts_at(self.cities, low), texts_at(self.cities, high), strict=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 from rapidfuzz.distance import OSA
 
 from resolution.matching.comparisons.answers import (
@@ -15,12 +14,12 @@ from resolution.matching.comparisons.answers import (
     Answers,
     Codes,
     Mask,
-    lengths_of,
     mask_of,
     number_of,
     within,
 )
 from resolution.matching.comparisons.email import MOST_SLIPS
+from resolution.matching.comparisons.signs import signs_of
 from resolution.matching.normalise.email import are_shared_mailboxes, domains, is_relay, local_parts
 from resolution.matching.table import Column, number_values
 
@@ -29,8 +28,7 @@ class _EmailFacts:
     def __init__(self, column: Column) -> None:
         addresses = column.arrow
         locals_, domains_ = local_parts(addresses), domains(addresses)
-        self.local, self.length = number_values(locals_), lengths_of(addresses)
-        self.digits = number_values(pc.replace_substring_regex(addresses, "[^0-9]+", ""))
+        self.local, self.signs = number_values(locals_), signs_of(column.values)
         self.shared = mask_of(are_shared_mailboxes(locals_))
         known = domains_.dictionary_encode()
         relays = _flags(known.dictionary.to_pylist(), lambda domain: is_relay(f"@{domain}"))
@@ -59,8 +57,7 @@ def screen_emails(column: Column, left: Codes, right: Codes) -> Answers:
     other = ~equal & (answers != SILENT)
     same_local = other & (facts.local[left] == facts.local[right])
     answers[same_local] = UNDECIDED
-    near = other & ~same_local & (np.abs(facts.length[left] - facts.length[right]) <= MOST_SLIPS)
-    near &= facts.digits[left] == facts.digits[right]
-    places = np.flatnonzero(near)
+    places = np.flatnonzero(other & ~same_local)
+    places = places[facts.signs.slips(left[places], right[places]) <= MOST_SLIPS]
     answers[places[within(column.values, left, right, places, OSA.distance, MOST_SLIPS)]] = UNDECIDED
     return answers

@@ -46,6 +46,7 @@ from resolution.matching.comparisons.outcome import (
     is_alike,
     is_near,
 )
+from resolution.matching.comparisons.signs import signs_of
 from resolution.matching.normalise.name import sounds_of
 from resolution.matching.table import Column, Part, arrow_of, number_values, texts_at
 
@@ -54,7 +55,7 @@ def screen_given(part: Part, left: Codes, right: Codes) -> Answers:
     """Nicknames and shortened names are left open."""
     facts = word_facts(part)
     answers = _screen_words(facts, left, right, "given_name")
-    may_shorten = (facts.start[left] == facts.start[right]) & (answers >= _GIVEN_FAR)
+    may_shorten = facts.may_shorten(left, right) & (answers >= _GIVEN_FAR)
     answers[may_shorten | facts.share_forms(left, right)] = UNDECIDED
     several = np.flatnonzero(~(facts.one_word[left] & facts.one_word[right]))
     answers[several] = _screen_several_given(facts.words, left[several], right[several])
@@ -103,9 +104,14 @@ def _screen_words(facts: _WordFacts, left: Codes, right: Codes, field: str) -> A
 
 def _likeness(facts: _WordFacts, left: Codes, right: Codes) -> tuple[Mask, Mask]:
     """What `is_near` and `is_alike` say of pairs of words."""
-    if not len(left):
-        nothing = np.zeros(0, dtype=np.bool_)
-        return nothing, nothing
+    near, alike = np.zeros((2, len(left)), dtype=np.bool_)
+    places = np.flatnonzero(facts.signs.may_be_alike(left, right))
+    if len(places):
+        near[places], alike[places] = _likeness_by_letter(facts, left[places], right[places])
+    return near, alike
+
+
+def _likeness_by_letter(facts: _WordFacts, left: Codes, right: Codes) -> tuple[Mask, Mask]:
     low, high, inverse = distinct_pairs(left, right)
     ones, others = texts_at(facts.texts, low), texts_at(facts.texts, high)
     slips = process.cpdist(ones, others, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
@@ -164,7 +170,8 @@ class _WordFacts:
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         column, sounds = arrow_of(texts), pa.array(sounds_of(list(texts)), pa.string())
-        self.length = lengths_of(column)
+        self.signs = signs_of(texts)
+        self.length = self.signs.length
         self.one_word = (self.length > 1) & ~mask_of(pc.match_substring(column, " "))
         self.sound, self.heard = number_values(sounds), lengths_of(sounds) >= SHORTEST_SOUND
         self.head = number_values(pc.utf8_slice_codeunits(column, 0, 2))
@@ -182,6 +189,14 @@ class _WordFacts:
     def words(self) -> _GivenWords:
         """The first two words of a given name."""
         return _GivenWords(arrow_of(self.texts))
+
+    def may_shorten(self, left: Codes, right: Codes) -> Mask:
+        """Which may be a word and its beginning."""
+        one, other = self.length[left], self.length[right]
+        begin_alike = self.signs.start[left] == self.signs.start[right]
+        begin_alike |= np.minimum(one, other) == SHORTEST_SHORTENED
+        found: Mask = (self.start[left] == self.start[right]) & (one != other) & begin_alike
+        return found
 
     def share_forms(self, left: Codes, right: Codes) -> Mask:
         """Which may stand for one name; rarely also others."""

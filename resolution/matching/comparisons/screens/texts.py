@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from rapidfuzz import fuzz
 
-from resolution.matching.comparisons.answers import UNDECIDED, Answers, Codes, maybe_near, number_of, within
+from resolution.matching.comparisons.answers import UNDECIDED, Answers, Codes, number_of, within
 from resolution.matching.comparisons.company import NAMES_ALIKE
+from resolution.matching.comparisons.signs import maybe_near, signs_of
 from resolution.matching.table import Column
 
 
@@ -24,6 +25,8 @@ def screen_extras(column: Column, left: Codes, right: Codes) -> Answers:
     """What may be near or alike is left open."""
     answers = np.full(len(left), number_of("extra", "different"), dtype=np.int8)
     places = np.flatnonzero(left != right)
-    answers[places[maybe_near(column.values, left, right, places)]] = UNDECIDED
+    answers[places[maybe_near(column.values, column.fact("signs", signs_of), left, right, places)]] = (
+        UNDECIDED
+    )
     answers[left == right] = number_of("extra", "exact")
     return answers

@@ -60,10 +60,13 @@ def _split(folded: pa.Array) -> tuple[pa.Array, pa.Array]:
     house = street = pa.nulls(len(text), pa.string())
     left = text
     for place in _PLACES_OF_HOUSE:
-        cut = pc.extract_regex(left, place)
-        house = pc.coalesce(house, pc.struct_field(cut, "house"))
-        street = pc.coalesce(street, pc.struct_field(cut, "street"))
-        left = only(left, pc.is_null(cut))
+        there = matches(left, place)
+        cut = pc.extract_regex(left.filter(there), place)
+        house, street = (
+            pc.replace_with_mask(found, there, pc.struct_field(cut, part))
+            for found, part in ((house, "house"), (street, "street"))
+        )
+        left = only(left, pc.invert(there))
     house = pc.coalesce(house, blanked(left, pc.is_valid(left)))
     return _street_words(pc.coalesce(street, left)), pc.ascii_ltrim(replaced(house, " +", ""), "0")
 

@@ -25,21 +25,24 @@ RECORD_COLUMNS = (
     "birth_date", "address", "postcode", "city", "country",
 )  # fmt: skip
 
-_MEMBERS = """
-    SELECT coalesce(merged_into_id, id), name, given_name, family_name, email, phone, company,
-        birth_date, address, postcode, city, country
-    FROM customers
-    WHERE (id = ANY(%(ids)s) AND status = 'active') OR merged_into_id = ANY(%(ids)s)
-    ORDER BY merged_into_id NULLS FIRST, id
+_PROFILES = """
+    SELECT wanted.id, member.name, member.given_name, member.family_name, member.email, member.phone,
+        member.company, member.birth_date, member.address, member.postcode, member.city, member.country,
+        ARRAY(
+            SELECT ARRAY[link.identifier_type, link.normalised, channel.code, channel.default_region]
+            FROM customer_identity_mapping AS link
+            JOIN channels AS channel ON channel.id = link.channel_id
+            WHERE link.customer_id = wanted.id AND link.identifier_type = ANY(%(types)s)
+              AND link.status IN ('active', 'shared')
+            ORDER BY link.first_seen_at, link.id
+        )
+    FROM wanted
+    JOIN customers AS member
+        ON (member.id = wanted.id AND member.status = 'active') OR member.merged_into_id = wanted.id
+    ORDER BY member.merged_into_id NULLS FIRST, member.id
 """
-_IDENTIFIERS = """
-    SELECT m.customer_id, m.identifier_type, m.normalised, c.code, c.default_region
-    FROM customer_identity_mapping m
-    JOIN channels c ON c.id = m.channel_id
-    WHERE m.customer_id = ANY(%(ids)s) AND m.identifier_type = ANY(%(types)s)
-      AND m.status IN ('active', 'shared')
-    ORDER BY m.first_seen_at, m.id
-"""
+# Customers by id, as `wanted` in the queries of profiles.
+_BY_ID = "SELECT DISTINCT unnest(%(ids)s::uuid[]) AS id"
 
 Record = dict[str, str]
 
@@ -47,25 +50,30 @@ Record = dict[str, str]
 def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
     """Return the profile of each active customer of `ids`: its row, those absorbed into it, its identifiers.
 
-    Three queries, however many ids. Merged, erased and unknown ids are left out, and so is what is blocked.
+    Two queries, however many ids. Merged, erased and unknown ids are left out, and so is what is blocked.
     """
+    return load_profiles_of(_BY_ID, ids=list(ids))
+
+
+def load_profiles_of(wanted: str, **values: Any) -> dict[uuid.UUID, Profile]:
+    """Return the profiles of the customers whose `id` a query gives, each once, as load_profiles does."""
     blocked = load_blocklist()
     records: dict[uuid.UUID, list[Record]] = defaultdict(list)
-    for customer_id, *values in _fetch(_MEMBERS, ids=list(ids)):
-        records[customer_id].append(record_of(dict(zip(RECORD_COLUMNS, values, strict=True))))
-    identifiers: dict[uuid.UUID, list[tuple[str, str, str]]] = defaultdict(list)
-    regions: dict[uuid.UUID, str] = {}
-    for customer_id, kind, value, code, region in _fetch(
-        _IDENTIFIERS, ids=list(records), types=list(IDENTIFIER_TYPES)
-    ):
-        identifiers[customer_id].append((kind, value, code))
-        regions.setdefault(customer_id, region)
+    identifiers: dict[uuid.UUID, list[list[str]]] = {}
+    query = f"WITH wanted AS ({wanted}) {_PROFILES}"
+    for customer_id, *columns, links in _fetch(query, types=list(IDENTIFIER_TYPES), **values):
+        records[customer_id].append(record_of(dict(zip(RECORD_COLUMNS, columns, strict=True))))
+        identifiers[customer_id] = links
     return {
-        customer_id: blocked.strip(
-            profile_of(customer_id, rows, identifiers[customer_id], regions.get(customer_id, ""))
-        )
+        customer_id: blocked.strip(_profile(customer_id, rows, identifiers[customer_id]))
         for customer_id, rows in records.items()
     }
+
+
+def _profile(customer_id: uuid.UUID, rows: Sequence[Record], links: Sequence[Sequence[str]]) -> Profile:
+    """Join records with links (type, normalised, channel code, region); the first link's region is theirs."""
+    named = [(kind, value, code) for kind, value, code, _ in links]
+    return profile_of(customer_id, rows, named, links[0][3] if links else "")
 
 
 def newcomer_profile(

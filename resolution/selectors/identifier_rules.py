@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -27,8 +26,11 @@ _RULES = """
         rank, changed_at
     FROM identifier_rules
 """
-# Every change of the list changes one of the three; changes come one at a time.
-_STAMP = "SELECT max(id), count(*), max(created_at) FROM blocked_values WHERE state = 'live'"
+# What tells one blocklist from another; null while nothing is blocked. Every change of the list changes one
+# of the three, and changes come one at a time.
+BLOCKLIST_STAMP = """
+    SELECT max(id) || ' ' || count(*) || ' ' || max(created_at) FROM blocked_values WHERE state = 'live'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,17 @@ def windows(rules: Mapping[str, Rule]) -> dict[str, datetime]:
 def load_blocklist() -> Blocklist:
     """Return what is blocked now. One small query; the list itself is read when it has changed."""
     with connection.cursor() as cursor:
-        cursor.execute(_STAMP)
-        stamp = cursor.fetchone()
-    return _blocklist(stamp) if stamp[1] else NOTHING_BLOCKED
+        cursor.execute(BLOCKLIST_STAMP)
+        return blocklist_at(cursor.fetchone()[0])
+
+
+def blocklist_at(stamp: str | None) -> Blocklist:
+    """Return the blocklist of the stamp a query just gave; no query while it is the one known."""
+    return _blocklist(stamp) if stamp else NOTHING_BLOCKED
 
 
 @lru_cache(maxsize=2)
-def _blocklist(stamp: tuple[Any, ...]) -> Blocklist:
+def _blocklist(stamp: str) -> Blocklist:
     live = BlockedValue.objects.filter(state=BlockedValue.State.LIVE).order_by("pk")
     return blocklist_of(as_blocked(row) for row in live)
 

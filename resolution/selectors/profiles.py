@@ -15,7 +15,7 @@ from resolution.matching.blocked import FIELD_OF
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.matching.normalise.external_id import external_id_in
 from resolution.matching.normalise.profile import build_profile
-from resolution.selectors.identifier_rules import load_blocklist
+from resolution.selectors.identifier_rules import BLOCKLIST_STAMP, blocklist_at
 from resolution.types import Profile
 
 # The columns of a customer that are records to matching. Its `region` is a state or province, which matching
@@ -35,7 +35,8 @@ _PROFILES = """
             WHERE link.customer_id = wanted.id AND link.identifier_type = ANY(%(types)s)
               AND link.status IN ('active', 'shared')
             ORDER BY link.first_seen_at, link.id
-        )
+        ),
+        (SELECT stamp FROM blocklist)
     FROM wanted
     JOIN customers AS member
         ON (member.id = wanted.id AND member.status = 'active') OR member.merged_into_id = wanted.id
@@ -50,23 +51,23 @@ Record = dict[str, str]
 def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
     """Return the profile of each active customer of `ids`: its row, those absorbed into it, its identifiers.
 
-    Two queries, however many ids. Merged, erased and unknown ids are left out, and so is what is blocked.
+    One query, however many ids. Merged, erased and unknown ids are left out, and so is what is blocked.
     """
     return load_profiles_of(_BY_ID, ids=list(ids))
 
 
 def load_profiles_of(wanted: str, **values: Any) -> dict[uuid.UUID, Profile]:
     """Return the profiles of the customers whose `id` a query gives, each once, as load_profiles does."""
-    blocked = load_blocklist()
+    query = f"WITH wanted AS ({wanted}), blocklist (stamp) AS ({BLOCKLIST_STAMP}) {_PROFILES}"
+    rows = _fetch(query, types=list(IDENTIFIER_TYPES), **values)
     records: dict[uuid.UUID, list[Record]] = defaultdict(list)
-    identifiers: dict[uuid.UUID, list[list[str]]] = {}
-    query = f"WITH wanted AS ({wanted}) {_PROFILES}"
-    for customer_id, *columns, links in _fetch(query, types=list(IDENTIFIER_TYPES), **values):
+    for customer_id, *columns, _, _ in rows:
         records[customer_id].append(record_of(dict(zip(RECORD_COLUMNS, columns, strict=True))))
-        identifiers[customer_id] = links
+    links = {row[0]: row[-2] for row in rows}
+    blocked = blocklist_at(rows[0][-1] if rows else None)
     return {
-        customer_id: blocked.strip(_profile(customer_id, rows, identifiers[customer_id]))
-        for customer_id, rows in records.items()
+        customer_id: blocked.strip(_profile(customer_id, own, links[customer_id]))
+        for customer_id, own in records.items()
     }
 
 
@@ -121,7 +122,7 @@ def _text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _fetch(query: str, **values: Any) -> Iterable[tuple[Any, ...]]:
+def _fetch(query: str, **values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return cursor.fetchall()

@@ -147,7 +147,7 @@ def _decide_each(people: list[dict[str, str]]) -> tuple[list[float], int]:
         profile = build_profile("newcomer", [person])
         decide(live_policy(), score_candidates(profile, floor=live_policy().review))
         samples.append(time.perf_counter() - begun)
-        candidates += len(find_candidates(profile).ids)
+        candidates += len(find_candidates(profile))
     return samples, candidates
 
 

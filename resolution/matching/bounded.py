@@ -68,7 +68,8 @@ class _Batch:
         """The most that the fields still to come, present on both sides, could add."""
         random, against_home = np.zeros(len(self.left)), np.zeros(len(self.left))
         for field in self.ready.fields:
-            if column := self.table.columns.get(field):
+            column = self.table.columns.get(field)
+            if column and len(column.codes):
                 both = column.filled[self.left] & column.filled[self.right]
                 best = self.ready.best[field]
                 random += best[0] * both
@@ -79,6 +80,9 @@ class _Batch:
         """Compare one field of all pairs that are left, then drop those without hope."""
         column = self.table.columns[field]
         both = column.filled[self.left] & column.filled[self.right]
+        if not both.any():
+            self._note_silence(field)
+            return
         if self.hope_random is not None and self.hope_against_home is not None:
             best = self.ready.best[field]
             self.hope_random -= best[0] * both
@@ -112,6 +116,8 @@ class _Batch:
     def _mark_two_names(self, texts: Sequence[str], levels: Answers, left: Codes, right: Codes) -> None:
         """Close spellings that are two known names are no slip."""
         places = np.flatnonzero(levels == _CLOSE)
+        if not len(places):
+            return
         low, high, inverse = distinct_pairs(left[places], right[places])
         known, two = self.ready.known_names, np.zeros(len(low), dtype=np.bool_)
         both = np.flatnonzero(_are_known(known, texts, low) & _are_known(known, texts, high))
@@ -151,12 +157,15 @@ class _Batch:
         return self.ready.same[field][levels], self.ready.household[field][levels]
 
     def _note(self, field: str, places: Rows, levels: Answers, same: Floats, household: Floats) -> None:
-        self.levels[field] = np.full(len(self.left), SILENT, dtype=np.int8)
+        self._note_silence(field)
         self.levels[field][places] = levels
-        self.weights[field] = np.zeros(len(self.left))
         self.weights[field][places] = same
         self.at_random[places] += same
         self.at_home[places] += household
+
+    def _note_silence(self, field: str) -> None:
+        self.levels[field] = np.full(len(self.left), SILENT, dtype=np.int8)
+        self.weights[field] = np.zeros(len(self.left))
 
     def _note_values(self, field: str, places: Rows, left: Codes, right: Codes) -> None:
         if not self.explained:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -27,9 +26,10 @@ _RULES = """
         rank, changed_at
     FROM identifier_rules
 """
-# Which rows in which version: two lists of one stamp are one list, also where a change was rolled back.
-_STAMP = """
-    SELECT count(*), sum(hashint8extended((id << 32) # xmin::text::bigint, 0))
+# What tells one blocklist from another, null while nothing is blocked: which rows in which version. Two lists
+# of one stamp are one list, also where a change was rolled back.
+BLOCKLIST_STAMP = """
+    SELECT count(*) || ' ' || sum(hashint8extended((id << 32) # xmin::text::bigint, 0))
     FROM blocked_values WHERE state = 'live'
 """
 
@@ -73,13 +73,17 @@ def windows(rules: Mapping[str, Rule]) -> dict[str, datetime]:
 def load_blocklist() -> Blocklist:
     """Return what is blocked now. One small query; the list itself is read when it has changed."""
     with connection.cursor() as cursor:
-        cursor.execute(_STAMP)
-        stamp = cursor.fetchone()
-    return _blocklist(stamp) if stamp[0] else NOTHING_BLOCKED
+        cursor.execute(BLOCKLIST_STAMP)
+        return blocklist_at(cursor.fetchone()[0])
+
+
+def blocklist_at(stamp: str | None) -> Blocklist:
+    """Return the blocklist of the stamp a query just gave; no query while it is the one known."""
+    return _blocklist(stamp) if stamp else NOTHING_BLOCKED
 
 
 @lru_cache(maxsize=2)
-def _blocklist(stamp: tuple[Any, ...]) -> Blocklist:
+def _blocklist(stamp: str) -> Blocklist:
     live = BlockedValue.objects.filter(state=BlockedValue.State.LIVE).order_by("pk")
     return blocklist_of(as_blocked(row) for row in live)
 

@@ -15,7 +15,7 @@ from resolution.matching.blocked import FIELD_OF
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.matching.normalise.external_id import external_id_in
 from resolution.matching.normalise.profile import build_profile
-from resolution.selectors.identifier_rules import load_blocklist
+from resolution.selectors.identifier_rules import BLOCKLIST_STAMP, blocklist_at
 from resolution.types import Profile
 
 # The columns of a customer that are records to matching. Its `region` is a state or province, which matching
@@ -25,21 +25,25 @@ RECORD_COLUMNS = (
     "birth_date", "address", "postcode", "city", "country",
 )  # fmt: skip
 
-_MEMBERS = """
-    SELECT coalesce(merged_into_id, id), name, given_name, family_name, email, phone, company,
-        birth_date, address, postcode, city, country
-    FROM customers
-    WHERE (id = ANY(%(ids)s) AND status = 'active') OR merged_into_id = ANY(%(ids)s)
-    ORDER BY merged_into_id NULLS FIRST, id
+_PROFILES = """
+    SELECT wanted.id, member.name, member.given_name, member.family_name, member.email, member.phone,
+        member.company, member.birth_date, member.address, member.postcode, member.city, member.country,
+        ARRAY(
+            SELECT ARRAY[link.identifier_type, link.normalised, channel.code, channel.default_region]
+            FROM customer_identity_mapping AS link
+            JOIN channels AS channel ON channel.id = link.channel_id
+            WHERE link.customer_id = wanted.id AND link.identifier_type = ANY(%(types)s)
+              AND link.status IN ('active', 'shared')
+            ORDER BY link.first_seen_at, link.id
+        ),
+        (SELECT stamp FROM blocklist)
+    FROM wanted
+    JOIN customers AS member
+        ON (member.id = wanted.id AND member.status = 'active') OR member.merged_into_id = wanted.id
+    ORDER BY member.merged_into_id NULLS FIRST, member.id
 """
-_IDENTIFIERS = """
-    SELECT m.customer_id, m.identifier_type, m.normalised, c.code, c.default_region
-    FROM customer_identity_mapping m
-    JOIN channels c ON c.id = m.channel_id
-    WHERE m.customer_id = ANY(%(ids)s) AND m.identifier_type = ANY(%(types)s)
-      AND m.status IN ('active', 'shared')
-    ORDER BY m.first_seen_at, m.id
-"""
+# Customers by id, as `wanted` in the queries of profiles.
+_BY_ID = "SELECT DISTINCT unnest(%(ids)s::uuid[]) AS id"
 
 Record = dict[str, str]
 
@@ -47,25 +51,30 @@ Record = dict[str, str]
 def load_profiles(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Profile]:
     """Return the profile of each active customer of `ids`: its row, those absorbed into it, its identifiers.
 
-    Three queries, however many ids. Merged, erased and unknown ids are left out, and so is what is blocked.
+    One query, however many ids. Merged, erased and unknown ids are left out, and so is what is blocked.
     """
-    blocked = load_blocklist()
+    return load_profiles_of(_BY_ID, ids=list(ids))
+
+
+def load_profiles_of(wanted: str, **values: Any) -> dict[uuid.UUID, Profile]:
+    """Return the profiles of the customers whose `id` a query gives, each once, as load_profiles does."""
+    query = f"WITH wanted AS ({wanted}), blocklist (stamp) AS ({BLOCKLIST_STAMP}) {_PROFILES}"
+    rows = _fetch(query, types=list(IDENTIFIER_TYPES), **values)
     records: dict[uuid.UUID, list[Record]] = defaultdict(list)
-    for customer_id, *values in _fetch(_MEMBERS, ids=list(ids)):
-        records[customer_id].append(record_of(dict(zip(RECORD_COLUMNS, values, strict=True))))
-    identifiers: dict[uuid.UUID, list[tuple[str, str, str]]] = defaultdict(list)
-    regions: dict[uuid.UUID, str] = {}
-    for customer_id, kind, value, code, region in _fetch(
-        _IDENTIFIERS, ids=list(records), types=list(IDENTIFIER_TYPES)
-    ):
-        identifiers[customer_id].append((kind, value, code))
-        regions.setdefault(customer_id, region)
+    for customer_id, *columns, _, _ in rows:
+        records[customer_id].append(record_of(dict(zip(RECORD_COLUMNS, columns, strict=True))))
+    links = {row[0]: row[-2] for row in rows}
+    blocked = blocklist_at(rows[0][-1] if rows else None)
     return {
-        customer_id: blocked.strip(
-            profile_of(customer_id, rows, identifiers[customer_id], regions.get(customer_id, ""))
-        )
-        for customer_id, rows in records.items()
+        customer_id: blocked.strip(_profile(customer_id, own, links[customer_id]))
+        for customer_id, own in records.items()
     }
+
+
+def _profile(customer_id: uuid.UUID, rows: Sequence[Record], links: Sequence[Sequence[str]]) -> Profile:
+    """Join records with links (type, normalised, channel code, region); the first link's region is theirs."""
+    named = [(kind, value, code) for kind, value, code, _ in links]
+    return profile_of(customer_id, rows, named, links[0][3] if links else "")
 
 
 def newcomer_profile(
@@ -113,7 +122,7 @@ def _text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _fetch(query: str, **values: Any) -> Iterable[tuple[Any, ...]]:
+def _fetch(query: str, **values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return cursor.fetchall()

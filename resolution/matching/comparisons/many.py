@@ -72,7 +72,9 @@ def compare_many_names(column: Column, left: Codes, right: Codes) -> tuple[Answe
     both_differ = (given >= _GIVEN_FAR) & (family >= _FAMILY_FAR)
     differing = np.flatnonzero(both_differ)
     if len(differing):
-        places = differing[may_be_swapped(column, left[differing], right[differing])]
+        places = differing
+        if len(differing) >= SCREENED_FROM:
+            places = differing[may_be_swapped(column, left[differing], right[differing])]
         ones, others = (_both_parts(givens, families, side[places]) for side in (left, right))
         found = [compare_names(one, other) == _SWAPPED for one, other in zip(ones, others, strict=True)]
         swapped = places[np.array(found, dtype=np.bool_)]
@@ -117,13 +119,19 @@ def _compare_rest(
     open_places = np.flatnonzero(answers == UNDECIDED)
     if not len(open_places):
         return answers
-    low, high, inverse = distinct_pairs(left[open_places], right[open_places])
-    numbers = LEVEL_NUMBERS[kind]
-    outcomes = map(compare, texts_at(values, low), texts_at(values, high))
-    levels = (SILENT if outcome is None else numbers[outcome.level] for outcome in outcomes)
-    found = np.fromiter(levels, dtype=np.int8, count=len(low))
-    answers[open_places] = found[inverse]
+    ones, others = left[open_places], right[open_places]
+    if len(open_places) < SCREENED_FROM:
+        answers[open_places] = _compare_each(kind, values, ones, others, compare)
+        return answers
+    low, high, inverse = distinct_pairs(ones, others)
+    answers[open_places] = _compare_each(kind, values, low, high, compare)[inverse]
     return answers
+
+
+def _compare_each(kind: str, values: Sequence[Any], left: Codes, right: Codes, compare: Compare) -> Answers:
+    numbers = LEVEL_NUMBERS[kind]
+    outcomes = map(compare, texts_at(values, left), texts_at(values, right))
+    return np.array([SILENT if said is None else numbers[said.level] for said in outcomes], dtype=np.int8)
 
 
 def work_out_facts(table: ProfileTable, *, mapper: Mapper = in_process) -> None:

@@ -494,8 +494,6 @@ class TestOneDecisionFunction:
 
         profiles = load_profiles([row.pk for row in made])
         online = {
-            frozenset((key, other))
-            for key, profile in profiles.items()
-            for other in find_candidates(profile).ids
+            frozenset((key, other)) for key, profile in profiles.items() for other in find_candidates(profile)
         }
         assert found == online != set()

@@ -21,7 +21,7 @@ from resolution.matching.identifiers import IDENTIFIER_TYPES, normalise_identifi
 from resolution.matching.normalise.extract import (
     FIELD_TYPES,
     TEXT_FIELDS,
-    identifiers_in_message,
+    extract_identifiers_from_message,
     sender_type,
 )
 from resolution.matching.normalise.profile import build_profile
@@ -92,7 +92,7 @@ def read_message(channel: Channel, message: Mapping[str, object]) -> Intake:
     Raises InvalidInput for a field that is read and holds something else than text or a number.
     """
     _refuse_other_types(message)
-    found = identifiers_in_message(message, region=channel.default_region)
+    found = extract_identifiers_from_message(message, region=channel.default_region)
     explicit = [entry for entry in found if "[" not in entry.found_in]
     fields, notes = _lenient_fields(_profile_texts(message), channel.default_region)
     return Intake(

@@ -36,7 +36,7 @@ _HANDLE_IN_TEXT = re.compile(r"(?<![\w@./+\-])@[^\W\d_]\w{1,29}(?:\.\w{1,20})?(?
 _INTERNATIONAL = re.compile(r"(?<![\w+])(?:\+|00)[1-9][\d\s().\-/]{6,20}\d(?!\w)")
 
 
-def identifiers_in_message(message: Mapping[str, object], *, region: str = "") -> list[Identifier]:
+def extract_identifiers_from_message(message: Mapping[str, object], *, region: str = "") -> list[Identifier]:
     """List a message's usable identifiers, explicit fields before free text, each value once.
 
     Reads FIELD_TYPES, `sender_id` and TEXT_FIELDS; other keys and values that are not text are passed over.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolution.matching.normalise.extract import identifiers_in_message
+from resolution.matching.normalise.extract import extract_identifiers_from_message
 from tests.resolution.matching.strategies import regions, texts
 
 FIELDS = (
@@ -21,7 +21,7 @@ FIELDS = (
 
 
 def found_in(message: dict[str, object], region: str = "GB") -> list[tuple[str, str, str]]:
-    found = identifiers_in_message(message, region=region)
+    found = extract_identifiers_from_message(message, region=region)
     return [(identifier.type, identifier.normalised, identifier.found_in) for identifier in found]
 
 
@@ -93,7 +93,7 @@ class TestAnyMessage:
     @given(st.dictionaries(st.sampled_from(FIELDS), texts), regions)
     @settings(max_examples=150, deadline=None)
     def test_no_text_breaks_it_and_places_lie_within(self, message: dict[str, str], region: str) -> None:
-        for found in identifiers_in_message(message, region=region):
+        for found in extract_identifiers_from_message(message, region=region):
             assert found.usable
             assert found.found_in.partition("[")[0] in FIELDS
 
@@ -105,4 +105,4 @@ class TestAnyMessage:
         "text", ["1" * 10_000, "1-" * 5_000, "a@" * 5_000, "a." * 5_000 + "@", "+1 " * 4_000]
     )
     def test_long_text_ends(self, text: str) -> None:
-        assert len(identifiers_in_message({"content": text, "sender_id": text}, region="US")) <= 50
+        assert len(extract_identifiers_from_message({"content": text, "sender_id": text}, region="US")) <= 50

@@ -40,7 +40,7 @@ soak: dev  ## run the proofs that take minutes
 	@$(PY) -m tests.chromium
 	@$(PY) -m pytest -n 2 -m soak
 
-reset: base  ## delete the database and all else under var/ (asks; FORCE=1 does not)
+reset: base  ## delete the database and all else of ours under var/ (asks; FORCE=1 does not)
 	@$(PY) -m identity_project.launcher reset $(if $(FORCE),--force)
 
 lock: dev  ## lock anew what requirements/*.in ask for

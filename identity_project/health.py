@@ -14,15 +14,25 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
+from resolution.services.stalled_jobs import SILENT_SECONDS
+
 Answer = tuple[bool, str]
 
+# A job behind one of its own lock waits as it should, as long as a living worker is at that one.
 _OLDEST_JOB = """
     SELECT coalesce(extract(epoch FROM now() - min(due.at)), 0)
     FROM (
         SELECT greatest(max(event.at), max(job.scheduled_at)) AS at
         FROM procrastinate_jobs AS job
         JOIN procrastinate_events AS event ON event.job_id = job.id
-        WHERE job.status = 'todo' AND coalesce(job.scheduled_at, now()) <= now()
+        WHERE job.status = 'todo'
+          AND coalesce(job.scheduled_at, now()) <= now()
+          AND NOT EXISTS (
+              SELECT FROM procrastinate_jobs AS ahead
+              JOIN procrastinate_workers AS worker ON worker.id = ahead.worker_id
+              WHERE ahead.status = 'doing' AND ahead.lock = job.lock
+                AND worker.last_heartbeat > now() - make_interval(secs => %s)
+          )
         GROUP BY job.id
     ) AS due
 """
@@ -62,9 +72,9 @@ def check_migrations() -> Answer:
 
 
 def check_queue() -> Answer:
-    """The worker is late when a job that is due has waited longer than WORKER_QUEUE_AGE_LIMIT seconds."""
+    """The worker is late when a job it could do has waited longer than WORKER_QUEUE_AGE_LIMIT seconds."""
     with connection.cursor() as cursor:
-        cursor.execute(_OLDEST_JOB)
+        cursor.execute(_OLDEST_JOB, [SILENT_SECONDS])
         seconds = float(cursor.fetchone()[0])
     return seconds <= settings.WORKER_QUEUE_AGE_LIMIT, f"oldest waiting job: {seconds:.0f} s"
 

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -25,12 +25,14 @@ from typing import IO
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
-from identity_project import database, embedded, env, guards, processes, stalled_jobs, summary
+from identity_project import database, embedded, env, guards, processes, summary, var_folder
 from identity_project.processes import Child, Command
 from identity_project.trouble import Trouble
+from resolution.services import stalled_jobs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 WEB_START_SECONDS = 60.0
+WORKER = "4-worker"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -67,7 +69,7 @@ class Launcher:
         """Run one command with servers and a migrated database around it; return its exit status."""
         with self._in_charge():
             self._prepare_database()
-            return self._finish(subprocess.Popen(words))
+            return self._finish(_open_program(words))
 
     @contextmanager
     def _in_charge(self) -> Iterator[None]:
@@ -143,16 +145,21 @@ class Launcher:
     def _start_worker(self) -> None:
         self._take_up_jobs()
         words = [sys.executable, "manage.py", "procrastinate", "worker", "--shutdown-graceful-timeout", "10"]
-        self._start(Command("4-worker", words, self.servers.logs / "worker.log", folder=BASE_DIR))
+        self._start(Command(WORKER, words, self.servers.logs / "worker.log", folder=BASE_DIR))
 
     def _take_up_jobs(self) -> None:
-        """Only beside our own database: on another, workers of other machines may be at it."""
+        """Beside our own database no worker lives yet; on another, the workers take up what the dead left."""
         if not env.uses_embedded_database():
             return
-        with database.connect(self.var) as connection:
-            count = stalled_jobs.take_back(connection)
-        if count:
-            say(f"Took up {count} jobs that an earlier start had not finished.")
+        with database.connect(self.var) as connection, connection.cursor() as cursor:
+            taken = stalled_jobs.take_back(cursor, silent_for=0)
+        if taken.again:
+            say(f"Took up {taken.again} jobs that an earlier start had not finished.")
+        if taken.given_up:
+            say(
+                f"Gave up {taken.given_up} jobs that were under way at more than {stalled_jobs.MAX_ATTEMPTS} "
+                f"crashes: see {self.servers.logs / 'worker.log'}, then ask for them again."
+            )
 
     def _start(self, command: Command) -> Child:
         child = processes.start(command, self.servers.records)
@@ -161,7 +168,22 @@ class Launcher:
 
     def _stop_children(self) -> None:
         while self.children:
-            self.children.pop().stop()
+            child = self.children.pop()
+            crashed = child.ended
+            child.stop()
+            if child.name == WORKER and not crashed:
+                self._hand_back_jobs()
+
+    def _hand_back_jobs(self) -> None:
+        """What the worker could not end in its time to stop; on another database that of others goes on."""
+        if not env.uses_embedded_database():
+            return
+        with (
+            suppress(psycopg.OperationalError),  # where the database has ended, the next start takes up
+            database.connect(self.var) as connection,
+            connection.cursor() as cursor,
+        ):
+            stalled_jobs.hand_back(cursor)
 
     def _watch(self) -> None:
         """Wait for a signal; a child that ends by itself ends us all."""
@@ -200,6 +222,9 @@ def clear_leftovers(servers: embedded.Servers) -> None:
 
 def stop(var: Path, *, force: bool) -> None:
     """End with nothing of ours running; a launcher at work is stopped only when forced."""
+    if not var_folder.is_ours(var):
+        say(f"Nothing to stop: {var_folder.why_not_ours(var)}.")
+        return
     if force:
         guards.terminate_holder(var)
     with guards.hold_lock(var):
@@ -207,16 +232,18 @@ def stop(var: Path, *, force: bool) -> None:
 
 
 def reset(var: Path, *, force: bool) -> None:
-    """Delete the database and all else under var/, after a question unless forced."""
+    """Delete the database and all else of ours under var/, after a question unless forced."""
     if not var.exists():
         say(f"Nothing to delete: there is no {var}.")
         return
+    if not var_folder.is_ours(var):
+        raise Trouble(f"Nothing was deleted: {var_folder.why_not_ours(var)}; set VAR_DIR to the one meant.")
     if not force and not _confirmed(f"Delete every customer, decision and log under {var}? Type yes: "):
         raise Trouble("Nothing was deleted. `make reset FORCE=1` does not ask.")
     stop(var, force=force)
     shutil.rmtree(embedded.Servers(var).sockets, ignore_errors=True)
-    shutil.rmtree(var)
-    say(f"Deleted {var}.")
+    left = var_folder.delete_ours(var)
+    say(f"Deleted what was ours in {var}; left {', '.join(left)}." if left else f"Deleted {var}.")
 
 
 def static_fingerprint() -> str:
@@ -258,6 +285,15 @@ def _dispatch(words: Sequence[str]) -> int:
         case _:
             raise Trouble((__doc__ or "").splitlines()[-1])
     return 0
+
+
+def _open_program(words: Sequence[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(words)
+    except OSError as error:
+        raise Trouble(
+            f"{words[0]} cannot be run ({os.strerror(error.errno or 0)}): name a program of this machine."
+        ) from error
 
 
 def _manage_process(

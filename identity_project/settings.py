@@ -202,4 +202,6 @@ SPECTACULAR_SETTINGS = {
 
 # Background jobs: tasks are found in each app's jobs.py
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+# A place each for a run over the register, questions past a limit, a check of the trail; one for short work.
+PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 WORKER_QUEUE_AGE_LIMIT = env.whole_number("WORKER_QUEUE_AGE_LIMIT", 300)

@@ -6,12 +6,20 @@ import hashlib
 from pathlib import Path
 
 from identity_project import database, env
+from resolution.demo import ACTOR_NAME
 
 _HOW_TO_SIGN_IN = "To sign in, make an account: .venv/bin/python manage.py createsuperuser"
 _COUNTS = """
     SELECT (SELECT count(*) FROM customers WHERE status = 'active'),
            (SELECT count(*) FROM customer_identity_mapping WHERE status = 'active'),
            (SELECT count(*) FROM conflicts WHERE state <> 'done')
+"""
+# Nobody's customers are in, or some of the demo's, whose last step is a run over the register.
+_EMPTY_OR_CUT_SHORT = """
+    SELECT NOT EXISTS (SELECT FROM customers) OR (
+        EXISTS (SELECT FROM import_runs WHERE actor_name = %(demo)s)
+        AND NOT EXISTS (SELECT FROM match_runs WHERE actor_name = %(demo)s AND state = 'done')
+    )
 """
 
 
@@ -32,7 +40,7 @@ def wants_demo(var: Path) -> bool:
     """True until the demo is in; a register that came from elsewhere is left alone."""
     if demo_story_path(var).exists():
         return False
-    return not env.database() or not database.row(var, "SELECT EXISTS (SELECT FROM customers)")[0]
+    return not env.database() or bool(database.row(var, _EMPTY_OR_CUT_SHORT, {"demo": ACTOR_NAME})[0])
 
 
 def demo_story_path(var: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,21 +14,24 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from resolution.errors import Refused, TryAgain
-from resolution.services import compare_models, idempotency, importing, limits, queue, reevaluate, rules
+from resolution.services import check_trail as trail
+from resolution.services import compare_models, idempotency, limits, queue, reevaluate, rules, stalled_jobs
 from resolution.services import train_model as training
 from resolution.services.find_duplicates import find_duplicates as find_and_settle
 from resolution.types import Actor
 
+# Long runs over the whole register go one after the other; the worker's other slots are for what is short.
+_REGISTER = "the whole register"
 _AGAIN_LATER = RetryStrategy(max_attempts=10, exponential_wait=2, retry_exceptions=[TryAgain])
 
 
-@app.task(name="find_duplicates", queueing_lock="find_duplicates", lock="find_duplicates")
+@app.task(name="find_duplicates", queueing_lock="find_duplicates", lock=_REGISTER)
 def find_duplicates(*, actor: dict[str, Any]) -> dict[str, int]:
     """Look for duplicates over the whole register; returns the counts."""
     return find_and_settle(actor=Actor(**actor)).settled.counts()
 
 
-@app.task(name="compare_model", queueing_lock="compare_model", lock="compare_model")
+@app.task(name="compare_model", queueing_lock="compare_model", lock=_REGISTER)
 def compare_model(*, version: str, actor: dict[str, Any]) -> dict[str, int]:
     """Compare a model in shadow with the live one; returns the counts."""
     row = compare_models.compare_in_shadow(version=version, actor=Actor(**actor))
@@ -37,20 +39,16 @@ def compare_model(*, version: str, actor: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
-@app.task(name="train_model", queueing_lock="train_model", lock="train_model")
+@app.task(name="train_model", queueing_lock="train_model", lock=_REGISTER)
 def train_model(*, name: str, actor: dict[str, Any]) -> str:
     """Learn a model from the register and keep it as a draft; returns its version."""
     return training.train_model(actor=Actor(**actor), name=name).version
 
 
-@app.task(name="import_file", lock="import_file")
-def import_file(
-    *, path: str, channel: str, mapping: list[list[str]], actor: dict[str, Any]
-) -> dict[str, int]:
-    """Take a file in that lies where the worker can read it; returns the counts."""
-    pairs = [(field, column) for field, column in mapping]
-    opened = importing.open_file(path=Path(path), channel=channel, mapping=pairs)
-    return importing.import_file(opened, actor=Actor(**actor)).counts()
+@app.task(name="check_trail", queueing_lock="check_trail", lock="check_trail")
+def check_trail(*, actor: dict[str, Any]) -> str:
+    """Walk the whole audit trail; returns the state its run ended in."""
+    return trail.check_trail(actor=Actor(**actor)).state
 
 
 @app.task(name=rules.ASKING, lock=rules.ASKING)
@@ -82,6 +80,16 @@ def release_lapsed(timestamp: int) -> int:
     return queue.release_lapsed()
 
 
+@app.periodic(cron="* * * * *")
+@app.task(name="take_up_stalled", queueing_lock="take_up_stalled")
+def take_up_stalled(timestamp: int) -> int:
+    """Queue again what killed workers left under way, every minute; returns how many jobs that were.
+
+    It has no lock: left by a killed worker itself, it would hold that for ever.
+    """
+    return stalled_jobs.take_back_from_the_dead().again
+
+
 @app.periodic(cron="20 * * * *")
 @app.task(name="forget_old_answers", queueing_lock="forget_old_answers", lock="forget_old_answers")
 def forget_old_answers(timestamp: int) -> int:
@@ -111,6 +119,12 @@ def start_train_model(name: str, actor: Actor) -> int:
         return train_model.defer(name=name, actor=asdict(actor))
 
 
+def start_check_trail(actor: Actor) -> int:
+    """Ask the worker to check the trail; returns the job's number. Raises Refused when one waits already."""
+    with _once_waiting("A check of the audit trail"):
+        return check_trail.defer(actor=asdict(actor))
+
+
 @contextmanager
 def _once_waiting(what: str) -> Iterator[None]:
     """Put a job of which one may wait into the queue, without harm to the transaction around it."""
@@ -119,13 +133,3 @@ def _once_waiting(what: str) -> Iterator[None]:
             yield
     except AlreadyEnqueued:
         raise Refused(f"{what} is waiting for the worker already; see Runs.") from None
-
-
-def start_import(
-    *, path: Path, channel: str, actor: Actor, mapping: list[tuple[str, str]] | None = None
-) -> int:
-    """Ask the worker to import a file; returns the job's number. Refuses at once a file it could not read."""
-    importing.open_file(path=path, channel=channel, mapping=mapping or [])
-    return import_file.defer(
-        path=str(path), channel=channel, mapping=[list(pair) for pair in mapping or []], actor=asdict(actor)
-    )

@@ -7,8 +7,10 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
+from django.db import connection
 
 from identity_project import embedded
 from identity_project.processes import Child, stop_leftovers
@@ -32,6 +34,14 @@ def stop_servers(servers: embedded.Servers, children: list[Child]) -> None:
     for child in reversed(children):
         child.stop()
     shutil.rmtree(servers.root, ignore_errors=True)
+
+
+def database_address() -> str:
+    """The database under test, as DATABASE_URL names one."""
+    facts = connection.settings_dict
+    host, password = str(facts["HOST"]), facts.get("PASSWORD") or ""
+    place = f"/{host}" if host.startswith("/") else f"{host}:{facts.get('PORT') or 5432}"
+    return f"postgres://{quote(facts['USER'])}:{quote(password, safe='')}@{place}/{facts['NAME']}"
 
 
 def sweep_abandoned_runs() -> None:

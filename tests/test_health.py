@@ -19,14 +19,25 @@ def readiness(client: Client) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()["checks"]
 
 
-def add_waiting_job(*, age: timedelta, scheduled: timedelta | None = None) -> None:
+def add_job_under_way(*, lock: str, silent: timedelta) -> None:
+    """A job whose worker was last heard of so long ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH worker AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (%s) RETURNING id)"
+            " INSERT INTO procrastinate_jobs (queue_name, task_name, status, lock, worker_id)"
+            " SELECT 'q', 't', 'doing', %s, id FROM worker",
+            [timezone.now() - silent, lock],
+        )
+
+
+def add_waiting_job(*, age: timedelta, scheduled: timedelta | None = None, lock: str | None = None) -> None:
     """A job nobody took, as it looks after `age`."""
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at)"
-            " VALUES ('q', 't', %s) RETURNING id",
-            [now + scheduled if scheduled else None],
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at, lock)"
+            " VALUES ('q', 't', %s, %s) RETURNING id",
+            [now + scheduled if scheduled else None, lock],
         )
         cursor.execute(
             "UPDATE procrastinate_events SET at = %s WHERE job_id = %s", [now - age, cursor.fetchone()[0]]
@@ -53,6 +64,16 @@ class TestReadiness:
     def test_a_job_for_tomorrow_is_not_late(self, client: Client) -> None:
         add_waiting_job(age=timedelta(days=3), scheduled=timedelta(days=1))
         assert readiness(client)[0] == 200
+
+    def test_a_job_behind_its_own_lock_is_not_late(self, client: Client) -> None:
+        add_job_under_way(lock="register", silent=timedelta(seconds=5))
+        add_waiting_job(age=timedelta(hours=1), lock="register")
+        assert readiness(client)[0] == 200
+
+    def test_a_job_behind_one_whose_worker_is_gone_is_late(self, client: Client) -> None:
+        add_job_under_way(lock="register", silent=timedelta(hours=2))
+        add_waiting_job(age=timedelta(hours=1), lock="register")
+        assert readiness(client)[0] == 503
 
     def test_is_not_ready_while_a_migration_waits_and_names_it(self, client: Client) -> None:
         MigrationRecorder(connection).record_unapplied("sessions", "0001_initial")

@@ -22,9 +22,13 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
+from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
 
-from identity_project import embedded, guards, processes
+from identity_project import embedded, env, guards, processes
+from identity_project.launcher import WORKER, Launcher
 from identity_project.trouble import Trouble
+from tests import servers
 from tests.ordinary_user import give, ordinary_user
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -269,6 +273,110 @@ class TestServersOfYourOwn:
         assert not (tmp_path / "postgres").exists()
 
 
+@pytest.mark.django_db(transaction=True)
+class TestJobsOfOthers:
+    """What a stop and a start do with jobs under way, beside our own database and beside another."""
+
+    @pytest.fixture(autouse=True)
+    def _address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DATABASE_URL", servers.database_address())
+
+    @pytest.fixture
+    def _beside_our_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(env, "uses_embedded_database", lambda: True)
+
+    def add_job(self, attempts: int = 0) -> ProcrastinateJob:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, status, attempts)"
+                " VALUES ('default', 'find_duplicates', 'doing', %s)",
+                [attempts],
+            )
+        return ProcrastinateJob.objects.get()
+
+    def with_worker(self, var: Path) -> tuple[Launcher, processes.Child]:
+        command = processes.Command(WORKER, ["sleep", "60"], var / "worker.log")
+        child = processes.start(command, var / "records")
+        return Launcher(var, [child]), child
+
+    @pytest.mark.usefixtures("_beside_our_own")
+    def test_a_stop_hands_back_what_the_worker_could_not_end(self, tmp_path: Path) -> None:
+        job = self.add_job(attempts=1)
+        launcher, _ = self.with_worker(tmp_path)
+
+        launcher._stop_children()
+
+        job.refresh_from_db()
+        assert (job.status, job.attempts) == ("todo", 1)
+
+    @pytest.mark.usefixtures("_beside_our_own")
+    def test_what_a_worker_that_died_left_counts_at_the_next_start(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        job = self.add_job()
+        launcher, child = self.with_worker(tmp_path)
+        child.process.kill()
+        child.process.wait()
+
+        launcher._stop_children()
+        job.refresh_from_db()
+        assert (job.status, job.attempts) == ("doing", 0)
+
+        launcher._take_up_jobs()
+        job.refresh_from_db()
+        assert (job.status, job.attempts) == ("todo", 1)
+        assert "Took up 1 jobs" in capsys.readouterr().out
+
+    @pytest.mark.usefixtures("_beside_our_own")
+    def test_a_start_tells_what_it_gave_up(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        job = self.add_job(attempts=3)
+
+        Launcher(tmp_path)._take_up_jobs()
+
+        job.refresh_from_db()
+        assert job.status == "failed"
+        assert "Gave up 1 jobs that were under way at more than 3 crashes" in capsys.readouterr().out
+
+    def test_on_another_database_both_leave_them(self, tmp_path: Path) -> None:
+        job = self.add_job()
+        launcher, _ = self.with_worker(tmp_path)
+
+        launcher._stop_children()
+        launcher._take_up_jobs()
+
+        job.refresh_from_db()
+        assert job.status == "doing"
+
+
+class TestStop:
+    def launch(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "identity_project.launcher", *words],
+            cwd=ROOT,
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    @pytest.mark.parametrize("words", [(), ("--force",)])
+    def test_without_a_folder_there_is_nothing_to_stop(self, tmp_path: Path, words: tuple[str, ...]) -> None:
+        done = self.launch("stop", *words, VAR_DIR=str(tmp_path / "var"))
+        assert (done.returncode, done.stdout) == (0, f"Nothing to stop: there is no {tmp_path / 'var'}.\n")
+
+    def test_another_folder_is_left_as_it_is(self, tmp_path: Path) -> None:
+        assert "it is no folder of Identity Desk" in self.launch("stop", VAR_DIR=str(tmp_path)).stdout
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_program_that_is_not_there_is_named(self, var: Path) -> None:
+        done = self.launch("with", "no-such-program", VAR_DIR=str(var))
+        assert done.returncode == 1
+        assert done.stderr == (
+            "no-such-program cannot be run (No such file or directory): name a program of this machine.\n"
+        )
+
+
 class TestMake:
     def test_says_that_there_is_no_python(self, tmp_path: Path) -> None:
         for name in ("make", "sh"):
@@ -356,6 +464,32 @@ class TestReset:
             timeout=PATIENCE,
             check=False,
         )
+
+    @pytest.fixture(autouse=True)
+    def _signed(self, tmp_path: Path) -> None:
+        (tmp_path / "launcher.lock").touch()
+
+    def test_a_folder_that_is_not_ours_is_left_alone(self, tmp_path: Path) -> None:
+        other = tmp_path / "home"
+        (other / "log").mkdir(parents=True)
+        (other / "launcher.lock").mkdir()  # of that name, and not what a launcher makes
+
+        done = self.reset(other, "--force")
+
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Nothing was deleted: {other} holds neither launcher.lock nor ")
+        assert len(done.stderr.splitlines()) == 1
+        assert (other / "log").is_dir()
+
+    def test_what_is_not_ours_in_our_folder_stays(self, tmp_path: Path) -> None:
+        (tmp_path / "log").mkdir()
+        (tmp_path / "secret_key").touch()
+        (tmp_path / "thesis.odt").touch()
+
+        done = self.reset(tmp_path, "--force")
+
+        assert done.stdout == f"Deleted what was ours in {tmp_path}; left thesis.odt.\n"
+        assert [path.name for path in tmp_path.iterdir()] == ["thesis.odt"]
 
     def test_deletes_nothing_without_a_yes(self, tmp_path: Path) -> None:
         done = self.reset(tmp_path, answer="no\n")

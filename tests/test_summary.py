@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from identity_project import summary
+from resolution.models import ImportRun, MatchRun
+from resolution.services.demo import ACTOR
+from tests import servers
+from tests.factories import ChannelFactory, CustomerFactory
 
 
 class TestDemoStory:
@@ -27,3 +31,35 @@ class TestDemoStory:
             monkeypatch.setenv("DATABASE_URL", address)
             paths.add(summary.demo_story_path(tmp_path))
         assert len(paths) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAnotherDatabase:
+    """It may hold anybody's customers: only an empty one, and a demo that was cut short, want the demo."""
+
+    @pytest.fixture(autouse=True)
+    def _address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DATABASE_URL", servers.database_address())
+
+    def begin_demo(self) -> None:
+        CustomerFactory()
+        ImportRun.objects.create(
+            channel=ChannelFactory(), file_name="shop.parquet", file_hash="0" * 64, state="failed",
+            actor_name=ACTOR.name,
+        )  # fmt: skip
+
+    def test_that_is_empty_wants_it(self, tmp_path: Path) -> None:
+        assert summary.wants_demo(tmp_path)
+
+    def test_with_customers_of_its_own_does_not(self, tmp_path: Path) -> None:
+        CustomerFactory()
+        assert not summary.wants_demo(tmp_path)
+
+    def test_whose_demo_was_cut_short_wants_the_rest(self, tmp_path: Path) -> None:
+        self.begin_demo()
+        assert summary.wants_demo(tmp_path)
+
+    def test_whose_demo_is_in_does_not(self, tmp_path: Path) -> None:
+        self.begin_demo()
+        MatchRun.objects.create(model_version="1", actor_name=ACTOR.name, state="done")
+        assert not summary.wants_demo(tmp_path)

@@ -43,6 +43,7 @@ RUN_LABELS = {
     "compare_model": "Comparison of models",
     "train_model": "Training of a model",
     "ask_past_limits": "Questions about new limits",
+    "check_trail": "Check of the audit trail",
 }
 # What runs and imports count, in the order they are told.
 COUNT_LABELS = {
@@ -74,6 +75,7 @@ COUNT_LABELS = {
     "merged_by_machine": "records the machine had merged",
     "held_by_live": "merges the model in force would make again",
     "past_limits": "past a new limit",
+    "entries": "entries of the audit trail",
 }
 
 

@@ -75,6 +75,7 @@ _COLUMNS = (
     "actor_name", "request_id", "created_at", "previous_hash", "hash", "salt",
 )  # fmt: skip
 _SALT_BYTES = 16
+_TOLD_EVERY = 10_000  # entries of a walk
 _COVERED = sorted(name for name in _COLUMNS if name != "hash")
 _COVERED_UNSALTED = [name for name in _COVERED if name != "salt"]
 # What stays of an entry whose person was erased, its hash as it was included.
@@ -211,11 +212,13 @@ def head() -> Anchor:
     return Anchor(*(last or (0, GENESIS)))
 
 
-def find_break(anchor: Anchor | None = None) -> tuple[int, str] | None:
+def find_break(
+    anchor: Anchor | None = None, *, note: Callable[[int], None] = lambda done: None
+) -> tuple[int, str] | None:
     """Walk the whole chain; return the first sequence that does not fit and why, or None.
 
     With an `anchor` it also finds that the newest entries were cut off, or the chain rewritten up to there.
-    Streams the table: memory stays flat.
+    Streams the table: memory stays flat. `note` is told now and then how many entries were looked at.
     """
     expected, previous, seals = 1, GENESIS, _Seals()
     for row in _read(AuditEntry.objects.order_by("sequence")):
@@ -227,6 +230,8 @@ def find_break(anchor: Anchor | None = None) -> tuple[int, str] | None:
             return expected, why
         if anchor and anchor.sequence == expected and anchor.hash != row["hash"]:
             return expected, f"entry {expected} is not the one the anchor knows"
+        if expected % _TOLD_EVERY == 0:
+            note(expected)
         expected, previous = expected + 1, row["hash"]
     if anchor and anchor.sequence >= expected:
         return expected, f"entries {expected} to {anchor.sequence} were cut off"

@@ -55,7 +55,7 @@ def compare_in_shadow(
 
     Raises NotFound, IllegalTransition for a model that is live or retired, Refused while another is compared.
     """
-    with runs.one_at_a_time(KIND, _BUSY):
+    with runs.one_at_a_time(KIND, _BUSY, MatchRun(kind=KIND, model_version=version, actor_name=actor.name)):
         row = check_comparable(version)
         live, candidate = live_model(), stored_model(row.pk, row.digest)
         run = runs.begin(KIND, version, actor)

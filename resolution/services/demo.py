@@ -29,7 +29,7 @@ from resolution.services.link import link_customer_identifier
 from resolution.services.resolve import create_or_resolve_customer
 from resolution.types import Actor
 
-ACTOR = Actor.machine("demo company")
+ACTOR = Actor.machine(resolution.demo.ACTOR_NAME)
 FILES = Path(resolution.demo.__file__).parent
 # Code, name, kind, trust. A file of the same name is what that system exported.
 CHANNELS = (

@@ -67,7 +67,8 @@ def find_duplicates(
 
     `watch` is told (stage, done, total), total 0 while unknown. Raises Refused while another run is at work.
     """
-    with runs.one_at_a_time(KIND, _BUSY):
+    asked = None if dry_run else MatchRun(kind=KIND, actor_name=actor.name)
+    with runs.one_at_a_time(KIND, _BUSY, asked):
         comparison = Comparison()
         run = None if dry_run else runs.begin(KIND, comparison.model.version, actor)
         walk = _Walk(run, watch)

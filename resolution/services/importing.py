@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -29,7 +30,7 @@ from resolution.batch.facts import examine
 from resolution.batch.reader import open_table
 from resolution.batch.rejects import RejectsFile
 from resolution.batch.table import Refusal, Row
-from resolution.errors import InvalidInput
+from resolution.errors import InvalidInput, Refused
 from resolution.models import ImportRun
 from resolution.selectors.channels import get_channel
 from resolution.services import audit, runs, staging
@@ -135,8 +136,8 @@ def import_file(
     """Take a file in and resolve its customers against the register and each other.
 
     An import of the same file, channel and columns that broke off goes on after its last whole batch. Raises
-    Refused when the channel is being imported into, InvalidInput when the file changes meanwhile or is the
-    one that `rejects` names.
+    Refused when the channel is being imported into, or one that broke off would go on another way;
+    InvalidInput when the file changes meanwhile, or `rejects` names it or another that holds something.
     """
     begun = time.monotonic()
     _refuse_own_file(opened, rejects)
@@ -144,9 +145,9 @@ def import_file(
         f"Another import into the channel {opened.channel.code} is running; start this one when it is done."
     )
     with runs.one_at_a_time(f"import {opened.channel.pk}", busy):
-        run = _find_or_begin(opened, actor)
+        run = _find_or_begin(opened, _Choices(resolve, rejects), actor)
         kept = run.options.get("rejects_size", 0)
-        file = RejectsFile(rejects or _rejects_path(opened, run), opened.table.names, size=kept)
+        file = RejectsFile(_rejects_path(opened, run), opened.table.names, size=kept)
         taking = Taking(opened, run, actor, file)
         settling = Settling(run, actor, Settler() if resolve else None)
         with runs.closing(run), seldom_collecting():
@@ -185,29 +186,69 @@ def _steps(taking: Taking, batch: int) -> Iterator[Iterator[Batch]]:
             yield batches
 
 
-def _find_or_begin(opened: Opened, actor: Actor) -> ImportRun:
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """How an import is to be done; once rows are in, the same way to its end."""
+
+    resolve: bool
+    rejects: Path | None
+
+    def options(self) -> dict[str, Any]:
+        return {"resolve": self.resolve, "rejects": str(self.rejects.absolute()) if self.rejects else ""}
+
+    def check_same(self, opened: Opened, run: ImportRun) -> None:
+        """Raise Refused, naming both, when the run was begun another way than it would go on."""
+        begun = f"The import of {opened.facts.path} that broke off after row {run.rows_done:,}"
+        if self.resolve != run.options.get("resolve", True):
+            ways = ("without looking for duplicates (--no-resolve)", "looking for duplicates")
+            before, now = ways if self.resolve else reversed(ways)
+            raise Refused(
+                f"{begun} was begun {before} and would go on {now}; go on as it was begun, and let "
+                "find_duplicates compare afterwards what was not."
+            )
+        kept = _rejects_path(opened, run)
+        if self.rejects and self.rejects.absolute() != kept.absolute():
+            raise Refused(
+                f"{begun} keeps its refused rows in {kept}, and {self.rejects} was named now; name the same "
+                "file, or none."
+            )
+
+
+def _find_or_begin(opened: Opened, choices: _Choices, actor: Actor) -> ImportRun:
     """Go on with the unfinished import of this very file, or begin one; others left running have died."""
+    broken = _broken_off(opened)
+    if broken and broken.rows_done:
+        choices.check_same(opened, broken)
+    elif not (broken and broken.options.get("rejects") == choices.options()["rejects"]):
+        _refuse_filled(choices.rejects)
     unfinished = ImportRun.objects.filter(channel=opened.channel, state=ImportRun.State.RUNNING)
-    broken = (
-        ImportRun.objects.filter(channel=opened.channel, file_hash=opened.facts.sha256)
-        .order_by("-pk")
-        .first()
-    )
-    if broken and broken.state != ImportRun.State.DONE and _same_columns(broken, opened):
-        runs.close_stopped(unfinished.exclude(pk=broken.pk))
-        ImportRun.objects.filter(pk=broken.pk).update(
-            state=ImportRun.State.RUNNING, error="", finished_at=None
-        )
-        return broken
-    runs.close_stopped(unfinished)
+    runs.close_stopped(unfinished.exclude(pk=broken.pk) if broken else unfinished)
+    if broken:
+        return _go_on(broken, choices)
     return ImportRun.objects.create(
         channel=opened.channel,
         file_name=opened.facts.path.name[:255],
         file_hash=opened.facts.sha256,
-        options=opened.options(),
+        options=opened.options() | choices.options(),
         rows_total=opened.table.expected,
         actor_name=actor.name,
     )
+
+
+def _broken_off(opened: Opened) -> ImportRun | None:
+    """The last import of this very file into the channel, where it did not come to its end."""
+    imports = ImportRun.objects.filter(channel=opened.channel, file_hash=opened.facts.sha256)
+    last = imports.order_by("-pk").first()
+    return last if last and last.state != ImportRun.State.DONE and _same_columns(last, opened) else None
+
+
+def _go_on(run: ImportRun, choices: _Choices) -> ImportRun:
+    if not run.rows_done:
+        run.options |= choices.options()
+    ImportRun.objects.filter(pk=run.pk).update(
+        state=ImportRun.State.RUNNING, error="", finished_at=None, options=run.options
+    )
+    return run
 
 
 def _same_columns(run: ImportRun, opened: Opened) -> bool:
@@ -243,7 +284,19 @@ def _refuse_own_file(opened: Opened, rejects: Path | None) -> None:
         )
 
 
+def _refuse_filled(rejects: Path | None) -> None:
+    """What is in a file that is not this import's own is somebody else's."""
+    if rejects and rejects.is_file() and rejects.stat().st_size:
+        raise InvalidInput(
+            f"Refused rows cannot go to {rejects}, which holds something already; name a new file.",
+            path=str(rejects),
+        )
+
+
 def _rejects_path(opened: Opened, run: ImportRun) -> Path:
+    """Where the run keeps refused rows: what was named as it began, or a file of its number."""
+    if named := run.options.get("rejects"):
+        return Path(named)
     return (
         Path(settings.VAR_DIR)
         / "rejects"

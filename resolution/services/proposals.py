@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from datetime import timedelta
 
 from django.db.models import F
 from django.utils import timezone
 
+from resolution.conf import policy
 from resolution.models import Conflict, MergeProposal
 from resolution.services import locks
 from resolution.services.audit import Trail
@@ -65,10 +67,14 @@ def withdraw_locked(trail: Trail, proposal: MergeProposal, *, answer: str) -> No
 
 
 def return_conflict(proposal: MergeProposal, *, comment: str) -> None:
-    """Give a proposal's conflict back to its proposer, unless a merge has answered it meanwhile."""
+    """Give a proposal's conflict back to its proposer, unless a merge has answered it meanwhile.
+
+    It is theirs alone for policy.review_days.
+    """
     Conflict.objects.filter(pk__in=[proposal.conflict_id], state=Conflict.State.DECIDED).update(
         state=Conflict.State.RETURNED,
         assignee=proposal.proposer_id,
+        leased_until=timezone.now() + timedelta(days=policy().review_days),
         comment=comment[:500],
         decided_at=None,
         version=F("version") + 1,

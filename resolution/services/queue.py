@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -34,8 +35,8 @@ def claim_next(
 ) -> list[Conflict]:
     """Lease the next conflicts, most urgent first; rows another steward is claiming are passed over.
 
-    What a lead gave back to this steward comes first, what they `skipped` last. `size` defaults to
-    policy.claim_size.
+    What a lead gave back to this steward comes first, what they `skipped` last; what was given back to others
+    is theirs alone for policy.review_days. `size` defaults to policy.claim_size.
     Raises NotPermitted for an actor without account, InvalidInput for a filter or size that makes no sense.
     """
     me = account_of(actor)
@@ -47,7 +48,7 @@ def claim_next(
         raise InvalidInput(f"{limit} conflicts cannot be claimed at once; ask for 1 to {MOST_CLAIMED}.")
     with transaction.atomic():
         taken = locks.lock_free_rows(given_back, limit)
-        free = wanted.filter(_up_for_grabs())
+        free = wanted.filter(_up_for_grabs()).exclude(pk__in=[row.pk for row in taken])
         for part in (free.exclude(pk__in=skipped), free.filter(pk__in=skipped)):
             taken += locks.lock_free_rows(part, limit - len(taken))
         ids = [conflict.pk for conflict in taken]
@@ -90,9 +91,8 @@ def park(*, conflict_id: int, until: datetime, comment: str = "", actor: Actor) 
 
 
 def release_lapsed() -> int:
-    """Return lapsed claims and parked conflicts whose time has come to the queue; say how many."""
-    over = _lapsed() | Q(state=State.PARKED, parked_until__lte=timezone.now())
-    return Conflict.objects.filter(over).update(**_freed())
+    """Return to the queue what was claimed or given back for a time that is over, or parked; say how many."""
+    return Conflict.objects.filter(_over()).update(**_freed())
 
 
 def account_of(actor: Actor) -> int:
@@ -154,11 +154,24 @@ def _who_holds(conflict: Conflict) -> str:
 
 
 def _up_for_grabs() -> Q:
-    return Q(state=State.OPEN) | _lapsed() | Q(state=State.PARKED, parked_until__lte=timezone.now())
+    return Q(state=State.OPEN) | _over()
+
+
+def _over() -> Q:
+    """What somebody had for themselves until now."""
+    return _lapsed() | Q(state=State.PARKED, parked_until__lte=timezone.now()) | _left_lying()
 
 
 def _lapsed() -> Q:
     return Q(state=State.CLAIMED, leased_until__lte=timezone.now())
+
+
+def _left_lying() -> Q:
+    """What was given back to somebody who let their time for it pass, or never works the queue."""
+    now = timezone.now()
+    absent = User.objects.filter(Q(is_active=False) | Q(is_staff=False))
+    late = Q(leased_until__lte=now) | Q(leased_until__isnull=True, due_at__lte=now)
+    return Q(state=State.RETURNED) & (late | Q(assignee__isnull=True) | Q(assignee__in=absent))
 
 
 def _lease_end() -> datetime:

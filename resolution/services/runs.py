@@ -22,12 +22,22 @@ _STOPPED = "It stopped without a word; the process was ended."
 
 
 @contextmanager
-def one_at_a_time(work: str, refusal: str) -> Iterator[None]:
-    """Keep a piece of work to this session. Raises Refused with that sentence while another has it."""
+def one_at_a_time(work: str, refusal: str, asked: MatchRun | None = None) -> Iterator[None]:
+    """Keep a piece of work to this session. Raises Refused with that sentence while another has it.
+
+    The run that was `asked` for is then kept with it, for whoever asked the worker and looks under Runs (P6).
+    """
     with locks.hold_work(work) as held:
         if not held:
+            _keep_refused(asked, refusal)
             raise Refused(refusal)
         yield
+
+
+def _keep_refused(asked: MatchRun | None, refusal: str) -> None:
+    if asked:
+        asked.state, asked.error, asked.finished_at = FAILED, refusal, timezone.now()
+        asked.save()
 
 
 def close_stopped(runs: QuerySet[ImportRun] | QuerySet[MatchRun]) -> None:
@@ -42,11 +52,15 @@ def closing(run: Run | None) -> Iterator[None]:
         yield
     except BaseException as error:
         if run:
-            words = str(error).splitlines()[0] if str(error) else "It was interrupted."
-            type(run)._default_manager.filter(pk=run.pk).update(
-                state=FAILED, error=words[:500], finished_at=timezone.now()
-            )
+            fail(run, str(error).splitlines()[0] if str(error) else "It was interrupted.")
         raise
+
+
+def fail(run: Run, why: str) -> None:
+    """Write down that a run came to nothing, and why."""
+    type(run)._default_manager.filter(pk=run.pk).update(
+        state=FAILED, error=why[:500], finished_at=timezone.now()
+    )
 
 
 def begin(kind: str, model_version: str, actor: Actor) -> MatchRun:

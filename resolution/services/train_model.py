@@ -22,7 +22,7 @@ from resolution.matching.evaluate import wilson_interval
 from resolution.matching.kernel import score_pair
 from resolution.matching.model import MatchModel
 from resolution.matching.training import train_on_profiles
-from resolution.models import Judgement, Merge, MergeMember, StoredModel
+from resolution.models import Judgement, MatchRun, Merge, MergeMember, StoredModel
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.records import load_records, walk_records
 from resolution.services import audit, match_models, runs
@@ -52,7 +52,7 @@ def train_model(
     The model begins from the live one. Raises Refused while another is trained, InvalidInput when what was
     learnt is no usable model.
     """
-    with runs.one_at_a_time(KIND, _BUSY):
+    with runs.one_at_a_time(KIND, _BUSY, MatchRun(kind=KIND, actor_name=actor.name)):
         base = live_model()
         version = _next_version()
         run = runs.begin(KIND, version, actor)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from customers.models import Customer
 from resolution import jobs
 from resolution.conf import policy
 from resolution.errors import NotFound, Refused
-from resolution.models import IdempotencyRecord, ImportRun, MatchRun, StoredModel
-from tests.factories import ChannelFactory, ConflictFactory, actor_for, draft, lead, steward
-from tests.resolution.batch.files import ANNA, ANNA_AGAIN, write
+from resolution.models import IdempotencyRecord, MatchRun, StoredModel
+from resolution.services import locks
+from resolution.services.find_duplicates import RunSummary
+from resolution.types import Actor
+from tests.factories import ConflictFactory, actor_for, draft, lead, steward
 from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class TestPeriodicWork:
     """What the worker does by the clock."""
 
-    @pytest.mark.parametrize("name", ["release_lapsed", "forget_old_answers"])
+    @pytest.mark.parametrize("name", ["release_lapsed", "forget_old_answers", "take_up_stalled"])
     def test_is_known_to_the_worker(self, name: str) -> None:
         assert name in {task.task.name for task in app.periodic_registry.periodic_tasks.values()}
 
@@ -53,6 +57,35 @@ class TestPeriodicWork:
         assert list(IdempotencyRecord.objects.all()) == [new]
 
 
+class TestRunsOverTheRegister:
+    def test_go_one_after_the_other(self) -> None:
+        assert jobs.find_duplicates.lock == jobs.compare_model.lock == jobs.train_model.lock
+
+    def test_leave_the_worker_a_place_for_what_is_short(self) -> None:
+        long = {task.lock for task in (jobs.find_duplicates, jobs.ask_past_limits, jobs.check_trail)}
+        short = {task.lock for task in (jobs.release_lapsed, jobs.forget_old_answers, jobs.take_up_stalled)}
+        assert not long & short
+        assert len(long) < app.worker_defaults["concurrency"]
+
+    def test_are_overtaken_by_what_is_short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        released = threading.Event()
+        met: list[bool] = []
+
+        def find(*, actor: Actor) -> RunSummary:
+            met.append(released.wait(10))
+            return RunSummary(run_id=None)
+
+        monkeypatch.setattr(jobs.queue, "release_lapsed", released.set)
+        monkeypatch.setattr(jobs, "find_and_settle", find)
+        jobs.start_find_duplicates(actor_for(lead()))
+        jobs.release_lapsed.defer(timestamp=0)
+
+        with app.replace_connector(app.connector.get_worker_connector()) as working:
+            working.run_worker(wait=False, listen_notify=False, install_signal_handlers=False)
+
+        assert met == [True]
+
+
 class TestStartFindDuplicates:
     def test_runs_in_the_name_of_who_asked(self) -> None:
         user = lead(username="mara")
@@ -61,6 +94,20 @@ class TestStartFindDuplicates:
         work()
 
         assert MatchRun.objects.get().actor_name == "mara"
+
+    def test_p6_one_that_meets_a_run_at_work_is_told_under_runs(
+        self, monkeypatch: pytest.MonkeyPatch, client: Client
+    ) -> None:
+        user = lead(username="mara")
+        jobs.start_find_duplicates(actor_for(user))
+        monkeypatch.setattr(locks, "hold_work", lambda name: nullcontext(False))
+
+        with pytest.raises(Refused):
+            work()
+
+        client.force_login(user)
+        page = client.get(reverse("resolution:runs")).content.decode()
+        assert "Duplicates are being looked for already" in page
 
     def test_refuses_a_second_while_one_waits(self) -> None:
         actor = actor_for(lead())
@@ -107,25 +154,3 @@ class TestStartTrainModel:
 
         row = StoredModel.objects.get()
         assert (row.name, row.state, row.made_by) == ("spring", "draft", user)
-
-
-class TestStartImport:
-    def test_takes_the_file_in(self, settings: object, tmp_path: Path) -> None:
-        settings.VAR_DIR = tmp_path  # type: ignore[attr-defined]
-        ChannelFactory(code="crm")
-        path = write(tmp_path / "a.csv", ANNA, ANNA_AGAIN)
-
-        jobs.start_import(
-            path=path, channel="crm", actor=actor_for(lead(username="mara")), mapping=[("city", "")]
-        )
-        work()
-
-        assert ImportRun.objects.get().actor_name == "mara"
-        assert Customer.objects.active().get().city == ""
-
-    def test_refuses_a_file_it_could_not_read_at_once(self, tmp_path: Path) -> None:
-        ChannelFactory(code="crm")
-
-        with pytest.raises(NotFound, match="There is no file"):
-            jobs.start_import(path=tmp_path / "nobody.csv", channel="crm", actor=actor_for(lead()))
-        assert not ProcrastinateJob.objects.exists()

@@ -8,7 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from resolution.errors import IdentityError
-from resolution.management.console import command_actor, peak_memory_mib, progress, show_table
+from resolution.management.console import (
+    STOPPED,
+    command_actor,
+    peak_memory_mib,
+    progress,
+    show_table,
+    stoppable,
+)
 from resolution.selectors.labels import count_label
 from resolution.services.find_duplicates import RunSummary, find_duplicates
 
@@ -29,11 +36,19 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with progress() as note:
+            with stoppable(), progress() as note:
                 summary = find_duplicates(actor=command_actor(), dry_run=options["dry_run"], watch=note)
         except IdentityError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError(_stopped(dry_run=options["dry_run"]), returncode=STOPPED) from None
         _show(summary, dry_run=options["dry_run"])
+
+
+def _stopped(*, dry_run: bool) -> str:
+    if dry_run:
+        return "Stopped. Nothing was changed."
+    return "Stopped. What was merged and asked so far stays; the same command finds the rest."
 
 
 def _show(summary: RunSummary, *, dry_run: bool) -> None:

@@ -8,10 +8,13 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from resolution.models import AuditEntry
+from resolution.models import AuditEntry, MatchRun
+from resolution.services import audit
+from resolution.services.check_trail import check_trail
 from resolution.services.profiles import create_customer
 from resolution.types import Actor
 from tests.factories import actor_for
+from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db
 
@@ -49,10 +52,31 @@ class TestList:
 
 
 class TestCheck:
-    def test_says_that_the_chain_holds(self, as_lead: Client, sara: User) -> None:
+    def test_asks_the_worker_and_says_that_the_chain_holds(self, as_lead: Client, sara: User) -> None:
         create_customer(fields={"name": "Anna"}, actor=actor_for(sara))
 
-        assert "The chain holds" in as_lead.post(CHECK, follow=True).content.decode()
+        assert "The check of the chain is on its way" in as_lead.post(CHECK, follow=True).content.decode()
+        work()
+
+        text = " ".join(as_lead.get(LIST).content.decode().split())
+        assert "Last check, by lena" in text
+        assert "the chain holds: 1 entry, none missing or altered" in text
+        assert "Check of the audit trail" in as_lead.get(reverse("resolution:runs")).content.decode()
+
+    def test_refuses_a_second_while_one_waits(self, as_lead: Client) -> None:
+        as_lead.post(CHECK)
+
+        assert as_lead.post(CHECK).status_code == 409
+
+    def test_tells_how_far_it_is(self, as_lead: Client, sara: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(audit, "_TOLD_EVERY", 1)
+        for name in ("Anna", "Bob"):
+            create_customer(fields={"name": name}, actor=actor_for(sara))
+        seen: list[tuple[str, int, int]] = []
+
+        check_trail(actor=actor_for(sara), watch=lambda *told: seen.append(told))
+
+        assert seen == [("checking", done, 2) for done in (0, 1, 2)]
 
     def test_p5_names_the_entry_that_was_altered(self, as_lead: Client, sara: User) -> None:
         create_customer(fields={"name": "Anna"}, actor=actor_for(sara))
@@ -60,4 +84,8 @@ class TestCheck:
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute("UPDATE customer_identity_audit SET actor_name = 'somebody else'")
 
-        assert "The chain breaks at entry 1" in as_lead.post(CHECK, follow=True).content.decode()
+        as_lead.post(CHECK)
+        work()
+
+        assert "The chain breaks at entry 1" in as_lead.get(LIST).content.decode()
+        assert MatchRun.objects.get().state == "failed"

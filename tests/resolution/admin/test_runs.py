@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from resolution.models import ImportRun, MatchRun
 from resolution.selectors.labels import COUNT_LABELS, RUN_LABELS
-from resolution.services import compare_models, find_duplicates, rules, train_model
+from resolution.services import check_trail, compare_models, find_duplicates, rules, train_model
 from resolution.services.import_steps import ENDS, LEFT_OUT
 from resolution.services.settle import Settled
 from tests.factories import ChannelFactory
@@ -61,7 +61,8 @@ def test_says_what_was_found_in_plain_words(as_steward: Client) -> None:
 def test_everything_that_is_counted_has_plain_words() -> None:
     counted = (*ENDS, *LEFT_OUT, *Settled().counts())
     assert [name for name in counted if name not in COUNT_LABELS] == []
-    assert {find_duplicates.KIND, compare_models.KIND, train_model.KIND, rules.ASKING} == RUN_LABELS.keys()
+    kinds = {find_duplicates.KIND, compare_models.KIND, train_model.KIND, check_trail.KIND, rules.ASKING}
+    assert kinds == RUN_LABELS.keys()
 
 
 def test_says_that_nothing_ran(as_steward: Client) -> None:

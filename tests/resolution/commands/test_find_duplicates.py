@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from customers.models import Customer
+from resolution.models import MatchRun
 from resolution.services import find_duplicates as service
 from resolution.services.profiles import create_customer
 from resolution.types import Actor
@@ -46,3 +48,25 @@ class TestFindDuplicates:
 
         with pytest.raises(CommandError, match="being looked for already"):
             call_command("find_duplicates")
+
+
+class TestStopped:
+    @pytest.fixture(autouse=True)
+    def _stopped_while_comparing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(*given: object, **options: object) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+        monkeypatch.setattr(service.Comparison, "compare", interrupted)
+
+    def test_ends_with_a_sentence_and_says_so_on_the_run(self) -> None:
+        with pytest.raises(CommandError, match="the same command finds the rest") as stopped:
+            call_command("find_duplicates")
+
+        assert stopped.value.returncode == 130
+        run = MatchRun.objects.get()
+        assert (run.state, run.error, run.finished_at is None) == ("failed", "It was interrupted.", False)
+
+    def test_changed_nothing_on_a_dry_run(self) -> None:
+        with pytest.raises(CommandError, match="Nothing was changed"):
+            call_command("find_duplicates", "--dry-run")
+        assert not MatchRun.objects.exists()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from customers.models import Customer
+from resolution.conf import policy
 from resolution.errors import (
     ClaimLost,
     FourEyes,
@@ -251,6 +254,8 @@ class TestRejectAndWithdraw:
         assert (returned.state, returned.assignee_id, returned.comment) == (
             "returned", ann.user_id, "father and son",
         )  # fmt: skip
+        assert returned.leased_until is not None
+        assert returned.leased_until > timezone.now() + timedelta(days=policy().review_days - 1)
 
     def test_a_withdrawn_one_returns_its_conflict(
         self, ann: Actor, proposal: MergeProposal, conflict: Conflict

@@ -435,7 +435,7 @@ class TestBadEnds:
 
         assert list(MatchRun.objects.order_by("pk").values_list("state", flat=True)) == ["failed", "done"]
 
-    def test_only_one_runs_at_a_time(self) -> None:
+    def test_p6_only_one_runs_at_a_time_and_the_other_request_is_told(self) -> None:
         held, done = threading.Event(), threading.Event()
 
         def other_session() -> None:
@@ -450,9 +450,15 @@ class TestBadEnds:
         try:
             with pytest.raises(Refused, match="being looked for already"):
                 find_duplicates(actor=ACTOR)
+            with pytest.raises(Refused):
+                find_duplicates(actor=ACTOR, dry_run=True)
         finally:
             done.set()
             thread.join()
+        refused = MatchRun.objects.get()
+        assert (refused.state, refused.actor_name) == ("failed", ACTOR.name)
+        assert refused.finished_at is not None
+        assert "being looked for already" in refused.error
 
 
 class TestOneDecisionFunction:

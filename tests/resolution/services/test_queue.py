@@ -68,6 +68,24 @@ class TestClaimNext:
         assert claim_next(actor=actor_for(bob), size=2) != [returned]
         assert claim_next(actor=actor_for(ann), size=1) == [returned]
 
+    @pytest.mark.parametrize("gone", [{"is_active": False}, {"is_staff": False}])
+    def test_gives_anybody_what_came_back_to_who_does_not_work_the_queue(
+        self, ann: User, bob: User, gone: dict[str, bool]
+    ) -> None:
+        User.objects.filter(pk=ann.pk).update(**gone)
+        returned = ConflictFactory(state="returned", assignee=ann, leased_until=soon())
+        assert claim_next(actor=actor_for(bob)) == [returned]
+
+    def test_gives_anybody_what_came_back_once_its_time_is_over(self, ann: User, bob: User) -> None:
+        returned = ConflictFactory(state="returned", assignee=ann, leased_until=soon())
+        assert claim_next(actor=actor_for(bob)) == []
+        lapse(returned)
+        assert claim_next(actor=actor_for(bob)) == [returned]
+
+    def test_gives_what_came_back_long_ago_to_its_own_steward_once(self, ann: User) -> None:
+        returned = ConflictFactory(state="returned", assignee=ann, leased_until=timezone.now())
+        assert claim_next(actor=actor_for(ann)) == [returned]
+
     def test_leaves_what_is_parked_until_its_time(self, ann: User) -> None:
         conflict = ConflictFactory(state="parked", parked_until=soon())
         assert claim_next(actor=actor_for(ann)) == []
@@ -174,6 +192,19 @@ class TestGivingBack:
         assert release_lapsed() == 2
         assert set(Conflict.objects.filter(state="open")) == {held, due}
         assert Conflict.objects.get(state="claimed") == live
+
+    def test_what_was_given_back_and_left_lying_goes_back_to_the_queue(self, ann: User) -> None:
+        gone = steward(is_active=False)
+        waits = ConflictFactory(state="returned", assignee=ann, leased_until=soon())
+        late = ConflictFactory(state="returned", assignee=ann, leased_until=timezone.now(), comment="why?")
+        overdue = ConflictFactory(state="returned", assignee=ann, due_at=timezone.now())
+        nobodys = ConflictFactory(state="returned", assignee=gone, leased_until=soon())
+
+        assert release_lapsed() == 3
+
+        assert set(Conflict.objects.filter(state="open", assignee=None)) == {late, overdue, nobodys}
+        assert Conflict.objects.get(state="returned") == waits
+        assert Conflict.objects.get(pk=late.pk).comment == "why?"
 
 
 @pytest.mark.django_db(transaction=True)

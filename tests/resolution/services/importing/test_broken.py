@@ -17,7 +17,7 @@ from psycopg.errors import DeadlockDetected
 from customers.models import Channel, Customer, Mapping, SourceRecord
 from resolution.errors import InvalidInput, Refused
 from resolution.models import ImportRun, Merge
-from resolution.services import locks, staging
+from resolution.services import import_steps, locks, staging
 from resolution.services.importing import Summary, import_file, open_file
 from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
@@ -51,9 +51,9 @@ class TestBrokenImports:
             patch.setattr(staging, "take_in", fail)
             yield
 
-    def _break(self, path: Path) -> ImportRun:
+    def _break(self, path: Path, **options: object) -> ImportRun:
         with pytest.raises(_Broken):
-            take_in(path, batch=2)
+            take_in(path, batch=2, **options)
         return ImportRun.objects.get()
 
     @pytest.mark.usefixtures("_fails_in_the_second_batch")
@@ -125,6 +125,88 @@ class TestBrokenImports:
         take_in(write(tmp_path / "b.csv", BORIS))
 
         assert list(ImportRun.objects.order_by("pk").values_list("state", flat=True)) == ["failed", "done"]
+
+    @pytest.mark.parametrize(
+        ("begun", "words"),
+        [
+            (False, r"was begun without looking for duplicates \(--no-resolve\) and would go on looking for"),
+            (True, r"was begun looking for duplicates and would go on without .*find_duplicates compare"),
+        ],
+    )
+    @pytest.mark.usefixtures("_fails_in_the_second_batch")
+    def test_p6_goes_on_comparing_or_not_as_it_was_begun(
+        self, channel: Channel, tmp_path: Path, begun: bool, words: str
+    ) -> None:
+        path = write(tmp_path / "a.csv", ANNA, ANNA_AGAIN, CLARA, person(1))
+        run = self._break(path, resolve=begun)
+
+        with pytest.raises(Refused, match=words):
+            take_in(path, batch=2, resolve=not begun)
+        run.refresh_from_db()
+        assert (run.state, run.rows_done) == ("failed", 2)
+
+        assert take_in(path, batch=2, resolve=begun).settled.merged == begun
+
+    @pytest.mark.usefixtures("_fails_in_the_second_batch")
+    def test_p6_refused_rows_of_one_import_stay_in_one_file(self, channel: Channel, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.csv", ANNA, ("ragged",), CLARA, ("short", "one"))
+        named, other = tmp_path / "refused.csv", tmp_path / "other.csv"
+        other.write_text("somebody else's\n" * 100)
+        self._break(path, rejects=named)
+
+        with pytest.raises(Refused, match=rf"keeps its refused rows in {named}, and {other} was named now"):
+            take_in(path, batch=2, rejects=other)
+
+        assert take_in(path, batch=2).rejects == named
+        assert len(named.read_text().splitlines()) == 3
+        assert other.read_text() == "somebody else's\n" * 100
+
+    @pytest.mark.usefixtures("_fails_in_the_second_batch")
+    def test_a_file_named_later_than_the_one_of_its_number_is_refused(
+        self, channel: Channel, tmp_path: Path
+    ) -> None:
+        path = write(tmp_path / "a.csv", ANNA, ("ragged",), CLARA, person(1))
+        run = self._break(path)
+
+        with pytest.raises(Refused, match=rf"rejects/{run.pk}-crm-a.csv, and .*late.csv was named now"):
+            take_in(path, batch=2, rejects=tmp_path / "late.csv")
+
+    def test_refused_rows_never_go_over_what_another_file_holds(
+        self, channel: Channel, tmp_path: Path
+    ) -> None:
+        path, filled = write(tmp_path / "a.csv", ANNA, ("ragged",)), tmp_path / "filled.csv"
+        filled.write_text("somebody else's\n")
+
+        with pytest.raises(InvalidInput, match="which holds something already; name a new file"):
+            take_in(path, rejects=filled)
+
+        assert filled.read_text() == "somebody else's\n"
+        assert not ImportRun.objects.exists()
+
+    def test_one_that_took_nothing_in_may_begin_another_way(self, channel: Channel, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.csv", ANNA, ("ragged",))
+        with pytest.raises(InvalidInput, match="cannot be written"):
+            take_in(path, rejects=tmp_path)
+
+        assert take_in(path, rejects=tmp_path / "refused.csv", resolve=False).rejects
+        assert ImportRun.objects.get().state == "done"
+
+    def test_what_a_try_wrote_that_took_nothing_in_is_written_anew(
+        self, channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, named = write(tmp_path / "a.csv", ANNA, ("ragged",)), tmp_path / "refused.csv"
+
+        def fail(*args: object) -> None:
+            raise _Broken("the power failed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(import_steps, "_with", fail)  # the refused row is on disk by then
+            self._break(path, rejects=named)
+        assert named.read_text()
+
+        take_in(path, rejects=named)
+
+        assert len(named.read_text().splitlines()) == 2
 
     def test_other_columns_begin_anew(self, channel: Channel, tmp_path: Path) -> None:
         path = write(tmp_path / "a.csv", ANNA, BORIS)

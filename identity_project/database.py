@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ def connect(var: Path) -> psycopg.Connection[tuple[Any, ...]]:
     return psycopg.connect(**given, **database.get("OPTIONS", {}))
 
 
-def row(var: Path, query: str) -> tuple[Any, ...]:
+def row(var: Path, query: str, values: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
     """The first row of a query that always has one."""
     with connect(var) as connection:
-        found = connection.execute(query).fetchone()
+        found = connection.execute(query, values).fetchone()
     if found is None:
         raise LookupError(f"no row came of: {query}")
     return found

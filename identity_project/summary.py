@@ -6,17 +6,19 @@ import hashlib
 from pathlib import Path
 
 from identity_project import database, env
+from resolution.types import OUT_OF_QUEUE
 
 _HOW_TO_SIGN_IN = "To sign in, make an account: .venv/bin/python manage.py createsuperuser"
 _COUNTS = """
     SELECT (SELECT count(*) FROM customers WHERE status = 'active'),
            (SELECT count(*) FROM customer_identity_mapping WHERE status = 'active'),
-           (SELECT count(*) FROM conflicts WHERE state <> 'done')
+           (SELECT count(*) FROM conflicts WHERE state <> ALL(%(out_of_queue)s))
 """
 
 
 def banner(var: Path, address: str) -> str:
-    customers, identifiers, conflicts = database.row(var, _COUNTS)
+    values = {"out_of_queue": list(OUT_OF_QUEUE)}
+    customers, identifiers, conflicts = database.row(var, _COUNTS, values)
     story = demo_story_path(var)
     return "\n".join(
         [

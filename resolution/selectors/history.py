@@ -166,7 +166,7 @@ class _Source:
         rows = self.rows.filter(**{f"{self.moment}__gte": cut}) if cut else self.rows
         return self.tell(list(rows.select_related("channel")))
 
-    def newest(self, number: int) -> Sequence[datetime]:
+    def newest(self, number: int) -> Iterable[datetime]:
         return self.rows.order_by(f"-{self.moment}").values_list(self.moment, flat=True)[:number]
 
 

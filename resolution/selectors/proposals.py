@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import BooleanField, Count, ExpressionWrapper, Min, Prefetch, Q, QuerySet
 
@@ -85,12 +86,8 @@ def inbox(
     What waits comes oldest first, one's own behind those of others; what was answered comes newest first.
     Raises InvalidInput on an unreadable cursor.
     """
-    asked = MergeProposal.objects.filter(state=state)
-    if state == State.PENDING:
-        listed = asked.annotate(mine=_is_own(user_id)).order_by("mine", "pk")
-    else:
-        listed = asked.order_by("-pk")
-    found = list(_with_names(listed.filter(_beyond(after, state) if after else Q()))[: size + 1])
+    listed = _listed(state, user_id).filter(_beyond(after, state) if after else Q())
+    found = list(_with_names(listed)[: size + 1])
     rows = tuple(_row(proposal, user_id) for proposal in found[:size])
     return InboxPage(rows, f"{rows[-1].own:d}_{rows[-1].id}" if len(found) > size else "")
 
@@ -107,8 +104,12 @@ def inbox_counts(user_id: int) -> InboxCounts:
     )
 
 
-def _is_own(user_id: int | None) -> ExpressionWrapper:
-    return ExpressionWrapper(Q(proposer=user_id), output_field=BooleanField())
+def _listed(state: str, user_id: int | None) -> QuerySet[Any]:
+    asked = MergeProposal.objects.filter(state=state)
+    if state != State.PENDING:
+        return asked.order_by("-pk")
+    mine = ExpressionWrapper(Q(proposer=user_id), output_field=BooleanField())
+    return asked.annotate(mine=mine).order_by("mine", "pk")
 
 
 def _beyond(cursor: str, state: str) -> Q:

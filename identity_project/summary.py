@@ -7,12 +7,13 @@ from pathlib import Path
 
 from identity_project import database, env
 from resolution.demo import ACTOR_NAME
+from resolution.types import OUT_OF_QUEUE
 
 _HOW_TO_SIGN_IN = "To sign in, make an account: .venv/bin/python manage.py createsuperuser"
 _COUNTS = """
     SELECT (SELECT count(*) FROM customers WHERE status = 'active'),
            (SELECT count(*) FROM customer_identity_mapping WHERE status = 'active'),
-           (SELECT count(*) FROM conflicts WHERE state <> 'done')
+           (SELECT count(*) FROM conflicts WHERE state <> ALL(%(out_of_queue)s))
 """
 # Nobody's customers are in, or some of the demo's, whose last step is a run over the register.
 _EMPTY_OR_CUT_SHORT = """
@@ -24,7 +25,8 @@ _EMPTY_OR_CUT_SHORT = """
 
 
 def banner(var: Path, address: str) -> str:
-    customers, identifiers, conflicts = database.row(var, _COUNTS)
+    values = {"out_of_queue": list(OUT_OF_QUEUE)}
+    customers, identifiers, conflicts = database.row(var, _COUNTS, values)
     story = demo_story_path(var)
     return "\n".join(
         [

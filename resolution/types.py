@@ -13,6 +13,9 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+# States in which a conflict is out of the queue: it waits for a second person, or is done.
+OUT_OF_QUEUE = ("decided", "done")
+
 
 class Band(StrEnum):
     """What policy does at a match weight, from most to least certain."""

@@ -5,12 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
-from identity_project import summary
-from resolution.models import ImportRun, MatchRun
+from identity_project import env, summary
+from resolution.models import Conflict, ImportRun, MatchRun
+from resolution.selectors.queue import queue_counts
 from resolution.services.demo import ACTOR
+from resolution.types import OUT_OF_QUEUE
 from tests import servers
-from tests.factories import ChannelFactory, CustomerFactory
+from tests.factories import ChannelFactory, ConflictFactory, CustomerFactory, steward
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_start_counts_the_conflicts_that_the_queue_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for state in Conflict.State.values:
+        held = {"assignee": steward(), "leased_until": timezone.now()} if state == "claimed" else {}
+        ConflictFactory(state=state, outcome="merged" if state == "done" else "", **held)
+    monkeypatch.setattr(env, "database", lambda: {**connection.settings_dict, "OPTIONS": {}})
+
+    told = summary.banner(tmp_path, "http://localhost")
+
+    assert f"; {queue_counts().total} conflicts in the queue." in told
+    assert queue_counts().total == len(Conflict.State.values) - len(OUT_OF_QUEUE)
 
 
 class TestDemoStory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -28,11 +29,13 @@ def approvals(request: HttpRequest) -> HttpResponse:
     if state not in MergeProposal.State.values:
         known = ", ".join(MergeProposal.State.values)
         raise InvalidInput(f"There is no state “{state[:30]}” of proposals; there are {known}.")
+    page = proposals.inbox(user_id=user_of(request).pk, state=state, after=request.GET.get("after", ""))
     return show(
         request,
         "approvals.html",
         title="Approvals",
-        proposals=proposals.inbox(user_id=user_of(request).pk, state=state),
+        page=page,
+        next_page=f"?{urlencode({'state': state, 'after': page.next_cursor})}" if page.next_cursor else "",
         state=state,
         states=MergeProposal.State.choices,
         may_approve=user_of(request).has_perm("resolution.approve_merge"),

@@ -14,6 +14,7 @@ from resolution.admin.approvals import READERS_ONLY
 from resolution.admin.frame import actor_of, say_refusal, screen, show, user_of
 from resolution.admin.workbench_form import read_versions
 from resolution.errors import IdentityError, InvalidInput
+from resolution.numbers import LARGEST_ID, read_whole
 from resolution.selectors.proposals import batch_card
 from resolution.services import bulk_proposals
 from resolution.services.bulk_proposals import BulkAnswer, BulkDraft, BulkRow, Seen
@@ -133,7 +134,8 @@ def _seen(given: QueryDict) -> Seen:
 def _numbers(texts: Iterable[str]) -> list[int]:
     numbers = []
     for text in texts:
-        if not (text.isascii() and text.isdigit() and len(text) < 18):
+        number = read_whole(text, most=LARGEST_ID)
+        if number is None:
             raise InvalidInput(f"“{text[:30]}” is no number of a row; open the page again.")
-        numbers.append(int(text))
+        numbers.append(number)
     return numbers

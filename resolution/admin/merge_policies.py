@@ -11,6 +11,7 @@ from customers.listing import refuse_nul
 from resolution.admin.frame import actor_of, screen, show, status_of, user_of
 from resolution.errors import IdentityError, InvalidInput
 from resolution.models import MergePolicy
+from resolution.numbers import LARGEST_INTEGER, read_whole
 from resolution.selectors.merge_policy import list_policies, rules_of, what_if
 from resolution.services.merge_policies import PolicyChange, change_policies, drafted
 
@@ -79,6 +80,7 @@ def _read(given: QueryDict) -> list[PolicyChange]:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    number = read_whole(text, most=LARGEST_INTEGER)
+    if number is None:
         raise InvalidInput(f"“{text[:30]}” is no whole number; give one such as 50, or open the page again.")
-    return int(text)
+    return number

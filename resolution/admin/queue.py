@@ -24,7 +24,11 @@ from resolution.types import Band
 WORKERS_ONLY = "Only stewards and leads work the queue; ask an administrator for one of these roles."
 SKIPPED, MOST_SKIPPED = "skipped_conflicts", 200
 ASSIGNEES = (("me", "Me"), ("nobody", "Nobody"))
-AGES = (("overdue", "Overdue"), ("today", "Due within a day"))
+AGES = (
+    ("overdue", "Overdue"),
+    ("today", "Due within a day"),
+    *((str(days), f"Asked over {days} day{'s' if days > 1 else ''} ago") for days in queue_selectors.AGES),
+)
 
 
 @screen("resolution.view_conflict", "Your role does not include the queue; ask an administrator for it.")
@@ -44,7 +48,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         given=given,
         narrowed=any(given.values()),
         counts=queue_selectors.queue_counts(),
-        choices=_choices(),
+        choices=_choices(user_of(request).pk),
         claim_size=policy().claim_size,
         next_page=_next_page(given, page.next_cursor),
     )
@@ -97,13 +101,14 @@ def _filters(given: Mapping[str, str]) -> QueueFilters:
     return QueueFilters(**{entry.name: given.get(entry.name, "") for entry in fields(QueueFilters)})
 
 
-def _choices() -> dict[str, object]:
+def _choices(user_id: int) -> dict[str, object]:
+    held = queue_selectors.holders()
     waiting = [choice for choice in Conflict.State.choices if choice[0] != Conflict.State.DONE]
     return {
         "kind": Conflict.Kind.choices,
         "band": [band.value for band in Band],
         "state": [*waiting, (Conflict.State.DONE, Conflict.State.DONE.label)],
-        "assignee": ASSIGNEES,
+        "assignee": [*ASSIGNEES, *((str(key), name) for key, name in held if key != user_id)],
         "age": AGES,
     }
 

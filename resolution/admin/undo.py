@@ -15,6 +15,7 @@ from resolution.selectors.history import merge_row
 from resolution.services.unmerge import plan_unmerge, undo_merge
 
 ASSIGN = "assign-"
+MOST_ASKED = 1_000  # rows asked about one by one; a form has no room for many more
 
 
 @screen("resolution.undo_merge", "Only leads and administrators undo merges; ask one of them.")
@@ -30,6 +31,7 @@ def undo(request: HttpRequest, merge_id: int) -> HttpResponse:
             member_ids=_members(request),
             judge_different="judge" in request.POST,
             assign=_answers(request),
+            assign_others=request.POST.get("others", ""),
             fingerprint=request.POST.get("fingerprint", ""),
         )
     except IdentityError as error:
@@ -53,7 +55,9 @@ def _preview(request: HttpRequest, merge_id: int, error: IdentityError | None = 
         merge=merge,
         members=members,
         plan=plan,
-        asks=[(row, answers.get(row.row_id, "")) for row in plan.asks],
+        asks=[(row, answers.get(row.row_id, "")) for row in plan.asks[:MOST_ASKED]],
+        more_asks=len(plan.asks[MOST_ASKED:]),
+        others=request.POST.get("others", ""),
         judge=request.method != "POST" or "judge" in request.POST,
         refusal=str(error) if error else "",
         status=status,

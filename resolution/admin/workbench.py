@@ -116,8 +116,6 @@ def _show(
     request: HttpRequest, bench: Workbench, form: WorkbenchForm, error: IdentityError | None
 ) -> HttpResponse:
     conflict = bench.conflict
-    shown = {column.customer_id for column in bench.columns}
-    members = conflict.members if conflict else ()
     held = _may_decide(request, bench)
     return show(
         request,
@@ -127,9 +125,8 @@ def _show(
         workbench=bench,
         form=form,
         refusal=str(error) if error else "",
-        left_out=[member for member in members if member.customer_id not in shown],
         held=held,
-        may_judge=conflict is None and len(shown) == 2 and user_of(request).has_perm(JUDGES),
+        may_judge=conflict is None and len(bench.columns) == 2 and user_of(request).has_perm(JUDGES),
         relations=Judgement.Relation.choices,
         editable=held or (error is not None and _may_be_taken(conflict)),
         park_until=form.until or (timezone.now() + timedelta(days=PARK_DAYS)).date().isoformat(),

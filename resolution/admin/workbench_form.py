@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from resolution.errors import InvalidInput
+from resolution.numbers import LARGEST_INTEGER, read_whole
 from resolution.services.survivorship import TYPED, Pick
 
 PICK, VERSION = "pick-", "version-"
@@ -89,6 +90,7 @@ def _id(text: str) -> uuid.UUID:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal():
+    number = read_whole(text, most=LARGEST_INTEGER)
+    if number is None:
         raise InvalidInput(f"“{text[:30]}” is no version number; open the page again.")
-    return int(text)
+    return number

@@ -12,7 +12,8 @@ from django.forms import UUIDField
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 
-from resolution.api.serializers import LARGEST_ID, UUID_LENGTH, describe_given
+from resolution.api.serializers import UUID_LENGTH, describe_given
+from resolution.numbers import LARGEST_ID
 
 
 class OneOf(filters.ChoiceFilter):

@@ -128,7 +128,7 @@ class QuestionReturnAnswer(serializers.Serializer[Any]):
 
 
 class UnmergePlanAnswer(serializers.Serializer[Any]):
-    """What an undo would do; answer each of `asks` in `assign`; `blockers` forbid it."""
+    """What an undo would do; answer `asks` in `assign` and `assign_others`; `blockers` forbid it."""
 
     merge_id = serializers.IntegerField()
     survivor = SideAnswer(help_text="Who the rest stays with, whoever absorbed the merge's survivor since.")
@@ -161,6 +161,7 @@ class UndoBody(Body):
     assign = Words(
         child=Id(), required=False, help_text="Row id → customer id, for each row the preview asks about."
     )
+    assign_others = Id(required=False, help_text="Where all rows asked about go that `assign` leaves out.")
     fingerprint = Text(
         required=False, allow_blank=True, max_length=64, help_text="The preview's; refused if it is another."
     )
@@ -268,15 +269,17 @@ class UndoView(DeskView):
     def post(self, request: Request, merge_id: int) -> Response:
         """Take a merge back, or members out of it, row for row."""
         body = read(UndoBody, request.data)
-        assign = {row: str(customer) for row, customer in body.get("assign", {}).items()}
+        wanted: dict[str, Any] = {
+            "member_ids": body.get("member_ids"),
+            "assign": {row: str(customer) for row, customer in body.get("assign", {}).items()},
+            "assign_others": str(body.get("assign_others", "")),
+        }
         if body["dry_run"]:
-            plan = plan_unmerge(merge_id, assign, member_ids=body.get("member_ids"))
-            return Response(UnmergePlanAnswer(plan).data)
+            return Response(UnmergePlanAnswer(plan_unmerge(merge_id, **wanted)).data)
         merge = undo_merge(
             merge_id=merge_id,
-            member_ids=body.get("member_ids"),
+            **wanted,
             judge_different=body["judge_different"],
-            assign=assign,
             fingerprint=body.get("fingerprint", ""),
             actor=actor_of(request),
         )

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from resolution.api.errors import MalformedRequest
+from resolution.numbers import read_whole
 
 PAGE_SIZE = 50
 PAGE_LIMIT = 200
@@ -78,11 +79,12 @@ def read_limit(given: str | None) -> int:
     """Return the page size asked for; raises MalformedRequest unless it is 1 to 200."""
     if given is None:
         return PAGE_SIZE
-    if not (given.isascii() and given.isdigit() and 1 <= int(given[:10]) <= PAGE_LIMIT):
+    limit = read_whole(given, most=PAGE_LIMIT)
+    if not limit:
         raise MalformedRequest(
             f"limit is “{given[:20]}”; it must be a number from 1 to {PAGE_LIMIT}.", limit=given[:60]
         )
-    return int(given)
+    return limit
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from resolution.api.views import DeskDetailView, DeskListView, DeskView
 from resolution.models import Judgement, MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
 from resolution.services.merge import preview_merge
+from resolution.services.merge_plan import MOST_MEMBERS
 from resolution.types import DifferenceFact, MergePlan
 
-MOST_MEMBERS = 100
 QUERYSET = MergeProposal.objects.select_related("proposer", "approver", "conflict").prefetch_related(
     "members", "conflict__judgements__supersedes"
 )

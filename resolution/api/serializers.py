@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework import serializers
 
 from resolution.matching.identifiers import IDENTIFIER_TYPES, TYPE_ALIASES
+from resolution.numbers import LARGEST_ID
 from resolution.services.moments import past_moment
 from resolution.services.survivorship import RULES
 from resolution.types import Band
@@ -18,7 +19,6 @@ from resolution.types import Band
 VALUE_LENGTH = 255
 COMMENT_LENGTH = 500
 NON_FIELD = "non_field_errors"
-LARGEST_ID = 2**63 - 1
 UUID_LENGTH = 36
 
 Parsed = TypeVar("Parsed")

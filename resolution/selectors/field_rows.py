@@ -14,6 +14,7 @@ from resolution.services.merge_plan import CustomerFacts, ValueFact
 from resolution.services.survivorship import ADDRESS, DECIDING, RULES, TYPED
 from resolution.types import FieldChoice, FieldEvidence, MergePlan
 
+KEYS = "12345"  # each takes the values of one column
 LEAST_ALIKE = 0.5  # of 1; below it single characters are not worth marking
 # The scored field that speaks for a profile field.
 SCORED_AS = {
@@ -32,9 +33,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value of one field; `channels` says where it was seen, `wins` if the result takes it."""
+    """One value of one field; `channels` says where it was seen, `wins` if the result takes it.
+
+    `column` is the key of its column, or the customer's name where there is none.
+    """
 
     customer_id: str
+    column: str
     value: str
     segments: tuple[Segment, ...]
     wins: bool
@@ -103,8 +108,15 @@ def field_rows(
             field=name,
             label=field_label(name),
             cells=tuple(
-                _cell(key, facts[key].values[name], values, choice, seen_on.get((key, name), ""))
-                for key in values
+                _cell(
+                    key,
+                    column_key(place) or facts[key].name,
+                    facts[key].values[name],
+                    values,
+                    choice,
+                    seen_on.get((key, name), ""),
+                )
+                for place, key in enumerate(values)
             ),
             differs=len(filled) > 1,
             result=choice.value if choice else "",
@@ -123,14 +135,25 @@ def _rule_label(choice: FieldChoice) -> str:
     return f"{RULES[choice.rule]}, the whole address" if whole else RULES[choice.rule]
 
 
+def column_key(place: int) -> str:
+    """The key that takes the values of the column at this place (from 0); empty where there is none."""
+    return KEYS[place : place + 1]
+
+
 def _cell(
-    key: str, fact: ValueFact, values: Mapping[str, str], choice: FieldChoice | None, channels: str
+    key: str,
+    column: str,
+    fact: ValueFact,
+    values: Mapping[str, str],
+    choice: FieldChoice | None,
+    channels: str,
 ) -> Cell:
     """Mark a value's characters against the first other customer that has another one."""
     others = [value for other, value in values.items() if other != key and value]
     rival = next((value for value in others if value != fact.value), fact.value if others else "")
     return Cell(
         customer_id=key,
+        column=column,
         value=fact.value,
         segments=compare_texts(fact.value, rival),
         wins=choice is not None and choice.source == key and bool(fact.value),

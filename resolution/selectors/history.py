@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -92,15 +92,12 @@ def customer_history(customer_id: uuid.UUID, *, before: datetime | None = None, 
     group = list(Customer.objects.members_of(customer_id).values_list("pk", flat=True))
     if customer_id not in group:
         raise UnknownCustomer(customer_id)
-    entries = [
-        *_messages(group, before, limit),
-        *_tickets(group, before, limit),
-        *_trail(group, before, limit),
-    ]
+    sources = [source.until(before) for source in _sources(group)]
+    cut = _cut(sources, limit)
+    entries = [entry for source in sources for entry in source.since(cut)]
     entries.sort(key=lambda entry: (entry.at, entry.row_id), reverse=True)
-    page = _page(entries, limit)
-    older = page[-1].at if len(page) < len(entries) else None
-    return History(tuple(page), older)
+    goes_on = cut is not None and any(source.until(cut).rows.exists() for source in sources)
+    return History(tuple(entries), cut if goes_on else None)
 
 
 def merge_row(merge_id: int) -> MergeRow:
@@ -154,9 +151,42 @@ def _why_not(merge: Merge) -> str:
     return f"Undone by {merge.undone_by} on {merge.undone_at:%d %B %Y}." if merge.undone_at else ""
 
 
-def _messages(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:
-    rows = Message.objects.filter(customer__in=group, **_until("received_at", before))
-    for row in rows.select_related("channel").order_by("-received_at", "-pk")[: limit + 1]:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows of one table, the name of their moment, and what tells them as entries."""
+
+    rows: QuerySet[Any]
+    moment: str
+    tell: Callable[[Sequence[Any]], Iterator[TimelineEntry]]
+
+    def until(self, before: datetime | None) -> _Source:
+        return replace(self, rows=self.rows.filter(**{f"{self.moment}__lt": before})) if before else self
+
+    def since(self, cut: datetime | None) -> Iterator[TimelineEntry]:
+        rows = self.rows.filter(**{f"{self.moment}__gte": cut}) if cut else self.rows
+        return self.tell(list(rows.select_related("channel")))
+
+    def newest(self, number: int) -> Iterable[datetime]:
+        return self.rows.order_by(f"-{self.moment}").values_list(self.moment, flat=True)[:number]
+
+
+def _sources(group: Collection[uuid.UUID]) -> Sequence[_Source]:
+    trail = AuditEntry.objects.filter(customer__in=group).exclude(_told_elsewhere(group))
+    return (
+        _Source(Message.objects.filter(customer__in=group), "received_at", _tell_messages),
+        _Source(Ticket.objects.filter(customer__in=group), "opened_at", _tell_tickets),
+        _Source(trail, "created_at", _tell_trail),
+    )
+
+
+def _cut(sources: Iterable[_Source], limit: int) -> datetime | None:
+    """Return the moment with which the newest `limit` rows end, None when there are not as many."""
+    moments = sorted((moment for source in sources for moment in source.newest(limit)), reverse=True)
+    return moments[limit - 1] if len(moments) >= limit else None
+
+
+def _tell_messages(rows: Sequence[Message]) -> Iterator[TimelineEntry]:
+    for row in rows:
         yield TimelineEntry(
             at=row.received_at,
             kind="message",
@@ -169,9 +199,8 @@ def _messages(group: Collection[uuid.UUID], before: datetime | None, limit: int)
         )
 
 
-def _tickets(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:
-    rows = Ticket.objects.filter(customer__in=group, **_until("opened_at", before))
-    for row in rows.select_related("channel").order_by("-opened_at", "-pk")[: limit + 1]:
+def _tell_tickets(rows: Sequence[Ticket]) -> Iterator[TimelineEntry]:
+    for row in rows:
         yield TimelineEntry(
             at=row.opened_at,
             kind="ticket",
@@ -184,12 +213,9 @@ def _tickets(group: Collection[uuid.UUID], before: datetime | None, limit: int) 
         )
 
 
-def _trail(group: Collection[uuid.UUID], before: datetime | None, limit: int) -> Iterator[TimelineEntry]:
-    rows = AuditEntry.objects.filter(customer__in=group, **_until("created_at", before))
-    rows = rows.exclude(_told_elsewhere(group)).select_related("channel").order_by("-created_at", "-sequence")
-    found = list(rows[: limit + 1])
-    names = _names(found)
-    for row in found:
+def _tell_trail(rows: Sequence[AuditEntry]) -> Iterator[TimelineEntry]:
+    names = _names(rows)
+    for row in rows:
         title = ACTIONS[row.action]
         yield TimelineEntry(
             at=row.created_at,
@@ -247,15 +273,3 @@ def _people(row: AuditEntry, names: Mapping[str, str]) -> str:
     absorbed = row.action == "merge" and "absorbed" not in row.metadata
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     return f"{'into ' if shown and absorbed else ''}{shown}{more}"
-
-
-def _until(column: str, before: datetime | None) -> dict[str, Any]:
-    return {f"{column}__lt": before} if before else {}
-
-
-def _page(entries: Sequence[TimelineEntry], limit: int) -> Sequence[TimelineEntry]:
-    if len(entries) <= limit:
-        return entries
-    last = entries[limit - 1].at
-    end = next((place for place, entry in enumerate(entries) if entry.at < last), len(entries))
-    return entries[:end]

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, Min, Prefetch, Q, QuerySet
 
 from customers.models import Customer
-from resolution.errors import NotFound
+from resolution.errors import InvalidInput, NotFound
 from resolution.models import Judgement, MergeProposal, ProposalBatch, ProposalMember
+from resolution.numbers import LARGEST_ID, read_whole
 from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.history import AbsorbedRow
 from resolution.selectors.workbench import Workbench, side_by_side
@@ -45,6 +47,23 @@ class ProposalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class InboxPage:
+    """Proposals in order, and the cursor of the next page (empty on the last)."""
+
+    rows: tuple[ProposalRow, ...]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCounts:
+    """How many proposals wait for the answer of who looks, since when; and how many of their own do."""
+
+    to_answer: int
+    own: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProposalCard:
     """One proposal with its comparison. `stale` lists, a sentence each, what changed since it was made.
 
@@ -59,11 +78,49 @@ class ProposalCard:
     may_decide: bool
 
 
-def inbox(*, user_id: int | None = None, state: str = "pending", limit: int = 100) -> tuple[ProposalRow, ...]:
-    """Return proposals of one state, oldest first (decided ones newest first)."""
-    order = "pk" if state == State.PENDING else "-pk"
-    found = _with_names(MergeProposal.objects.filter(state=state)).order_by(order)
-    return tuple(_row(proposal, user_id) for proposal in found[:limit])
+def inbox(
+    *, user_id: int | None = None, state: str = "pending", after: str = "", size: int = 50
+) -> InboxPage:
+    """Return one page of the proposals of one state; `user_id` is who looks.
+
+    What waits comes oldest first, one's own behind those of others; what was answered comes newest first.
+    Raises InvalidInput on an unreadable cursor.
+    """
+    listed = _listed(state, user_id).filter(_beyond(after, state) if after else Q())
+    found = list(_with_names(listed)[: size + 1])
+    rows = tuple(_row(proposal, user_id) for proposal in found[:size])
+    return InboxPage(rows, f"{rows[-1].own:d}_{rows[-1].id}" if len(found) > size else "")
+
+
+def inbox_counts(user_id: int) -> InboxCounts:
+    """Count what waits for a second person, as this person sees it. One query."""
+    own = Q(proposer=user_id)
+    return InboxCounts(
+        **MergeProposal.objects.filter(state=State.PENDING).aggregate(
+            to_answer=Count("pk", filter=~own),
+            own=Count("pk", filter=own),
+            oldest=Min("created_at", filter=~own),
+        )
+    )
+
+
+def _listed(state: str, user_id: int | None) -> QuerySet[Any]:
+    asked = MergeProposal.objects.filter(state=state)
+    if state != State.PENDING:
+        return asked.order_by("-pk")
+    mine = ExpressionWrapper(Q(proposer=user_id), output_field=BooleanField())
+    return asked.annotate(mine=mine).order_by("mine", "pk")
+
+
+def _beyond(cursor: str, state: str) -> Q:
+    """Return the condition for what comes after the row a cursor names."""
+    own, _, key = cursor.partition("_")
+    last = read_whole(key, most=LARGEST_ID)
+    if own not in ("0", "1") or last is None:
+        raise InvalidInput(f"“{cursor[:60]}” is no cursor of this list; begin at its first page.")
+    if state != State.PENDING:
+        return Q(pk__lt=last)
+    return Q(mine=True, pk__gt=last) if own == "1" else Q(mine=True) | Q(pk__gt=last)
 
 
 def proposal_card(proposal_id: int, *, user_id: int | None = None) -> ProposalCard:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.utils import timezone
@@ -15,9 +17,10 @@ from resolution.errors import InvalidInput, NotFound
 from resolution.matching.decide import band_of
 from resolution.matching.kernel import score_pair
 from resolution.models import Conflict, ConflictMember, MergeProposal
+from resolution.numbers import LARGEST_INTEGER, read_whole
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.profiles import load_profiles
-from resolution.types import Band
+from resolution.types import OUT_OF_QUEUE, Band
 
 BAND_LABELS = {
     Band.AUTO: "Automatic",
@@ -35,7 +38,8 @@ POSSIBLE: Mapping[str, Sequence[str]] = {
     "band": [band.value for band in Band],
     "state": Conflict.State.values,
 }
-UNDECIDED = ~Q(state=Conflict.State.DONE) & ~Q(state=Conflict.State.DECIDED)
+AGES = (1, 3, 7)  # days
+UNDECIDED = reduce(and_, (~Q(state=state) for state in OUT_OF_QUEUE))  # one by one, as the index has it
 _MINE_TO_DO = Q(state__in=[Conflict.State.CLAIMED, Conflict.State.RETURNED, Conflict.State.PARKED])
 
 
@@ -43,8 +47,9 @@ _MINE_TO_DO = Q(state__in=[Conflict.State.CLAIMED, Conflict.State.RETURNED, Conf
 class QueueFilters:
     """What part of the queue is wanted; an empty field does not narrow it.
 
-    `assignee` is "me", "nobody" or a user id as text. `age` is "overdue", "today" (due within a day), or
-    empty. `state` empty means everything a steward may still decide.
+    `assignee` is "me", "nobody" or a user id as text. `age` is "overdue", "today" (due within a day), one of
+    AGES (asked longer ago than so many days), or empty. `state` empty means everything a steward may still
+    decide.
     """
 
     kind: str = ""
@@ -179,6 +184,12 @@ def queue_counts() -> QueueCounts:
     )
 
 
+def holders() -> tuple[tuple[int, str], ...]:
+    """Return who has something in the queue with them: number and name, by name. One query."""
+    theirs = Conflict.objects.filter(UNDECIDED, assignee__isnull=False).order_by("assignee__username")
+    return tuple(theirs.values_list("assignee", "assignee__username").distinct())
+
+
 def my_work(user_id: int) -> MyWork:
     """Return what this person has claimed, was given back, and parked until now."""
     now = timezone.now()
@@ -215,9 +226,9 @@ def _assigned(assignee: str, user_id: int | None) -> Q:
             return Q(assignee__isnull=True)
         case "me":
             return Q(assignee=user_id, assignee__isnull=False)
-        case number if number.isascii() and number.isdigit() and len(number) < 10:
-            return Q(assignee=int(number))
         case other:
+            if (number := read_whole(other, most=LARGEST_INTEGER)) is not None:
+                return Q(assignee=number)
             raise InvalidInput(f"“{other[:40]}” is no assignee; use me, nobody or the number of a user.")
 
 
@@ -229,8 +240,11 @@ def _aged(age: str) -> Q:
             return Q(due_at__lte=timezone.now())
         case "today":
             return Q(due_at__lte=timezone.now() + timedelta(days=1))
+        case days if days in map(str, AGES):
+            return Q(created_at__lte=timezone.now() - timedelta(days=int(days)))
         case other:
-            raise InvalidInput(f"“{other[:40]}” is no age; use overdue or today.")
+            known = ", ".join(map(str, AGES))
+            raise InvalidInput(f"“{other[:40]}” is no age; use overdue, today or a number of days: {known}.")
 
 
 def _ordered(conflicts: QuerySet[Conflict]) -> QuerySet[Conflict]:

@@ -16,29 +16,31 @@ from resolution.models import ConflictMember
 from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.earlier_words import Verdict, verdicts_on
-from resolution.selectors.field_rows import FieldRow, field_rows
+from resolution.selectors.field_rows import FieldRow, column_key, field_rows
 from resolution.selectors.identifier_rows import IdentifierRow, identifier_rows
 from resolution.selectors.identifier_rules import load_rules
 from resolution.selectors.merge_facts import load_differences, load_facts, where_seen
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.pair_evidence import PairEvidence, evidence_on_pairs
-from resolution.selectors.queue import QueueRow, conflict_row
+from resolution.selectors.queue import MemberName, QueueRow, conflict_row
 from resolution.services.decisions import ASKS_OF_ONE, decisions_for
 from resolution.services.merge_draft import plan_of
-from resolution.services.merge_plan import Picks
+from resolution.services.merge_plan import MOST_MEMBERS, Picks
 from resolution.services.second_person import Reason, circumstances_of, needs_second_person
 from resolution.types import MergePlan
 
-MOST_COLUMNS = 50
+# So many members of a conflict stand side by side until others are asked for, and so many pairs are told of.
+FIRST_COLUMNS, MOST_PAIRS = 12, 66
 # Relation name → customer → number of rows.
 Counts: TypeAlias = Mapping[str, Mapping[uuid.UUID, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One customer of the comparison. `role` is member, owner or claimant."""
+    """One customer of the comparison. `role` is member, owner or claimant; `key` takes its values, if any."""
 
     customer_id: str
+    key: str
     name: str
     role: str
     status: str
@@ -86,6 +88,18 @@ class Workbench:
         return sum(row.differs for row in self.fields)
 
     @property
+    def told_pairs(self) -> tuple[PairEvidence, ...]:
+        """The pairs a screen tells of: the strongest."""
+        return self.pairs[:MOST_PAIRS]
+
+    @property
+    def left_out(self) -> tuple[MemberName, ...]:
+        """The members of the conflict that have no column."""
+        shown = {column.customer_id for column in self.columns}
+        members = self.conflict.members if self.conflict else ()
+        return tuple(member for member in members if member.customer_id not in shown)
+
+    @property
     def why_heading(self) -> str:
         """What stands over the evidence: that they may be two when nothing in it speaks for one."""
         against = self.pairs and not any(pair.speaks_for for pair in self.pairs)
@@ -107,7 +121,9 @@ def side_by_side(
 ) -> Workbench:
     """Compare the members of a conflict, or the customers named, or those of the conflict that are named.
 
-    Raises NotFound for an unknown conflict, UnknownCustomer, InvalidInput for fewer than two customers.
+    Of a conflict with many members the first are compared, of those named as many as can be merged at once;
+    the others are `left_out`. Raises NotFound for an unknown conflict, UnknownCustomer, InvalidInput for
+    fewer than two customers, or for too many without a conflict.
     """
     conflict = conflict_row(conflict_id, user_id=user_id) if conflict_id is not None else None
     customers = _chosen(conflict, member_ids)
@@ -150,27 +166,35 @@ def side_by_side(
 
 
 def _chosen(conflict: QueueRow | None, member_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Customer]:
-    asked = [uuid.UUID(member.customer_id) for member in conflict.members] if conflict else []
-    wanted = list(dict.fromkeys(member_ids)) or asked
+    asked = _asked(conflict) if conflict else []
+    named = list(dict.fromkeys(member_ids))
+    wanted = named or asked[:FIRST_COLUMNS]
     strangers = [key for key in wanted if conflict and key not in asked]
     if strangers:
         raise InvalidInput(f"The conflict does not ask about {strangers[0]}.", customer=str(strangers[0]))
     fewest = 1 if conflict and conflict.kind in ASKS_OF_ONE else 2
-    if not fewest <= len(wanted) <= MOST_COLUMNS:
+    if len(wanted) < fewest or (len(wanted) > MOST_MEMBERS and not conflict):
         raise InvalidInput(
-            f"{len(wanted)} different customers were given; a comparison takes 2 to {MOST_COLUMNS}."
+            f"{len(wanted)} different customers were given; a comparison takes 2 to {MOST_MEMBERS}."
         )
-    found = fetch_customers(wanted)
-    return {key: found[key] for key in sorted(wanted)}
+    found = fetch_customers(wanted[:MOST_MEMBERS])
+    return {key: found[key] for key in sorted(found)}
+
+
+def _asked(conflict: QueueRow) -> list[uuid.UUID]:
+    """The members of a conflict, those with a part of their own first."""
+    members = sorted(conflict.members, key=lambda member: member.role == ConflictMember.Role.MEMBER)
+    return [uuid.UUID(member.customer_id) for member in members]
 
 
 def _columns(
     customers: Mapping[uuid.UUID, Customer], counts: Counts, conflict: QueueRow | None, plan: MergePlan
 ) -> Iterator[Column]:
     roles = {member.customer_id: member.role for member in conflict.members} if conflict else {}
-    for key, customer in customers.items():
+    for place, (key, customer) in enumerate(customers.items()):
         yield Column(
             customer_id=str(key),
+            key=column_key(place),
             name=customer.display_name,
             role=roles.get(str(key), ConflictMember.Role.MEMBER),
             status=customer.status,

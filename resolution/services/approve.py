@@ -27,7 +27,7 @@ from resolution.services.audit import Trail
 from resolution.services.conflict_states import check_transition
 from resolution.services.ledger import Act
 from resolution.services.merge import carry_out, draft_merge, refuse_blocked, refuse_stale
-from resolution.services.merge_plan import Picks, plan_hash
+from resolution.services.merge_plan import MOST_MEMBERS, Picks, plan_hash
 from resolution.services.proposals import return_conflict, withdraw_locked
 from resolution.services.queue import account_of, lock_claimed
 from resolution.services.second_person import Circumstances, Reason, circumstances_of, needs_second_person
@@ -78,6 +78,8 @@ def propose_locked(
     `overruling` says that the change has withdrawn what a person said against it: that contradicts it too.
     """
     _refuse_strangers(members, conflict)
+    if refusal := why_too_many(len(members)):
+        raise InvalidInput(refusal)
     refuse_overlap(members)
     act = draft_merge(members, survivor_id=survivor_id, picks=picks)
     refuse_blocked(act.plan)
@@ -191,6 +193,13 @@ def _refuse_strangers(members: Mapping[uuid.UUID, Customer], conflict: Conflict 
             f"Conflict {conflict.pk} does not ask about {strangers[0]}; propose that merge without it.",
             customer=str(strangers[0]),
         )
+
+
+def why_too_many(number: int) -> str:
+    """Say in a sentence that so many customers cannot be proposed as one; empty when they can."""
+    if number <= MOST_MEMBERS:
+        return ""
+    return f"{number} customers were given; at most {MOST_MEMBERS} are proposed at once. Leave some out."
 
 
 def refuse_overlap(members: Mapping[uuid.UUID, Customer]) -> None:

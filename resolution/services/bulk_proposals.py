@@ -27,6 +27,7 @@ from resolution.services.approve import (
     reject_locked,
     second_person,
     store_proposals,
+    why_too_many,
 )
 from resolution.services.ledger import Act
 from resolution.services.merge import Wanted, draft_merges
@@ -280,8 +281,8 @@ def _why_not(conflict: Conflict, act: Act, actor: Actor) -> list[str]:
     if conflict.kind != Conflict.Kind.LIKELY_DUPLICATE:
         kind = conflict.get_kind_display().lower()
         return [f"It is about “{kind}”; only likely duplicates are proposed together."]
-    held = why_not_claimed(conflict, actor)
-    return [held] if held else list(act.plan.blockers)
+    refusal = why_not_claimed(conflict, actor) or why_too_many(len(act.customers))
+    return [refusal] if refusal else list(act.plan.blockers)
 
 
 def _why_stale(conflict: Conflict, act: Act, seen: Seen) -> list[str]:

@@ -27,6 +27,7 @@ ATTRIBUTES, LAST_INTERACTION = "attributes", "last_interaction_at"
 PARTS = (("given_name", "family_name"), ADDRESS)
 OWNING, SHARING, COLLAPSED = "active", "shared", "collapsed"
 CURRENT = (OWNING, SHARING)
+MOST_MEMBERS = 100  # that a person proposes to merge at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,15 @@ from resolution.services.merge_plan import COLLAPSED, LAST_INTERACTION, OWNING
 from resolution.services.unmerge_fields import RESTORED, FieldReturn, Profiles
 from resolution.services.unmerge_links import Standing
 from resolution.services.unmerge_plan import plan_undo
-from resolution.services.unmerge_types import Answers, Arrival, QuestionReturn, Side, Undo, UnmergePlan
+from resolution.services.unmerge_types import (
+    Answers,
+    Arrival,
+    Ground,
+    QuestionReturn,
+    Side,
+    Undo,
+    UnmergePlan,
+)
 from resolution.types import Actor
 
 __all__ = [
@@ -43,10 +51,14 @@ _LISTED = 5
 
 
 def plan_unmerge(
-    merge_id: int, assign: Answers | None = None, *, member_ids: Collection[uuid.UUID] | None = None
+    merge_id: int,
+    assign: Answers | None = None,
+    *,
+    assign_others: str = "",
+    member_ids: Collection[uuid.UUID] | None = None,
 ) -> UnmergePlan:
     """Return what undo_merge would do now with these answers. Raises NotFound, InvalidInput."""
-    return plan_undo(read_ground(merge_id, _named(member_ids)), assign or {}).plan
+    return _plan(read_ground(merge_id, _named(member_ids)), assign or {}, assign_others).plan
 
 
 @locks.again_after_deadlock
@@ -57,13 +69,15 @@ def undo_merge(
     member_ids: Collection[uuid.UUID] | None = None,
     judge_different: bool = True,
     assign: Answers | None = None,
+    assign_others: str = "",
     fingerprint: str = "",
 ) -> Merge:
     """Take a merge back, or only these members out of it; each leaves with all it had absorbed before.
 
     `assign` answers the plan's `asks`: row id → customer id (of who stays or of one coming back), both as
-    text. Unless told otherwise the merge's survivor and those who leave are judged different, so that no
-    machine joins them again. `fingerprint` is that of the plan that was looked at.
+    text; `assign_others` is where all go that it leaves out. Unless told otherwise the merge's survivor and
+    those who leave are judged different, so that no machine joins them again. `fingerprint` is that of the
+    plan that was looked at.
     Raises NotFound, MakerUndoes where a rule wants another person than those who made the merge, Refused
     when it was done already or somebody was erased, StaleVersion when it would do
     something else than what was looked at, InvalidInput naming rows that still have to be assigned, TryAgain.
@@ -72,7 +86,7 @@ def undo_merge(
     with audit.change(actor) as trail:
         locks.lock_as_planned(lambda: _find_reach(merge_id))
         _refuse_maker(merge_id, actor)
-        undo = plan_undo(read_ground(merge_id, members), assign or {})
+        undo = _plan(read_ground(merge_id, members), assign or {}, assign_others)
         _refuse(undo, fingerprint)
         _apply(trail, undo)
         _close_ledger(undo, actor)
@@ -80,6 +94,14 @@ def undo_merge(
         if judge_different:
             _judge_cut(trail, undo)
         return Merge.objects.get(pk=merge_id)
+
+
+def _plan(ground: Ground, assign: Answers, assign_others: str) -> Undo:
+    undo = plan_undo(ground, assign)
+    if not (assign_others and undo.plan.asks):
+        return undo
+    others = dict.fromkeys((row.row_id for row in undo.plan.asks), assign_others)
+    return plan_undo(ground, {**others, **assign})
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,21 @@ def test_keys_alone_are_enough(sit_down: Sit, sara: User, pair: tuple[Customer, 
     assert MergeProposal.objects.get().picks == {"city": str(pair[1].pk)}
 
 
+def test_space_presses_a_button_and_ticks_a_box(sit_down: Sit, sara: User) -> None:
+    page = sit_down(sara)
+    page.get_by_role("button", name="Start: take the next ones").click()
+    only_differing = page.locator("#only-differing")
+    before = only_differing.is_checked()
+    only_differing.focus()
+    page.keyboard.press("Space")
+    expect(only_differing).to_be_checked(checked=not before)
+
+    page.get_by_role("button", name="Not the same").focus()
+    page.keyboard.press("Space")
+    page.wait_for_url("**/admin/")
+    assert Judgement.objects.get().verdict == "different"
+
+
 def test_keys_do_nothing_while_typing_or_switched_off(sit_down: Sit, sara: User) -> None:
     page = sit_down(sara)
     page.get_by_role("button", name="Start: take the next ones").click()

@@ -19,7 +19,10 @@ policy_rules = importlib.import_module("resolution.migrations.0009_merge_policy_
 shipped_rules = importlib.import_module("resolution.migrations.0011_shipped_rules")
 erase_roles = importlib.import_module("resolution.migrations.0015_erase_roles")
 reading_roles = importlib.import_module("resolution.migrations.0017_service_reads_judgements")
-ROLE_TABLES = (roles, model_roles, policy_rules, shipped_rules, erase_roles, reading_roles)
+proposal_roles = importlib.import_module("resolution.migrations.0018_service_reads_proposals")
+ROLE_TABLES = (
+    roles, model_roles, policy_rules, shipped_rules, erase_roles, reading_roles, proposal_roles,
+)  # fmt: skip
 pytestmark = pytest.mark.django_db
 
 
@@ -161,6 +164,18 @@ class TestReadingRoles:
 
         do_again(reading_roles)
         assert "view_judgement" in permissions_of("service")
+
+
+class TestProposalRoles:
+    def test_everybody_reads_proposals(self) -> None:
+        assert all("view_mergeproposal" in permissions_of(role) for role in roles.ROLES)
+
+    def test_it_can_be_taken_back_and_done_again(self) -> None:
+        take_back(proposal_roles)
+        assert "view_mergeproposal" not in permissions_of("service")
+
+        do_again(proposal_roles)
+        assert "view_mergeproposal" in permissions_of("service")
 
 
 class TestShippedRules:

@@ -4,6 +4,7 @@
 
 const form = document.getElementById("workbench");
 const table = document.getElementById("bench-table");
+const leftOut = document.getElementById("left-out");
 const dialog = document.getElementById("keys");
 const keysOn = document.getElementById("keys-on");
 const lease = document.getElementById("lease");
@@ -45,7 +46,7 @@ const preview = async () => {
   const response = await fetch(form.getAttribute("action"), { method: "POST", body: new FormData(form, button) });
   if (!response.ok) return form.requestSubmit(button);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  table.replaceChildren(...page.getElementById("bench-table").childNodes);
+  for (const part of [table, leftOut]) part.replaceChildren(...page.getElementById(part.id).childNodes);
 };
 
 form.addEventListener("change", (event) => {
@@ -77,22 +78,26 @@ const move = (step) => {
   next.querySelector("input[type=radio]:checked, input[type=radio]")?.focus();
 };
 
-const pick = (selector) => current()?.querySelector(selector)?.click();
+const click = (target) => target && (() => target.click());
+const pick = (selector) => click(current()?.querySelector(selector));
 
-const press = (key) => {
-  if (key === "j") return move(1);
-  if (key === "k") return move(-1);
+// What a key does here and now; nothing when it is not one of ours, so that Space and the like stay the browser's.
+const actOf = (key) => {
+  if (key === "j") return () => move(1);
+  if (key === "k") return () => move(-1);
   if (key === "e") return pick("input[value=typed]");
   if (key === "0") return pick(".choice input[value='']");
   if (key >= "1" && key <= "5") return pick(`td[data-label="${key}"] input[type=radio]`);
-  document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.click();
+  return click(document.querySelector(`[data-key="${CSS.escape(key)}"]`));
 };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
   if (!keysOn.checked || typing(event.target)) return;
+  const act = actOf(event.key);
+  if (!act) return;
   event.preventDefault();
-  press(event.key);
+  act();
 });
 
 table.addEventListener("focusin", (event) => {

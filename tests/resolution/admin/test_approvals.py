@@ -48,6 +48,20 @@ class TestInbox:
         assert "waiting for a second person" in text
         assert "Look at it" not in text
 
+    def test_turns_pages_until_each_was_shown(self, as_lead: Client, sara: User) -> None:
+        made = [
+            propose_merge(member_ids=[CustomerFactory().pk, CustomerFactory().pk], actor=actor_for(sara)).pk
+            for _ in range(55)
+        ]
+
+        first = as_lead.get(reverse("resolution:approvals"))
+        second = as_lead.get(reverse("resolution:approvals") + first.context["next_page"])
+
+        shown = [row.id for answer in (first, second) for row in answer.context["page"].rows]
+        assert shown == made
+        assert 'rel="next"' in first.content.decode()
+        assert 'rel="next"' not in second.content.decode()
+
     def test_says_that_nothing_waits(self, as_lead: Client) -> None:
         assert "No merge waits for approval" in as_lead.get(reverse("resolution:approvals")).content.decode()
 

@@ -69,6 +69,20 @@ class TestHome:
         assert "from sara" in page(as_lead, HOME)
         assert "Waiting for approval" not in page(as_steward, HOME)
 
+    def test_counts_every_merge_a_lead_may_answer_and_shows_those_first(
+        self, as_lead: Client, sara: User, lena: User
+    ) -> None:
+        for user in (lena, *[sara] * 105):
+            pair = [CustomerFactory().pk, CustomerFactory().pk]
+            approve.propose_merge(member_ids=pair, actor=actor_for(user))
+
+        text = page(as_lead, HOME)
+
+        assert '<span class="number">105</span>' in text
+        assert "1 of your own waits for somebody else" in text
+        assert text.count("from sara") == 4
+        assert "yours, for somebody else" not in text
+
 
 class TestQueue:
     def test_shows_who_is_asked_about_and_why(self, as_steward: Client) -> None:
@@ -94,6 +108,38 @@ class TestQueue:
         assert "Wanted." in text
         assert "Not due." not in text
         assert "Other kind." not in text
+
+    def test_narrows_to_what_one_colleague_holds(self, as_steward: Client, sara: User) -> None:
+        tom, tina = steward(username="tom"), steward(username="tina")
+        queue.claim(conflict_id=ConflictFactory(reason="Held by Tom.").pk, actor=actor_for(tom))
+        queue.claim(conflict_id=ConflictFactory(reason="Held by me.").pk, actor=actor_for(sara))
+        ConflictFactory(state="done", outcome="merged", assignee=tina)
+
+        text = page(as_steward, assignee=str(tom.pk))
+
+        assert f'<option value="{tom.pk}" selected>tom</option>' in text
+        for other in (tina, sara):
+            assert f'<option value="{other.pk}"' not in text
+        assert "Held by Tom." in text
+        assert "Held by me." not in text
+
+    @pytest.mark.parametrize(("days", "shown"), [("1", {2, 5, 9}), ("3", {5, 9}), ("7", {9})])
+    def test_narrows_to_what_was_asked_some_days_ago(
+        self, as_steward: Client, days: str, shown: set[int]
+    ) -> None:
+        for age in (0, 2, 5, 9):
+            asked = ConflictFactory(reason=f"Asked {age} days ago.")
+            Conflict.objects.filter(pk=asked.pk).update(created_at=timezone.now() - timedelta(days=age))
+
+        text = page(as_steward, age=days)
+
+        assert {age for age in (0, 2, 5, 9) if f"Asked {age} days ago." in text} == shown
+
+    def test_an_age_it_does_not_know_is_refused(self, as_steward: Client) -> None:
+        answer = as_steward.get(QUEUE, {"age": "2"})
+
+        assert answer.status_code == 400
+        assert "use overdue, today or a number of days: 1, 3, 7." in answer.content.decode()
 
     def test_turns_pages_by_cursor_without_losing_a_row(self, as_steward: Client) -> None:
         for number in range(55):

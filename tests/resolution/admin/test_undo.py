@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from customers.models import Customer, Message
+from resolution.admin import undo
 from resolution.models import Judgement, Merge
 from resolution.services.merge import merge_customers
 from resolution.services.unmerge import undo_merge
@@ -156,6 +159,33 @@ class TestUndo:
         as_lead.post(address(merge), {f"assign-{message.pk}": str(gone.pk)})
 
         assert Message.objects.get().customer_id == gone.pk
+
+    def test_of_more_than_a_form_has_room_for_the_rest_goes_in_one_answer(
+        self, as_lead: Client, merge: Merge, kept: Customer, gone: Customer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(undo, "MOST_ASKED", 2)
+        MessageFactory.create_batch(5, customer=kept)
+
+        asked = as_lead.get(address(merge))
+        [first, second] = (row.row_id for row, _ in asked.context["asks"])
+        form = {f"assign-{first}": str(kept.pk), f"assign-{second}": str(gone.pk), "others": str(gone.pk)}
+        as_lead.post(address(merge), form)
+
+        text = asked.content.decode()
+        assert "3 more rows are too many" in text
+        assert "all others go to <strong>Ann</strong>" in text
+        assert (kept.messages.count(), gone.messages.count()) == (1, 4)
+        assert kept.messages.get().pk == uuid.UUID(first)
+
+    def test_a_rest_that_goes_to_a_stranger_is_refused_and_kept(
+        self, as_lead: Client, merge: Merge, kept: Customer
+    ) -> None:
+        MessageFactory(customer=kept)
+
+        answer = as_lead.post(address(merge), {"others": "nobody"})
+
+        assert answer.status_code == 400
+        assert "cannot go to nobody" in answer.content.decode()
 
     def test_takes_a_single_member_out(
         self, as_lead: Client, kept: Customer, gone: Customer, sara: User

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from customers.models import Customer, Mapping
 from resolution.models import Conflict, Judgement, MergeProposal
+from resolution.selectors.workbench import FIRST_COLUMNS
 from resolution.services import queue
 from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier
@@ -164,6 +166,20 @@ class TestPage:
         assert len(answer.context["workbench"].columns) == 4
         assert answer.content.decode().count("Belongs to it") == 4
 
+    def test_numbers_the_columns_that_have_a_key_and_names_the_others(
+        self, as_steward: Client, sara: User
+    ) -> None:
+        members = [CustomerFactory(name=f"Ann {letter}") for letter in "abcdefg"]
+        many = claimed(ConflictFactory(members=members), sara)
+
+        answer = as_steward.get(address(many))
+
+        text, columns = answer.content.decode(), answer.context["workbench"].columns
+
+        assert re.findall(r'class="key-number" aria-hidden="true">(\d+)<', text) == list("12345")
+        named = set(re.findall(r'<td class="cell[^"]*" data-label="([^"]*)"', text))
+        assert named == {*"12345", *(column.name for column in columns[5:])}
+
     def test_a_member_can_be_left_out_and_taken_back(self, as_steward: Client, sara: User) -> None:
         many = claimed(ConflictFactory(members=CustomerFactory.create_batch(3, name="Ann")), sara)
         form = workbench_form(many, "preview")
@@ -174,13 +190,83 @@ class TestPage:
         assert "Left out:" in text
         assert f'name="member" value="{left}" data-preview-on-change' in text
 
+    @pytest.mark.parametrize("number", [13, 51, 200])
+    def test_of_many_the_first_stand_side_by_side_and_the_rest_can_be_taken_in(
+        self, as_steward: Client, sara: User, number: int
+    ) -> None:
+        many = claimed(ConflictFactory(members=CustomerFactory.create_batch(number, name="Ann")), sara)
+
+        answer = as_steward.get(address(many))
+
+        text = answer.content.decode()
+        assert answer.status_code == 200
+        assert text.count("Belongs to it") == FIRST_COLUMNS
+        assert text.count('type="checkbox" name="member"') == number
+        assert f"are said of all {number}" in text
+        for word in ("same", "different", "park", "release"):
+            assert f'name="action" value="{word}"' in text
+
+    def test_more_of_them_come_in_as_they_are_ticked(self, as_steward: Client, sara: User) -> None:
+        many = claimed(ConflictFactory(members=CustomerFactory.create_batch(51, name="Ann")), sara)
+
+        answer = as_steward.post(address(many), workbench_form(many, "preview"))
+
+        assert answer.status_code == 200
+        assert len(answer.context["workbench"].columns) == 51
+        assert "The 66 strongest of 1,275 pairs." in answer.content.decode()
+
+    def test_one_of_many_is_parked_and_skipped(self, as_steward: Client, sara: User) -> None:
+        many = claimed(ConflictFactory(members=CustomerFactory.create_batch(200)), sara)
+        day = (timezone.now() + timedelta(days=3)).date().isoformat()
+
+        as_steward.post(address(many), workbench_form(many, "release", member=[]))
+        many.refresh_from_db()
+        assert many.state == "open"
+
+        claimed(many, sara)
+        as_steward.post(address(many), workbench_form(many, "park", member=[], until=day))
+        many.refresh_from_db()
+        assert many.state == "parked"
+
+    def test_a_merge_takes_those_side_by_side_and_leaves_the_question_of_the_others(
+        self, as_steward: Client, sara: User
+    ) -> None:
+        many = claimed(ConflictFactory(members=CustomerFactory.create_batch(51)), sara)
+        shown = as_steward.get(address(many)).context["workbench"].columns
+        form = workbench_form(many, "same", member=[column.customer_id for column in shown])
+
+        as_steward.post(address(many), form | {"survivor": shown[0].customer_id})
+
+        assert MergeProposal.objects.get().members.count() == FIRST_COLUMNS
+
+    def test_more_than_can_be_merged_at_once_are_refused_and_keep_the_page(
+        self, as_steward: Client, sara: User
+    ) -> None:
+        many = claimed(ConflictFactory(members=CustomerFactory.create_batch(101)), sara)
+
+        answer = as_steward.post(address(many), workbench_form(many, "same"))
+
+        assert answer.status_code == 400
+        assert "101 customers were given; at most 100 are proposed at once." in answer.content.decode()
+        assert 'name="action" value="park"' in answer.content.decode()
+        assert not MergeProposal.objects.exists()
+
     def test_there_is_no_page_for_an_unknown_conflict(self, as_steward: Client) -> None:
         answer = as_steward.get(reverse("resolution:workbench", args=[987654]))
 
         assert answer.status_code == 404
         assert "There is no conflict 987654" in answer.content.decode()
 
-    @pytest.mark.parametrize("field", [{"version": "x"}, {"member": "not-an-id"}, {"survivor": "\0"}])
+    @pytest.mark.parametrize(
+        "field",
+        [
+            {"version": "x"},
+            {"version": "9" * 5000},
+            {"version": "²"},
+            {"member": "not-an-id"},
+            {"survivor": "\0"},
+        ],
+    )
     def test_a_broken_form_is_refused_with_a_sentence(
         self, as_steward: Client, conflict: Conflict, field: dict[str, str]
     ) -> None:

@@ -135,6 +135,18 @@ class TestUndo:
         message.refresh_from_db()
         assert message.customer_id == ann.pk
 
+    def test_all_that_arrived_may_be_assigned_in_one_answer_but_for_those_named(
+        self, lead: APIClient, merge: Merge
+    ) -> None:
+        kept, *rest = MessageFactory.create_batch(3, customer=merge.survivor)
+        ann = _absorbed(merge)
+        body = {"assign": {str(kept.pk): str(merge.survivor_id)}, "assign_others": str(ann.pk)}
+        preview = lead.post(f"{MERGES}/{merge.pk}/undo", body | {"dry_run": True}).json()
+        assert preview["asks"] == []
+        assert lead.post(f"{MERGES}/{merge.pk}/undo", body).status_code == 200
+        assert set(rest) <= set(ann.messages.all())
+        assert kept in merge.survivor.messages.all()
+
     def test_twice_is_refused(self, lead: APIClient, merge: Merge) -> None:
         lead.post(f"{MERGES}/{merge.pk}/undo")
         problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 409, "refused")

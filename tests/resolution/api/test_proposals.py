@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from customers.models import Customer
@@ -53,6 +54,18 @@ class TestPropose:
         assert (body["state"], body["survivor_id"], body["merge_id"]) == ("pending", str(one.pk), None)
         assert body["picks"] == {"city": str(other.pk), "company": {"typed": "Smith Ltd"}}
         assert not Merge.objects.exists()
+
+    def test_is_read_with_the_permission_the_screens_ask_for(
+        self, client_for: MakeClient, pair: tuple[Customer, Customer], service: APIClient
+    ) -> None:
+        address = _proposed(service, *pair)
+        reader = factories.UserFactory()
+        reader.user_permissions.add(Permission.objects.get(codename="view_merge"))
+        problem(client_for(reader).get(address), 403, "not_permitted")
+        reader.user_permissions.set([Permission.objects.get(codename="view_mergeproposal")])
+        client = client_for(type(reader).objects.get(pk=reader.pk))
+        assert client.get(address).status_code == 200
+        assert service.get(address).status_code == 200
 
     def test_names_the_judgements_that_were_withdrawn_for_it(
         self, service: APIClient, pair: tuple[Customer, Customer]

@@ -13,7 +13,8 @@ from django.utils import timezone
 from customers.models import Customer
 from resolution.errors import NotFound, UnknownCustomer
 from resolution.models import Merge
-from resolution.selectors.history import customer_history, merge_row
+from resolution.selectors.history import TimelineEntry, customer_history, merge_row
+from resolution.services import audit
 from resolution.services.merge import merge_customers
 from resolution.services.unmerge import undo_merge
 from resolution.types import Actor
@@ -26,6 +27,16 @@ ACTOR = Actor(kind="user", name="lea")
 def merge(*customers: Customer) -> Merge:
     ids = [row.pk for row in customers]
     return merge_customers(member_ids=ids, survivor_id=customers[0].pk, actor=ACTOR)
+
+
+def told(customer: Customer, limit: int) -> list[TimelineEntry]:
+    """Turn the pages of a timeline to its end."""
+    page = customer_history(customer.pk, limit=limit)
+    entries = list(page.entries)
+    while page.older:
+        page = customer_history(customer.pk, before=page.older, limit=limit)
+        entries += page.entries
+    return entries
 
 
 class TestCustomerHistory:
@@ -78,14 +89,34 @@ class TestCustomerHistory:
         anna = CustomerFactory()
         for day in range(7):
             MessageFactory(customer=anna, received_at=timezone.now() - timedelta(days=day))
-        seen, before = [], None
-        while True:
-            page = customer_history(anna.pk, before=before, limit=3)
-            seen += [entry.row_id for entry in page.entries]
-            before = page.older
-            if before is None:
-                break
+        seen = [entry.row_id for entry in told(anna, 3)]
         assert len(seen) == len(set(seen)) == 7
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 5])
+    def test_what_shares_a_moment_is_neither_lost_nor_told_twice(self, limit: int) -> None:
+        anna, now = CustomerFactory(), timezone.now()
+        for day in range(3):
+            moment = now - timedelta(days=day)
+            MessageFactory.create_batch(4, customer=anna, received_at=moment)
+            TicketFactory.create_batch(2, customer=anna, opened_at=moment)
+        seen = [entry.row_id for entry in told(anna, limit)]
+        assert len(seen) == len(set(seen)) == 18
+
+    def test_one_change_with_more_rows_than_a_page_does_not_end_it(self) -> None:
+        anna = CustomerFactory()
+        MessageFactory(customer=anna, received_at=timezone.now() - timedelta(days=1))
+        with audit.change(ACTOR) as trail:
+            for _ in range(5):
+                trail.record("update", customer_id=anna.pk)
+        page = customer_history(anna.pk, limit=3)
+        assert [entry.kind for entry in page.entries] == ["update"] * 5
+        assert page.older is not None
+        assert [entry.kind for entry in told(anna, 3)] == ["update"] * 5 + ["message"]
+
+    def test_a_page_that_is_just_full_is_the_last(self) -> None:
+        anna = CustomerFactory()
+        MessageFactory.create_batch(3, customer=anna, received_at=timezone.now())
+        assert customer_history(anna.pk, limit=3).older is None
 
     def test_an_unknown_customer_is_named(self) -> None:
         stranger = uuid.uuid4()

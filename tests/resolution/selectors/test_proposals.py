@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from customers.models import Customer
-from resolution.errors import NotFound
+from resolution.errors import InvalidInput, NotFound
 from resolution.models import MergeProposal
-from resolution.selectors.proposals import inbox, proposal_card
+from resolution.selectors.proposals import inbox, inbox_counts, proposal_card
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal
 from resolution.services.profiles import update_profile
 from tests.factories import CustomerFactory, MessageFactory, SourceRecordFactory, actor_for, lead, steward
@@ -35,18 +35,52 @@ def propose(user: User, *members: Customer, **form: Any) -> MergeProposal:
     )
 
 
+def turned(**options: Any) -> list[int]:
+    """The numbers of all proposals, page by page of two."""
+    page = inbox(size=2, **options)
+    found = [row.id for row in page.rows]
+    while page.next_cursor:
+        page = inbox(size=2, after=page.next_cursor, **options)
+        found += [row.id for row in page.rows]
+    return found
+
+
 class TestInbox:
-    def test_shows_what_waits_oldest_first_and_marks_ones_own(self, ann: User, lea: User) -> None:
+    def test_shows_what_waits_ones_own_behind_those_of_others(self, ann: User, lea: User) -> None:
         hers, his = propose(ann, comment="one shop account"), propose(lea)
         reject_proposal(proposal_id=propose(ann).pk, actor=actor_for(lea))
-        rows = inbox(user_id=ann.pk)
-        assert [(row.id, row.own) for row in rows] == [(hers.pk, True), (his.pk, False)]
-        assert (rows[0].proposer, rows[0].comment) == ("ann", "one shop account")
+        rows = inbox(user_id=ann.pk).rows
+        assert [(row.id, row.own) for row in rows] == [(his.pk, False), (hers.pk, True)]
+        assert (rows[1].proposer, rows[1].comment) == ("ann", "one shop account")
 
     def test_shows_answered_ones_when_asked(self, ann: User, lea: User) -> None:
         done = approve_proposal(proposal_id=propose(ann).pk, comment="yes", actor=actor_for(lea))
-        [row] = inbox(state="approved")
+        [row] = inbox(state="approved").rows
         assert (row.id, row.approver, row.answer, row.merge_id) == (done.pk, "lea", "yes", done.merge_id)
+
+    def test_pages_lead_through_every_one_once(self, ann: User, lea: User) -> None:
+        hers, his = [propose(ann).pk for _ in range(3)], [propose(lea).pk for _ in range(4)]
+        assert turned(user_id=lea.pk) == [*hers, *his]
+        assert turned(user_id=ann.pk) == [*his, *hers]
+        assert turned() == sorted([*hers, *his])
+
+    def test_pages_of_answered_ones_go_back_in_time(self, ann: User, lea: User) -> None:
+        done = [propose(ann).pk for _ in range(5)]
+        for key in done:
+            reject_proposal(proposal_id=key, actor=actor_for(lea))
+        assert turned(state="rejected") == done[::-1]
+
+    @pytest.mark.parametrize("cursor", ["x", "2_1", "0_", "0_x", f"1_{'9' * 5000}"])
+    def test_a_cursor_it_did_not_give_is_refused(self, cursor: str) -> None:
+        with pytest.raises(InvalidInput, match="is no cursor of this list"):
+            inbox(after=cursor)
+
+    def test_counts_what_one_may_answer_apart_from_ones_own(self, ann: User, lea: User) -> None:
+        first = propose(ann)
+        propose(ann)
+        propose(lea)
+        counts = inbox_counts(lea.pk)
+        assert (counts.to_answer, counts.own, counts.oldest) == (2, 1, first.created_at)
 
 
 class TestProposalCard:

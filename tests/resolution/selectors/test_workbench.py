@@ -16,7 +16,7 @@ from resolution.matching.kernel import score_pair
 from resolution.selectors.field_rows import FieldRow, Segment, compare_texts
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
-from resolution.selectors.workbench import Workbench, side_by_side
+from resolution.selectors.workbench import FIRST_COLUMNS, Workbench, side_by_side
 from resolution.services import judge
 from resolution.services.merge import preview_merge
 from resolution.types import Actor
@@ -173,6 +173,19 @@ class TestSideBySide:
         assert (verdict.verdict, verdict.reason, verdict.who) == ("different", "twins", "lea")
         assert "lea judged" in made.plan.blockers[0]
         assert {cell.value for cell in field(made, "name").cells} == {"Anna", "Ann"}
+
+    def test_of_many_members_those_with_a_part_of_their_own_come_first(self) -> None:
+        members = CustomerFactory.create_batch(FIRST_COLUMNS + 1)
+        conflict = ConflictFactory(members=members)
+        conflict.members.filter(customer=members[-1]).update(role="claimant")
+        made = side_by_side(conflict_id=conflict.pk)
+        assert len(made.columns) == FIRST_COLUMNS
+        assert [column.role for column in made.columns].count("claimant") == 1
+        assert [row.customer_id for row in made.left_out] == [str(members[-2].pk)]
+
+    def test_too_many_named_without_a_conflict_are_refused(self) -> None:
+        with pytest.raises(InvalidInput, match="101 different customers were given"):
+            side_by_side(member_ids=[uuid.uuid4() for _ in range(101)])
 
     def test_one_customer_is_nothing_to_compare(self) -> None:
         anna = CustomerFactory()

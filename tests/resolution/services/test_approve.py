@@ -116,6 +116,10 @@ class TestProposeMerge:
         assert refusal.value.facts == {"proposal": first.pk}
         assert MergeProposal.objects.count() == 1
 
+    def test_more_than_a_second_person_can_look_at_are_refused(self, ann: Actor) -> None:
+        with pytest.raises(InvalidInput, match="101 customers were given; at most 100"):
+            propose(ann, *CustomerFactory.create_batch(101))
+
     def test_a_blocked_merge_is_not_proposed(self, ann: Actor) -> None:
         with pytest.raises(MergeBlocked, match="“shoe_size”"):
             propose(ann, picks={"shoe_size": {"typed": "42"}})

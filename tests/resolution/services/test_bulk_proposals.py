@@ -127,6 +127,12 @@ class TestProposing:
         )
         assert not MergeProposal.objects.exists()
 
+    def test_a_group_too_large_for_one_proposal_is_left(self, ann: Actor) -> None:
+        conflict = likely(*CustomerFactory.create_batch(101))
+        done = propose(ann, conflict, likely())
+        assert reasons(done)[conflict.pk].startswith("101 customers were given; at most 100")
+        assert len(done.proposals) == 1
+
     def test_takes_the_same_statements_for_ten_as_for_three(self, ann: Actor) -> None:
         def statements(number: int) -> int:
             conflicts = [likely() for _ in range(number)]

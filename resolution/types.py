@@ -174,17 +174,19 @@ class LinkOutcome:
     """What became of a claim on an identifier: the reference's five actions.
 
     `action` is linked, unchanged, updated, conflict_verified or conflict_high_confidence; and
-    conflict_contradiction where a person has told owner and claimant apart.
+    conflict_contradiction where a person has told owner and claimant apart. `decided` is the outcome of the
+    conflict when a person has decided the same claim before, which is not asked again.
     """
 
     action: str
     customer_id: str
     existing_customer_id: str = ""
     conflict_id: int | None = None
+    decided: str = ""
 
     @property
     def resolution_needed(self) -> bool:
-        return self.action.startswith("conflict_")
+        return self.action.startswith("conflict_") and not self.decided
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from customers.listing import refuse_nul
 from resolution.admin.approvals import READERS_ONLY
 from resolution.admin.frame import actor_of, say_refusal, screen, show, user_of
+from resolution.admin.workbench import PROPOSERS_ONLY, PROPOSES
 from resolution.admin.workbench_form import read_versions
 from resolution.errors import IdentityError, InvalidInput
 from resolution.numbers import LARGEST_ID, read_whole
@@ -24,7 +25,7 @@ APPROVE = "resolution.approve_merge"
 
 
 @require_POST
-@screen("resolution.propose_merge", "Only stewards and leads propose merges; ask one of them.")
+@screen(PROPOSES, PROPOSERS_ONLY)
 def propose_together(request: HttpRequest) -> HttpResponse:
     """Show what the ticked conflicts would be proposed as, or propose them."""
     refuse_nul(request.POST)

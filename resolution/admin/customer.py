@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from customers.listing import refuse_nul
@@ -17,6 +20,7 @@ from customers.models import Customer
 from resolution.admin.forms import CustomerForm, LinkForm
 from resolution.admin.frame import actor_of, say_refusal, screen, show, status_of, user_of
 from resolution.errors import IdentityError, InvalidInput, NotFound, UnknownCustomer
+from resolution.models import Conflict
 from resolution.selectors.customer_card import CardIdentifier, customer_card
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.history import customer_history
@@ -24,6 +28,7 @@ from resolution.selectors.merge_tree import merge_tree
 from resolution.selectors.then_and_now import then_and_now
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.profiles import create_customer, update_profile
+from resolution.types import LinkOutcome
 
 READERS_ONLY = "Your role does not include customers; ask an administrator for it."
 EDITORS_ONLY = "Only stewards and leads change customers; ask an administrator for one of these roles."
@@ -122,6 +127,9 @@ def link_identifier(request: HttpRequest, customer_id: uuid.UUID) -> HttpRespons
             request, "Another customer holds this identifier; nothing moved. A person decides here."
         )
         return redirect("resolution:workbench", outcome.conflict_id)
+    if outcome.decided:
+        messages.warning(request, _decided_before(outcome))
+        return redirect("resolution:customer", customer_id)
     messages.success(request, LINKED[outcome.action])
     return redirect("resolution:customer", customer_id)
 
@@ -151,6 +159,15 @@ LINKED = {
     "unchanged": "This customer holds that identifier already.",
     "updated": "Moved here: its former owner held it unverified and with little confidence.",
 }
+
+
+def _decided_before(outcome: LinkOutcome) -> SafeString:
+    return format_html(
+        "Another customer holds this identifier; nothing moved. A person has decided this before: {}."
+        ' <a href="{}">See that conflict</a>',
+        Conflict.Outcome(outcome.decided).label.lower(),
+        reverse("resolution:workbench", args=[outcome.conflict_id]),
+    )
 
 
 def _edit_page(request: HttpRequest, row: Customer, form: CustomerForm, status: int = 200) -> HttpResponse:

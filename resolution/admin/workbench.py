@@ -7,6 +7,7 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -28,6 +29,8 @@ from resolution.types import Actor
 
 PARK_DAYS = 7
 JUDGES = "resolution.work_conflicts"
+PROPOSES = "resolution.propose_merge"
+PROPOSERS_ONLY = "Only stewards and leads propose merges; ask one of them."
 SAID = {
     "different": "Recorded as not the same",
     "related": "Recorded as related, not the same",
@@ -49,15 +52,23 @@ def workbench(request: HttpRequest, conflict_id: int) -> HttpResponse:
 
 @screen("customers.view_customer", "Your role does not include customers; ask an administrator for it.")
 def compare(request: HttpRequest) -> HttpResponse:
-    """Show any customers side by side, without a conflict.
+    """Show any customers side by side, without a conflict; only what is posted acts.
 
     "propose" sends the merge to a second person; of two, a word may be said as well.
     """
-    form = _read(request.POST if request.method == "POST" else request.GET)
-    if request.method == "POST" and form.action in Judgement.Verdict.values:
+    if request.method != "POST":
+        return _comparison(request, _read(request.GET))
+    form = _read(request.POST)
+    if form.action in Judgement.Verdict.values:
         return _say(request, form)
-    if form.action != "propose":
-        return _comparison(request, form)
+    if form.action == "propose":
+        return _propose_chosen(request, form)
+    return _comparison(request, form)
+
+
+@screen(PROPOSES, PROPOSERS_ONLY)
+def _propose_chosen(request: HttpRequest, form: WorkbenchForm) -> HttpResponse:
+    """Propose the merge of the customers that were compared, and show the proposal."""
     try:
         proposal = approve.propose_merge(
             member_ids=form.members, survivor_id=form.survivor, picks=form.picks, comment=form.reason,
@@ -140,18 +151,20 @@ def _may_be_taken(conflict: QueueRow | None) -> bool:
 def _may_decide(request: HttpRequest, bench: Workbench) -> bool:
     user = user_of(request)
     if bench.conflict is None:
-        return user.has_perm("resolution.propose_merge")
+        return user.has_perm(PROPOSES)
     held = bench.conflict.mine and bench.conflict.state == "claimed"
-    return held and user.has_perm("resolution.work_conflicts")
+    return held and user.has_perm(JUDGES)
 
 
-@screen("resolution.work_conflicts", WORKERS_ONLY)
+@screen(JUDGES, WORKERS_ONLY)
 def _act(request: HttpRequest, conflict_id: int, form: WorkbenchForm) -> HttpResponse:
     """Do what the button says and open the next conflict.
 
     A refusal, and a lapsed claim taken up again, keep the form as it was filled in.
     """
     do = ACTIONS.get(form.action, _decide)
+    if do is _propose and not user_of(request).has_perm(PROPOSES):
+        raise PermissionDenied(PROPOSERS_ONLY)
     try:
         if form.action == "claim":
             queue_service.claim(conflict_id=conflict_id, actor=actor_of(request))

@@ -20,6 +20,7 @@ from resolution.api.permissions import LINK, READ
 from resolution.api.serializers import Body, Flag, IdentifierBody, Number, PastMoment, Text, read
 from resolution.api.views import DeskListView, DeskView
 from resolution.selectors.customers import get_canonical
+from resolution.services.conflicts import CLAIMS_LEFT
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 
 LINK_ACTIONS = (
@@ -65,13 +66,20 @@ class LinkBody(IdentifierBody):
 
 
 class LinkAnswer(serializers.Serializer[Any]):
-    """What became of the claim; with `resolution_needed` nothing moved and a conflict waits for a person."""
+    """What became of the claim; with `resolution_needed` nothing moved and a conflict waits for a person.
+
+    With `decided` nothing moved either: a person has decided the same claim before, in that conflict.
+    """
 
     action = serializers.ChoiceField(choices=LINK_ACTIONS)
     customer_id = serializers.CharField()
     existing_customer_id = serializers.CharField(help_text="Who owned it before, or still does; or empty.")
     conflict_id = serializers.IntegerField(allow_null=True)
     resolution_needed = serializers.BooleanField()
+    decided = serializers.ChoiceField(
+        choices=["", *sorted(CLAIMS_LEFT)],
+        help_text="The outcome of the conflict that answered the same claim before; or empty.",
+    )
 
 
 class UnlinkQuery(Body):

@@ -19,15 +19,13 @@ from resolution.api.idempotency import once
 from resolution.api.permissions import APPROVE, PROPOSE, SEE_PROPOSALS
 from resolution.api.serializers import FIELD_RULES, VALUE_LENGTH, Body, Comment, Flag, Id, Text, Whole, read
 from resolution.api.views import DeskDetailView, DeskListView, DeskView
-from resolution.models import Judgement, MergeProposal, ProposalMember
+from resolution.models import MergeProposal, ProposalMember
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
 from resolution.services.merge import preview_merge
 from resolution.services.merge_plan import MOST_MEMBERS
 from resolution.types import DifferenceFact, MergePlan
 
-QUERYSET = MergeProposal.objects.select_related("proposer", "approver", "conflict").prefetch_related(
-    "members", "conflict__judgements__supersedes"
-)
+QUERYSET = MergeProposal.objects.select_related("proposer", "approver").prefetch_related("members")
 
 
 class ProposalMemberAnswer(serializers.ModelSerializer[ProposalMember]):
@@ -148,14 +146,14 @@ class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
     """A proposed merge; `merge_id` names the merge once it is approved, or has passed at once.
 
     `reasons` say why a second person is needed; without any the merge passes at once. `withdrawn_judgements`
-    are the words “different” that the answer to its conflict withdrew.
+    are the words “different” that its merge withdraws when it is carried out; until then they stand.
     """
 
     survivor_id = serializers.UUIDField()
     members = ProposalMemberAnswer(many=True)
     picks = PicksAnswer()
     reasons = ReasonAnswer(many=True)
-    withdrawn_judgements = serializers.SerializerMethodField()
+    withdrawn_judgements = serializers.ListField(source="overruled", child=serializers.IntegerField())
     batch_id = serializers.IntegerField(allow_null=True)
     conflict_id = serializers.IntegerField(allow_null=True)
     merge_id = serializers.IntegerField(allow_null=True)
@@ -172,16 +170,6 @@ class ProposalAnswer(serializers.ModelSerializer[MergeProposal]):
             "created_at", "decided_at",
         )  # fmt: skip
         read_only_fields = fields
-
-    def get_withdrawn_judgements(self, proposal: MergeProposal) -> list[int]:
-        answers = proposal.conflict.judgements.all() if proposal.conflict else ()
-        return sorted(
-            word.pk
-            for answer in answers
-            if answer.verdict == Judgement.Verdict.SAME
-            for word in answer.supersedes.all()
-            if word.verdict == Judgement.Verdict.DIFFERENT
-        )
 
 
 class ProposalFilter(filters.FilterSet):

@@ -55,6 +55,7 @@ class Conflict(models.Model):
     channel = models.ForeignKey("customers.Channel", null=True, on_delete=models.PROTECT, related_name="+")
     identifier_type = models.CharField(max_length=50, blank=True, default="")
     identifier_value = models.CharField(max_length=255, blank=True, default="")
+    verified = models.BooleanField(default=False, help_text="The identifier was claimed as a verified one.")
     message = models.ForeignKey(
         "customers.Message", null=True, on_delete=models.PROTECT, related_name="conflicts"
     )

@@ -93,6 +93,11 @@ class MergeProposal(models.Model):
     def __str__(self) -> str:
         return f"Proposal {self.pk}"
 
+    @property
+    def overruled(self) -> list[int]:
+        """The judgements “different” that stand against it and that its merge withdraws."""
+        return list(self.circumstances.get("overruled", ()))
+
 
 class ProposalMember(models.Model):
     """One customer of a proposal and the version the proposer saw."""

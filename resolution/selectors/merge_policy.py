@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from uuid import UUID
 
+from django.db.models import Q
+
 from resolution.errors import NotFound
 from resolution.matching.kernel import score_pairs
-from resolution.models import MergePolicy, MergeProposal
+from resolution.models import Judgement, MergePolicy, MergeProposal
 from resolution.selectors.match_model import live_model
 from resolution.selectors.profiles import load_profiles
 from resolution.services.second_person import Circumstances, Rules, needs_second_person
@@ -92,6 +94,24 @@ def what_if(rules: Rules, *, last: int = LOOKED_BACK) -> WhatIf:
         needing=sum(map(bool, reasons)),
         rules=tuple(RuleCount(rule, Rule(rule).label, number) for rule, number in counts.most_common()),
     )
+
+
+def took_back_words(groups: Sequence[Iterable[UUID]], person: int | None) -> list[bool]:
+    """Tell of each group whether this account has put another word in place of “different” on two of it.
+
+    Whoever does so and then proposes would be the only one to have seen what was said. One query.
+    """
+    members = [frozenset(group) for group in groups]
+    everybody = frozenset[UUID]().union(*members)
+    words = Judgement.objects.filter(
+        Q(left__in=everybody) | Q(left__merged_into__in=everybody),
+        verdict=Judgement.Verdict.DIFFERENT,
+        superseded_by__judged_by__in=[person] if person else [],
+    ).exclude(superseded_by__verdict=Judgement.Verdict.DIFFERENT)
+    pairs = [
+        {word.left.canonical_id, word.right.canonical_id} for word in words.select_related("left", "right")
+    ]
+    return [any(len(pair) == 2 and pair <= group for pair in pairs) for group in members]
 
 
 def contradict_hard(groups: Sequence[Iterable[UUID]]) -> list[bool]:

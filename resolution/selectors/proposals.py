@@ -20,6 +20,12 @@ from resolution.selectors.workbench import Workbench, side_by_side
 from resolution.services.merge_plan import plan_hash
 
 State = MergeProposal.State
+# What becomes of the words against a merge, by the state of its proposal; in the others they stand.
+_WITHDRAWS: Mapping[str, str] = {
+    State.PENDING: "; approving the merge withdraws that",
+    State.APPROVED: "; the merge withdrew that",
+    State.PASSED: "; the merge withdrew that",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +73,13 @@ class InboxCounts:
 class ProposalCard:
     """One proposal with its comparison. `stale` lists, a sentence each, what changed since it was made.
 
-    `withdrawn` lists likewise what people had said against it, until the conflict was answered "same".
+    `overruled` lists likewise what people have said against it, which its merge withdraws.
     """
 
     row: ProposalRow
     workbench: Workbench
     stale: tuple[str, ...]
-    withdrawn: tuple[str, ...]
+    overruled: tuple[str, ...]
     reach: tuple[str, ...]
     may_decide: bool
 
@@ -131,37 +137,36 @@ def proposal_card(proposal_id: int, *, user_id: int | None = None) -> ProposalCa
     row = _row(proposal, user_id)
     members = {member.customer_id: member.customer for member in proposal.members.all()}
     workbench = side_by_side(
-        member_ids=list(members), survivor_id=proposal.survivor_id, picks=proposal.picks, user_id=user_id
-    )
+        member_ids=list(members), survivor_id=proposal.survivor_id, picks=proposal.picks, user_id=user_id,
+        overruled=proposal.overruled,
+    )  # fmt: skip
     pending = proposal.state == State.PENDING
     return ProposalCard(
         row=row,
         workbench=workbench,
         stale=tuple(_stale(proposal, members, workbench)) if pending else (),
-        withdrawn=tuple(map(_describe_withdrawn, withdrawn_words(proposal))),
+        overruled=tuple(_describe_overruled(word, proposal.state) for word in overruled_words(proposal)),
         reach=tuple(_reach(workbench)),
         may_decide=pending and not row.own,
     )
 
 
-def withdrawn_words(proposal: MergeProposal) -> list[Judgement]:
-    """Return the words "different" that deciding the proposal's conflict withdrew, oldest first."""
-    if proposal.conflict_id is None:
-        return []
-    words = Judgement.objects.filter(
-        superseded_by__conflict=proposal.conflict_id,
-        superseded_by__verdict=Judgement.Verdict.SAME,
-        verdict=Judgement.Verdict.DIFFERENT,
-    )
-    return list(words.select_related("left", "right", "superseded_by").order_by("pk"))
+def overruled_words(proposal: MergeProposal) -> list[Judgement]:
+    """Return the words "different" that the proposal's merge withdraws, oldest first.
+
+    While it waits, those among them that still stand.
+    """
+    words = Judgement.objects.filter(pk__in=proposal.overruled)
+    if proposal.state == State.PENDING:
+        words = words.filter(superseded_at__isnull=True)
+    return list(words.select_related("left", "right").order_by("pk"))
 
 
-def _describe_withdrawn(word: Judgement) -> str:
-    by = word.superseded_by
+def _describe_overruled(word: Judgement, state: str) -> str:
     reason = f" (“{word.reason}”)" if word.reason else ""
     return (
         f"{word.actor_name} judged {word.left.display_name} and {word.right.display_name} not the same on"
-        f" {word.created_at:%d %B %Y}{reason}; {by.actor_name if by else 'nobody'} withdrew that."
+        f" {word.created_at:%d %B %Y}{reason}{_WITHDRAWS.get(state, '')}."
     )
 
 

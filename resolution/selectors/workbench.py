@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -20,7 +20,7 @@ from resolution.selectors.field_rows import FieldRow, column_key, field_rows
 from resolution.selectors.identifier_rows import IdentifierRow, identifier_rows
 from resolution.selectors.identifier_rules import load_rules
 from resolution.selectors.merge_facts import load_differences, load_facts, where_seen
-from resolution.selectors.merge_policy import merge_rules
+from resolution.selectors.merge_policy import merge_rules, took_back_words
 from resolution.selectors.pair_evidence import PairEvidence, evidence_on_pairs
 from resolution.selectors.queue import MemberName, QueueRow, conflict_row
 from resolution.services.decisions import ASKS_OF_ONE, decisions_for
@@ -118,19 +118,21 @@ def side_by_side(
     survivor_id: uuid.UUID | None = None,
     picks: Picks | None = None,
     user_id: int | None = None,
+    overruled: Collection[int] = (),
 ) -> Workbench:
     """Compare the members of a conflict, or the customers named, or those of the conflict that are named.
 
     Of a conflict with many members the first are compared, of those named as many as can be merged at once;
-    the others are `left_out`. Raises NotFound for an unknown conflict, UnknownCustomer, InvalidInput for
-    fewer than two customers, or for too many without a conflict.
+    the others are `left_out`. The merge is shown as if the judgements `overruled` were withdrawn. Raises
+    NotFound for an unknown conflict, UnknownCustomer, InvalidInput for fewer than two customers, or for too
+    many without a conflict.
     """
     conflict = conflict_row(conflict_id, user_id=user_id) if conflict_id is not None else None
     customers = _chosen(conflict, member_ids)
     facts = load_facts(customers.values(), rows=False)
     pairs = evidence_on_pairs(customers)
     decisions = decisions_for(conflict.kind, conflict.identifier_type) if conflict else ()
-    different = load_differences(customers)
+    different = [fact for fact in load_differences(customers) if fact.judgement not in overruled]
     overruling = different if "same" in decisions else []
     names = {key: fact.name for key, fact in facts.items()}
     plan = plan_of(
@@ -141,13 +143,15 @@ def side_by_side(
         picks=picks,
         warnings=[
             *(pair.hard_conflict for pair in pairs if pair.hard_conflict),
-            *(f"{fact.said(names)}; proposing the merge withdraws that." for fact in overruling),
+            *(f"{fact.said(names)}; the merge withdraws that." for fact in overruling),
         ],
     )
+    [took_back] = took_back_words([customers], user_id)
     like = circumstances_of(
         plan,
         list(facts.values()),
-        hard_conflict=bool(overruling) or any(pair.hard_conflict for pair in pairs),
+        hard_conflict=took_back or any(pair.hard_conflict for pair in pairs),
+        overruled=[fact.judgement for fact in overruling],
     )
     counts = _row_counts(customers)
     return Workbench(

@@ -20,14 +20,15 @@ from resolution.errors import (
     Refused,
     StaleVersion,
 )
-from resolution.models import Conflict, MergeProposal, ProposalBatch, ProposalMember
-from resolution.selectors.merge_policy import contradict_hard, merge_rules
+from resolution.models import Conflict, Merge, MergeProposal, ProposalBatch, ProposalMember
+from resolution.selectors.merge_policy import contradict_hard, merge_rules, took_back_words
 from resolution.services import audit, locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_states import check_transition
 from resolution.services.ledger import Act
 from resolution.services.merge import carry_out, draft_merge, refuse_blocked, refuse_stale
 from resolution.services.merge_plan import MOST_MEMBERS, Picks, plan_hash
+from resolution.services.overruling import withdraw_overruled
 from resolution.services.proposals import return_conflict, withdraw_locked
 from resolution.services.queue import account_of, lock_claimed
 from resolution.services.second_person import Circumstances, Reason, circumstances_of, needs_second_person
@@ -71,20 +72,27 @@ def propose_locked(
     survivor_id: uuid.UUID | None,
     picks: Picks | None,
     comment: str,
-    overruling: bool = False,
+    overruled: Collection[int] = (),
 ) -> MergeProposal:
     """Propose a merge as part of a larger change; members, with those absorbed, and conflict are locked.
 
-    `overruling` says that the change has withdrawn what a person said against it: that contradicts it too.
+    `overruled` are the judgements against it that its proposer wants withdrawn: they stand until it is
+    carried out, and contradict it.
     """
     _refuse_strangers(members, conflict)
     if refusal := why_too_many(len(members)):
         raise InvalidInput(refusal)
     refuse_overlap(members)
-    act = draft_merge(members, survivor_id=survivor_id, picks=picks)
+    act = draft_merge(members, survivor_id=survivor_id, picks=picks, overruled=overruled)
     refuse_blocked(act.plan)
     [hard_conflict] = contradict_hard([members])
-    like = circumstances_of(act.plan, list(act.facts.values()), hard_conflict=hard_conflict or overruling)
+    [took_back] = took_back_words([members], trail.actor.user_id)
+    like = circumstances_of(
+        act.plan,
+        list(act.facts.values()),
+        hard_conflict=hard_conflict or took_back,
+        overruled=sorted(overruled),
+    )
     proposal = _store(
         trail, Draft(act, like, needs_second_person(like, merge_rules()), conflict, picks or {}), comment
     )
@@ -108,7 +116,7 @@ class Draft:
 
 def pass_at_once(trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]]) -> None:
     """Carry out merges that no rule wants a second person for; members, with those absorbed, are locked."""
-    merges = carry_out(trail, [act.for_proposal(proposal) for proposal, act in drafted]).merges
+    merges = _carry_out(trail, [(proposal, act.for_proposal(proposal)) for proposal, act in drafted])
     for merge, (proposal, _) in zip(merges, drafted, strict=True):
         proposal.merge = merge
         _answer(proposal, State.PASSED, "", approver=None)
@@ -131,7 +139,9 @@ def approve_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> Me
         proposal = _lock_pending(proposal_id, "approved")
         approver = second_person(proposal, actor)
         refuse_changed(proposal, members)
-        act = draft_merge(members, survivor_id=proposal.survivor_id, picks=proposal.picks)
+        act = draft_merge(
+            members, survivor_id=proposal.survivor_id, picks=proposal.picks, overruled=proposal.overruled
+        )
         approve_drafted(trail, [(proposal, as_proposed(proposal, act))], comment=comment, approver=approver)
         return proposal
 
@@ -140,7 +150,7 @@ def approve_drafted(
     trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]], *, comment: str, approver: int
 ) -> None:
     """Carry out proposals, each planned as it was proposed, as their second person; all are locked."""
-    merges = carry_out(trail, [act for _, act in drafted]).merges
+    merges = _carry_out(trail, drafted)
     for merge, (proposal, _) in zip(merges, drafted, strict=True):
         proposal.merge = merge
         _answer(proposal, State.APPROVED, comment, approver=approver)
@@ -148,9 +158,15 @@ def approve_drafted(
         trail.record("approve", customer_id=merge.survivor_id, merge=merge.pk, **_facts(proposal, comment))
 
 
+def _carry_out(trail: Trail, drafted: Sequence[tuple[MergeProposal, Act]]) -> list[Merge]:
+    for proposal, act in drafted:
+        withdraw_overruled(trail, proposal, act.customers)
+    return carry_out(trail, [act for _, act in drafted]).merges
+
+
 @locks.again_after_deadlock
 def reject_proposal(*, proposal_id: int, comment: str = "", actor: Actor) -> MergeProposal:
-    """Turn a proposal down; its conflict goes back to the steward.
+    """Turn a proposal down; its conflict goes back to the steward, and what was said against it still stands.
 
     Raises NotFound, NotPermitted, FourEyes, IllegalTransition when it is not pending.
     """
@@ -255,7 +271,8 @@ def store_proposals(
     )
     _await_approval([draft.conflict for draft in drafts if draft.conflict is not None], proposer)
     for proposal in proposals:
-        trail.record("propose", customer_id=proposal.survivor_id, **_facts(proposal, comment))
+        against: dict[str, Any] = {"overruled": proposal.overruled} if proposal.overruled else {}
+        trail.record("propose", customer_id=proposal.survivor_id, **against, **_facts(proposal, comment))
     return proposals
 
 

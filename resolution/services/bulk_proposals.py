@@ -15,7 +15,7 @@ from resolution.models import Conflict, MergeProposal, ProposalBatch, ProposalMe
 from resolution.selectors.changes import changed_members, describe_change
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.field_rows import FieldRow, field_rows
-from resolution.selectors.merge_policy import contradict_hard, merge_rules
+from resolution.selectors.merge_policy import contradict_hard, merge_rules, took_back_words
 from resolution.services import audit, locks
 from resolution.services.approve import (
     Draft,
@@ -243,7 +243,9 @@ def _draft(
 ) -> BulkDraft:
     band = _one_band(conflicts)
     acts = draft_merges(customers, [Wanted(members[conflict.pk]) for conflict in conflicts])
-    hard, rules = contradict_hard([members[conflict.pk] for conflict in conflicts]), merge_rules()
+    groups, rules = [members[conflict.pk] for conflict in conflicts], merge_rules()
+    took_back = took_back_words(groups, actor.user_id)
+    hard = [any(found) for found in zip(contradict_hard(groups), took_back, strict=True)]
     waiting, taken = overlaps(customers), dict[uuid.UUID, int]()
     rows = []
     for conflict, act, hard_conflict in zip(conflicts, acts, hard, strict=True):

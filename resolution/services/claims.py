@@ -7,6 +7,8 @@ The rules of a claim on a value that another customer owns, first that fits:
     a person told the two apart                 nothing moves, a person decides
     it is weaker                                the value moves to the claimant at `high_confidence`
 
+What a person decided of a claim is not asked again while nothing about the two has changed.
+
 A link not seen within its type's window gives way to any claim. What is blocked is never linked, and the
 limits of `services.limits` bound every link.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -32,6 +34,7 @@ from resolution.selectors.merge_facts import load_differences
 from resolution.services import audit, conflicts, limits
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
+from resolution.services.conflicts import Question
 from resolution.services.contradictions import describe_difference
 from resolution.services.moments import told
 from resolution.types import DifferenceFact, Identifier, LinkOutcome
@@ -278,16 +281,21 @@ def _ask(
     names = {str(owned.customer_id): "the owner", str(claimant.pk): "the claimant"}
     said = "".join(f" {describe_difference(fact, names)}." for fact in told_apart)
     sure = f", with confidence {claim.confidence}," if told_apart else ""
-    conflict = conflicts.open_conflict(
-        trail,
+    verified = " as verified" if claim.verified else ""
+    question = Question(
         kind=kind,
         members={owned.customer_id: ConflictMember.Role.OWNER, claimant.pk: ConflictMember.Role.CLAIMANT},
         reason=f"{claim.identifier.value} {held} one customer;"
-        f" {claim.channel} claims it{sure} for another.{said}",
-        channel=claim.channel,
-        identifier=claim.identifier,
+        f" {claim.channel} claims it{verified}{sure} for another.{said}",
+        channel_id=claim.channel.pk,
+        identifier_type=claim.identifier.type,
+        identifier_value=claim.identifier.normalised,
+        verified=claim.verified,
     )
-    return LinkOutcome(action, str(claimant.pk), str(owned.customer_id), conflict.pk)
+    outcome = LinkOutcome(action, str(claimant.pk), str(owned.customer_id))
+    if answer := conflicts.find_claims_answer(question):
+        return replace(outcome, conflict_id=answer.pk, decided=answer.outcome)
+    return replace(outcome, conflict_id=conflicts.open_question(trail, question).pk)
 
 
 def _kind_of_claim(owned: Mapping) -> tuple[str, str]:

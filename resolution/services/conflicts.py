@@ -15,10 +15,10 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from customers.models import Channel, Message
+from customers.models import Channel, Customer, Message
 from resolution.conf import policy
 from resolution.matching.decide import band_of
-from resolution.models import Conflict, MatchRun
+from resolution.models import Conflict, Judgement, MatchRun
 from resolution.selectors.judgements import Pair, Verdict, verdicts_on_pairs
 from resolution.selectors.match_model import live_policy
 from resolution.services import locks
@@ -41,21 +41,26 @@ PRIORITY: dict[str, int] = {
 # Kinds that ask whether customers are one: a person's word on each pair answers them until the data changes.
 ASKS_OF_PAIRS = frozenset({Kind.LIKELY_DUPLICATE, Kind.SEVERAL_CANDIDATES, Kind.CONTRADICTION})
 ANSWERS = frozenset({"different", "related", "unsure"})
+# What a person may have decided of a claim that leaves the identifier where it is.
+CLAIMS_LEFT = frozenset({Outcome.KEPT, Outcome.DIFFERENT, Outcome.RELATED, Outcome.UNSURE})
 LONGEST_REASON = 500
 _BATCH = 2_000
 _OPEN = """
     INSERT INTO conflicts AS live (
         kind, members_key, reason, band, weight, evidence, priority, channel_id, identifier_type,
-        identifier_value, message_id, run_id, due_at, state, outcome, comment, version, created_at, updated_at
+        identifier_value, verified, message_id, run_id, due_at, state, outcome, comment, version, created_at,
+        updated_at
     )
     SELECT asked.*, %(due_at)s, 'open', '', '', 1, %(now)s, %(now)s
     FROM jsonb_to_recordset(%(questions)s) AS asked (
         kind text, members_key text, reason text, band text, weight float8, evidence jsonb, priority smallint,
-        channel_id uuid, identifier_type text, identifier_value text, message_id uuid, run_id bigint
+        channel_id uuid, identifier_type text, identifier_value text, verified bool, message_id uuid,
+        run_id bigint
     )
     ON CONFLICT (kind, members_key) WHERE NOT state = 'done'
     DO UPDATE SET reason = excluded.reason, band = excluded.band, weight = excluded.weight,
         evidence = excluded.evidence, priority = greatest(live.priority, excluded.priority),
+        verified = live.verified OR excluded.verified,
         version = live.version + (
             (live.reason, live.band, live.weight, live.evidence) IS DISTINCT FROM
             (excluded.reason, excluded.band, excluded.weight, excluded.evidence)
@@ -89,6 +94,7 @@ class Question:
     channel_id: uuid.UUID | None = None
     identifier_type: str = ""
     identifier_value: str = ""
+    verified: bool = False
     message_id: uuid.UUID | None = None
     run_id: int | None = None
     priority: int | None = None
@@ -153,8 +159,31 @@ def open_conflict(
         run_id=run.pk if run else None,
         priority=priority,
     )
+    return open_question(trail, question)
+
+
+def open_question(trail: Trail, question: Question) -> Conflict:
+    """Ask a question, whatever was answered before; return its conflict as `open_conflict` does."""
     new, refreshed = _ask(trail, [question])
     return Conflict.objects.get(pk=(new or refreshed)[0])
+
+
+def find_claims_answer(question: Question) -> Conflict | None:
+    """Return the decided conflict that answers a claim on an identifier already; None if it is to be asked.
+
+    It does while owner and claimant are what they were, nobody has said another word of them since, and the
+    claim is no surer: one that comes verified for the first time is news. Few queries.
+    """
+    asked = Conflict.objects.filter(
+        kind=question.kind, members_key=question.key, members__customer=min(question.members)
+    )
+    last = asked.order_by("-pk").first()
+    if last is None or last.outcome not in CLAIMS_LEFT or question.verified > last.verified:
+        return None
+    changed = Customer.objects.filter(pk__in=question.members, updated_at__gt=last.decided_at)
+    left, right = sorted(question.members)
+    judged = Judgement.objects.filter(left=left, right=right, created_at__gt=last.decided_at)
+    return None if changed.exists() or judged.exists() else last
 
 
 def open_conflicts(trail: Trail, questions: Iterable[Question]) -> Opened:
@@ -282,6 +311,7 @@ def _row(question: Question) -> dict[str, Any]:
         "channel_id": _text(question.channel_id),
         "identifier_type": question.identifier_type,
         "identifier_value": question.identifier_value,
+        "verified": question.verified,
         "message_id": _text(question.message_id),
         "run_id": question.run_id,
     }

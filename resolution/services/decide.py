@@ -15,13 +15,13 @@ from resolution.errors import InvalidInput, NotFound, Refused, StaleVersion
 from resolution.models import Conflict, ConflictMember, Judgement
 from resolution.selectors.judgements import Pair, verdicts_on_pairs
 from resolution.selectors.judgements import Verdict as Said
-from resolution.selectors.merge_facts import load_differences
 from resolution.services import approve, audit, claims, judge, keys, locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_states import check_transition
 from resolution.services.decisions import ACCEPT, decisions_for
 from resolution.services.merge import refuse_stale
 from resolution.services.merge_plan import Picks
+from resolution.services.overruling import words_against
 from resolution.services.queue import account_of, lock_claimed
 from resolution.types import Actor
 
@@ -66,9 +66,9 @@ def decide_conflict(
 ) -> Conflict:
     """Decide a conflict one holds.
 
-    "same" proposes a merge of the members and waits for a second person, withdrawing first what was said
-    against it; `member_ids` (all, when empty),
-    `survivor_id` and `picks` are its form. The other words settle the conflict now; `relation` says how
+    "same" proposes a merge of the members and waits for a second person; what was said against it is
+    overruled, and withdrawn when the merge is carried out. `member_ids` (all, when empty), `survivor_id` and
+    `picks` are its form. The other words settle the conflict now; `relation` says how
     "related" ones are. `version` is the conflict's as the steward saw it, `seen_versions` the members'.
     Raises NotFound, NotPermitted, InvalidInput, ClaimLost, StaleVersion, IllegalTransition, MergeBlocked,
     Refused.
@@ -121,7 +121,6 @@ def _propose(case: Case, word: Word) -> None:
     strangers = sorted(chosen - set(case.members))
     if strangers:
         raise InvalidInput(f"Conflict {case.conflict.pk} does not ask about {strangers[0]}.")
-    overruling = _withdraw_differences(case, chosen, word)
     approve.propose_locked(
         case.trail,
         {key: case.members[key] for key in chosen},
@@ -129,26 +128,9 @@ def _propose(case: Case, word: Word) -> None:
         survivor_id=word.survivor_id,
         picks=word.picks,
         comment=word.reason,
-        overruling=overruling,
+        # The steward has seen them: a word said after the conflict was opened makes the form stale.
+        overruled=words_against(chosen),
     )
-
-
-def _withdraw_differences(case: Case, chosen: Collection[uuid.UUID], word: Word) -> bool:
-    """Let "same" stand in place of each "different" on two of the chosen; tell whether there was any.
-
-    The steward has seen them: one that is said after the conflict was opened makes the form stale.
-    """
-    apart = sorted({tuple(sorted((fact.left, fact.right))) for fact in load_differences(chosen)})
-    for left, right in apart:
-        judge.write_judgement(
-            case.trail,
-            left_id=uuid.UUID(left),
-            right_id=uuid.UUID(right),
-            verdict=Verdict.SAME,
-            reason=word.reason,
-            conflict=case.conflict,
-        )
-    return bool(apart)
 
 
 def _judge(verdict: str, outcome: str) -> Callable[[Case, Word], None]:

@@ -158,12 +158,15 @@ def draft_merge(
     survivor_id: uuid.UUID | None = None,
     picks: Picks | None = None,
     rows: bool = False,
+    overruled: Collection[int] = (),
 ) -> Act:
-    """Load the facts of these customers and plan their merge; `rows` lists every row that moves."""
+    """Load the facts of these customers and plan their merge; `rows` lists every row that moves.
+
+    It is planned as if the judgements `overruled` were withdrawn.
+    """
     facts = load_facts(members.values(), rows=rows)
-    plan = plan_of(
-        list(facts.values()), load_differences(members), load_rules(), survivor_id=survivor_id, picks=picks
-    )
+    different = [fact for fact in load_differences(members) if fact.judgement not in overruled]
+    plan = plan_of(list(facts.values()), different, load_rules(), survivor_id=survivor_id, picks=picks)
     return Act(plan, members, facts)
 
 

@@ -29,7 +29,7 @@ class Circumstances:
     """What a merge is like, as far as rules ask; holds no personal values.
 
     `typed` are the fields a person typed, `records` the rows that change owner, `marks` the names of
-    attributes that are set on any member.
+    attributes that are set on any member, `overruled` the numbers of the words “different” it withdraws.
     """
 
     hard_conflict: bool = False
@@ -37,6 +37,7 @@ class Circumstances:
     records: int = 0
     marks: tuple[str, ...] = ()
     bulk: bool = False
+    overruled: tuple[int, ...] = ()
 
     def stored(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,7 +45,8 @@ class Circumstances:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Circumstances:
         """Read what `stored` wrote."""
-        return cls(**{**stored, "typed": tuple(stored["typed"]), "marks": tuple(stored["marks"])})
+        lists = {name: tuple(entry) for name, entry in stored.items() if isinstance(entry, list)}
+        return cls(**{**stored, **lists})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +58,23 @@ class Reason:
 
 
 def circumstances_of(
-    plan: MergePlan, members: Sequence[CustomerFacts], *, hard_conflict: bool, bulk: bool = False
+    plan: MergePlan,
+    members: Sequence[CustomerFacts],
+    *,
+    hard_conflict: bool,
+    bulk: bool = False,
+    overruled: Sequence[int] = (),
 ) -> Circumstances:
-    """Return what a merge is like. `members` are those of the plan."""
+    """Return what a merge is like. `members` are those of the plan; what is overruled contradicts it too."""
     return Circumstances(
-        hard_conflict=hard_conflict,
+        hard_conflict=hard_conflict or bool(overruled),
         typed=tuple(choice.field for choice in plan.fields if choice.source == TYPED),
         records=sum(row.interactions + len(row.identifiers) for row in members if row.id in plan.absorbed),
         marks=tuple(
             sorted({name for row in members for name in row.attributes if _is_set(row.attributes[name])})
         ),
         bulk=bulk,
+        overruled=tuple(overruled),
     )
 
 

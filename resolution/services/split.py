@@ -13,6 +13,7 @@ from resolution.errors import LinkerSplits, Refused, StaleVersion
 from resolution.matching.normalise.text import clean_text
 from resolution.models import AuditEntry, Judgement
 from resolution.relations import MOVED
+from resolution.selectors.accounts import names_of
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.split_ground import read_split_ground
 from resolution.services import audit, conflict_members, judge, keys, locks, proposals, reevaluate
@@ -91,17 +92,15 @@ def _refuse(plan: SplitPlan, fingerprint: str) -> None:
 
 
 def _refuse_linker(plan: SplitPlan, actor: Actor) -> None:
-    """Refuse who linked what would leave, while the rule on undoing is switched on."""
+    """Refuse the account that linked what would leave, in person or by a key, while a rule says so."""
     if not merge_rules().unmerge:
         return
     linked = AuditEntry.objects.filter(
         customer=plan.customer_id,
         action__in=("link", "move"),
         metadata__mapping__in=[str(link.id) for link in plan.moving],
-        actor_kind=actor.kind,
-        actor_name=actor.name,
     )
-    if linked.exists():
+    if names_of(actor).intersection(linked.values_list("actor_kind", "actor_name")):
         raise LinkerSplits(plan.customer_id)
 
 

@@ -16,6 +16,7 @@ from customers.services.statements import array_of, run_statement
 from resolution.errors import InvalidInput, MakerUndoes, NotFound, Refused, StaleVersion
 from resolution.models import Judgement, Merge, MergeMember, MergeProposal
 from resolution.relations import MOVED
+from resolution.selectors.accounts import names_of
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.unmerge_ground import read_ground
@@ -136,13 +137,13 @@ def _named(member_ids: Collection[uuid.UUID] | None) -> frozenset[uuid.UUID]:
 
 
 def _refuse_maker(merge_id: int, actor: Actor) -> None:
-    """Refuse who proposed, approved or made a merge, while the rule on undoing is switched on."""
+    """Refuse the account that proposed, approved or made a merge, by a key too, while a rule says so."""
     if not merge_rules().unmerge:
         return
     merge = Merge.objects.get(pk=merge_id)
     proposal = MergeProposal.objects.filter(merge=merge).first()
     makers = {proposal.proposer_id, proposal.approver_id} - {None} if proposal else set()
-    made_it = (merge.actor_kind, merge.actor_name) == (actor.kind, actor.name)
+    made_it = (merge.actor_kind, merge.actor_name) in names_of(actor)
     if made_it or actor.user_id in makers:
         raise MakerUndoes(merge.pk)
 

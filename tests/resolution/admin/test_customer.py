@@ -210,6 +210,18 @@ class TestIdentifiers:
         assert answer["Location"] == url("workbench", Conflict.objects.get().pk)
         assert Mapping.objects.owned().get().customer_id == owned.customer_id
 
+    def test_a_claim_that_was_decided_before_says_how_and_where(self, as_steward: Client) -> None:
+        owned, customer = MappingFactory(verified=True), CustomerFactory(name="Anna")
+        form = {"channel": owned.channel_id, "identifier_type": "email", "value": owned.channel_identifier}
+        as_steward.post(url("link-identifier", customer.pk), form)
+        Conflict.objects.update(state="done", outcome="kept", decided_at=timezone.now())
+
+        answer = as_steward.post(url("link-identifier", customer.pk), form, follow=True)
+
+        text = answer.content.decode()
+        assert "decided this before: identifier kept by its owner." in text
+        assert url("workbench", Conflict.objects.get().pk) in text
+
     @pytest.mark.parametrize(
         ("value", "sentence"),
         [("not an address", "cannot serve as"), ("x" * 10_000, "at most 255"), ("", "required")],

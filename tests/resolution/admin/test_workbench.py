@@ -7,19 +7,27 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from customers.models import Customer, Mapping
-from resolution.models import Conflict, Judgement, MergeProposal
+from resolution.models import Conflict, Judgement, MergePolicy, MergeProposal
 from resolution.selectors.workbench import FIRST_COLUMNS
 from resolution.services import queue
 from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier
 from resolution.services.profiles import update_profile
-from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, auditor, steward
+from tests.factories import (
+    ConflictFactory,
+    CustomerFactory,
+    MappingFactory,
+    UserFactory,
+    actor_for,
+    auditor,
+    steward,
+)
 from tests.resolution.admin.conftest import SignIn
 from tests.resolution.admin.forms import members_form, workbench_form
 
@@ -107,7 +115,7 @@ class TestPage:
 
         assert "A merge is not possible as it stands:" not in text
         assert "sara judged" in text
-        assert "proposing the merge withdraws that." in text
+        assert "; the merge withdraws that." in text
 
     def test_a_typed_value_that_is_too_long_is_refused_in_a_sentence_and_kept(
         self, as_steward: Client, conflict: Conflict
@@ -349,6 +357,19 @@ class TestDecide:
         assert proposal.comment == "same phone"
         assert reverse("resolution:proposal", args=[proposal.pk]) in answer.content.decode()
 
+    def test_p9_who_works_conflicts_but_may_not_propose_says_no_same(
+        self, sign_in: SignIn, pair: list[Customer]
+    ) -> None:
+        clerk = UserFactory()
+        for name in ("view_conflict", "work_conflicts"):
+            clerk.user_permissions.add(Permission.objects.get(codename=name))
+        conflict = claimed(ConflictFactory(members=pair), clerk)
+        client = sign_in(clerk)
+
+        assert 'value="same"' not in client.get(address(conflict)).content.decode()
+        assert client.post(address(conflict), workbench_form(conflict, "same")).status_code == 403
+        assert not MergeProposal.objects.exists()
+
     def test_parks_until_a_day(self, as_steward: Client, conflict: Conflict) -> None:
         day = (timezone.now() + timedelta(days=3)).date()
 
@@ -517,6 +538,24 @@ class TestCompare:
 
         assert MergeProposal.objects.get().conflict is None
 
+    def test_p9_an_address_proposes_nothing(self, as_steward: Client, pair: list[Customer]) -> None:
+        MergePolicy.objects.filter(rule="everything").update(enabled=False)
+        form = {"action": "propose", **members_form(pair)}
+
+        answer = as_steward.get(reverse("resolution:compare"), form)
+
+        assert answer.status_code == 200
+        assert not MergeProposal.objects.exists()
+        assert Customer.objects.active().count() == 2
+
+    def test_p9_who_may_not_propose_is_refused(self, sign_in: SignIn, pair: list[Customer]) -> None:
+        form = {"action": "propose", **members_form(pair)}
+
+        answer = sign_in(auditor()).post(reverse("resolution:compare"), form)
+
+        assert answer.status_code == 403
+        assert not MergeProposal.objects.exists()
+
     def test_one_customer_alone_is_refused(self, as_steward: Client, pair: list[Customer]) -> None:
         answer = as_steward.get(reverse("resolution:compare"), {"member": [str(pair[0].pk)]})
 
@@ -546,6 +585,22 @@ class TestCompare:
         as_steward.post(reverse("resolution:compare"), members_form(pair) | {"action": "same"})
         as_steward.post(reverse("resolution:compare"), members_form(pair) | {"action": "propose"})
         assert MergeProposal.objects.get().state == "pending"
+
+    def test_p9_who_took_a_different_back_does_not_merge_alone(
+        self, as_steward: Client, pair: list[Customer], lena: User
+    ) -> None:
+        MergePolicy.objects.filter(rule="everything").update(enabled=False)
+        judge_pair(
+            left_id=pair[0].pk, right_id=pair[1].pk, verdict="different", reason="", actor=actor_for(lena)
+        )
+        as_steward.post(reverse("resolution:compare"), members_form(pair) | {"action": "same"})
+
+        page = as_steward.get(reverse("resolution:compare"), {"member": [str(row.pk) for row in pair]})
+        as_steward.post(reverse("resolution:compare"), members_form(pair) | {"action": "propose"})
+
+        assert "Merge at once" not in page.content.decode()
+        proposal = MergeProposal.objects.get()
+        assert (proposal.state, proposal.reasons[0]["rule"]) == ("pending", "hard_conflict")
 
     def test_of_three_no_word_is_said(self, as_steward: Client, pair: list[Customer]) -> None:
         three = [*pair, CustomerFactory()]

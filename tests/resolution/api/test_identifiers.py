@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from customers.models import Channel, Customer, Mapping
@@ -67,6 +68,20 @@ class TestLink:
         assert (body["action"], body["resolution_needed"]) == (action, True)
         assert body["conflict_id"] == Conflict.objects.get().pk
         assert Mapping.objects.owned().get(normalised=EMAIL).customer_id == owned.customer_id
+
+    def test_what_a_person_decided_of_the_same_claim_is_told(
+        self, service: APIClient, channel: Channel
+    ) -> None:
+        MappingFactory(channel=channel, channel_identifier=EMAIL, verified=True)
+        claimant = CustomerFactory()
+        first = _link(service, claimant).json()
+        assert first["decided"] == ""
+        Conflict.objects.update(state="done", outcome="kept", decided_at=timezone.now())
+
+        again = _link(service, claimant).json()
+
+        assert (again["decided"], again["resolution_needed"]) == ("kept", False)
+        assert again["conflict_id"] == first["conflict_id"]
 
     def test_a_recycled_value_is_linked_from_the_moment_it_passed(
         self, service: APIClient, channel: Channel

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from customers.models import Customer
-from resolution.models import Judgement, Merge, MergeProposal
+from resolution.models import Judgement, Merge, MergePolicy, MergeProposal
 from resolution.services.decide import decide_conflict
 from resolution.services.judge import judge_pair
 from resolution.services.merge import merge_customers
@@ -80,6 +80,19 @@ class TestPropose:
         [row] = service.get(PROPOSALS).json()["results"]
 
         assert row["withdrawn_judgements"] == [word.pk]
+
+    def test_p9_who_took_a_different_back_does_not_merge_alone(
+        self, client_for: MakeClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        MergePolicy.objects.filter(rule="everything").update(enabled=False)
+        ids = {"left_id": str(pair[0].pk), "right_id": str(pair[1].pk)}
+        client_for(factories.lead()).post("/api/v1/judgements", {**ids, "verdict": "different"})
+        steward = client_for(factories.steward())
+        assert steward.post("/api/v1/judgements", {**ids, "verdict": "same"}).status_code == 201
+
+        body = _propose(steward, *pair).json()
+
+        assert (body["state"], body["reasons"][0]["rule"]) == ("pending", "hard_conflict")
 
     def test_can_be_read_where_the_answer_says(
         self, service: APIClient, pair: tuple[Customer, Customer]

@@ -168,26 +168,71 @@ class TestSameAfterDifferent:
     def word(self, pair: list[Customer]) -> Judgement:
         return said(*pair, "different")
 
-    def test_p3_withdraws_the_word_and_proposes_in_one_change(
+    def test_p9_the_word_stands_until_a_second_person_approves(
         self, actor: Actor, pair: list[Customer], word: Judgement
     ) -> None:
         waiting = decide(claimed(actor, *pair), "same", actor)
+        assert waiting.state == Conflict.State.DECIDED
+        word.refresh_from_db()
+        assert word.superseded_at is None
+
+        approve_proposal(proposal_id=waiting.proposals.get().pk, actor=actor_for(lead()))
+
         word.refresh_from_db()
         assert word.superseded_by == Judgement.objects.get(verdict="same", conflict=waiting)
-        assert waiting.state == Conflict.State.DECIDED
         entry = AuditEntry.objects.get(action="judge", resolution_method="same")
         assert entry.metadata["superseded"] == [word.pk]
+        assert AuditEntry.objects.get(action="propose").metadata["overruled"] == [word.pk]
 
     @pytest.mark.usefixtures("word")
-    def test_the_second_person_sees_what_was_withdrawn_and_may_approve(
+    def test_the_second_person_sees_what_is_overruled_and_may_approve(
         self, actor: Actor, pair: list[Customer]
     ) -> None:
         proposal = decide(claimed(actor, *pair), "same", actor).proposals.get()
-        [sentence] = proposal_card(proposal.pk).withdrawn
+        card = proposal_card(proposal.pk)
+        [sentence] = card.overruled
         assert sentence.startswith("bob judged Anna and Ann not the same on ")
-        assert sentence.endswith("; ann withdrew that.")
+        assert sentence.endswith("; approving the merge withdraws that.")
+        assert not card.workbench.plan.blockers
+
         approve_proposal(proposal_id=proposal.pk, actor=actor_for(lead()))
+
         assert Customer.objects.active().count() == 1
+        [sentence] = proposal_card(proposal.pk).overruled
+        assert sentence.endswith("; the merge withdrew that.")
+
+    def test_p3_a_word_on_those_they_absorbed_is_withdrawn_too(self, actor: Actor) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        word = said(ann, eve, "different")
+        merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=actor)
+        proposal = decide(claimed(actor, anna, eve), "same", actor).proposals.get()
+
+        approve_proposal(proposal_id=proposal.pk, actor=actor_for(lead()))
+
+        word.refresh_from_db()
+        assert word.superseded_at is not None
+        assert Customer.objects.active().count() == 1
+
+    @pytest.mark.usefixtures("word")
+    def test_p3_a_word_said_while_it_waits_forbids_the_merge(
+        self, actor: Actor, pair: list[Customer]
+    ) -> None:
+        proposal = decide(claimed(actor, *pair), "same", actor).proposals.get()
+        said(*pair, "different")
+
+        assert "bob judged" in proposal_card(proposal.pk).workbench.plan.blockers[0]
+        with pytest.raises(MergeBlocked, match="bob judged"):
+            approve_proposal(proposal_id=proposal.pk, actor=actor_for(lead()))
+        assert Customer.objects.active().count() == 2
+
+    def test_passing_at_once_withdraws_the_word(
+        self, actor: Actor, pair: list[Customer], word: Judgement
+    ) -> None:
+        MergePolicy.objects.update(enabled=False)
+        proposal = decide(claimed(actor, *pair), "same", actor).proposals.get()
+        word.refresh_from_db()
+        assert proposal.state == "passed"
+        assert word.superseded_by == Judgement.objects.get(verdict="same", judged_by=actor.user_id)
 
     @pytest.mark.usefixtures("word")
     def test_p9_it_needs_a_second_person_as_what_contradicts_it_does(

@@ -20,12 +20,15 @@ from resolution.errors import (
 )
 from resolution.matching.key_numbers import key_number
 from resolution.models import AuditEntry, BlockingKey, Conflict, OutboxEvent
-from resolution.services import audit, cache, claims, link
+from resolution.services import audit, cache, claims, link, queue
+from resolution.services.decide import decide_conflict
+from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier, resolve_conflict, unlink_customer_identifier
+from resolution.services.profiles import update_profile
 from resolution.services.resolve import resolve_customer_identity
 from resolution.types import Actor, LinkOutcome
 from tests.concurrency import all_at_once
-from tests.factories import ChannelFactory, CustomerFactory, MappingFactory
+from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, actor_for, steward
 from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
@@ -226,6 +229,84 @@ class TestConflicts:
             actor=ACTOR,
         )
         assert outcome.action == "conflict_verified"
+
+
+class TestDecidedBefore:
+    """A person left an identifier with its owner; the same claim comes again."""
+
+    @pytest.fixture
+    def strong(self) -> Mapping:
+        return owned(verified=True)
+
+    @pytest.fixture
+    def claimant(self) -> Customer:
+        return CustomerFactory()
+
+    def decided(self, strong: Mapping, claimant: Customer, word: str, **options: object) -> int:
+        asked = claim(claimant, strong.channel, **options)
+        assert asked.conflict_id is not None
+        person = actor_for(steward())
+        conflict = queue.claim(conflict_id=asked.conflict_id, actor=person)
+        decide_conflict(conflict_id=conflict.pk, decision=word, version=conflict.version, actor=person)
+        return conflict.pk
+
+    @pytest.mark.parametrize(
+        ("word", "outcome"),
+        [("keep_owner", "kept"), ("different", "different"), ("related", "related"), ("unsure", "unsure")],
+    )
+    def test_the_answer_stands_and_nobody_is_asked(
+        self, strong: Mapping, claimant: Customer, word: str, outcome: str
+    ) -> None:
+        answered = self.decided(strong, claimant, word)
+        again = claim(claimant, strong.channel)
+        assert (again.action, again.decided, again.conflict_id) == ("conflict_verified", outcome, answered)
+        assert not again.resolution_needed
+        assert Conflict.objects.count() == 1
+        assert owner(strong.channel) == strong.customer_id
+
+    def test_of_a_surely_held_one_too(self, claimant: Customer) -> None:
+        strong = owned()
+        self.decided(strong, claimant, "keep_owner")
+        again = claim(claimant, strong.channel)
+        assert (again.action, again.decided) == ("conflict_high_confidence", "kept")
+
+    def test_another_claimant_is_asked_about(self, strong: Mapping, claimant: Customer) -> None:
+        self.decided(strong, claimant, "keep_owner")
+        assert claim(CustomerFactory(), strong.channel).resolution_needed
+
+    @pytest.mark.parametrize("changed", ["owner", "claimant"])
+    def test_once_one_of_them_has_changed_it_is_asked_again(
+        self, strong: Mapping, claimant: Customer, changed: str
+    ) -> None:
+        answered = self.decided(strong, claimant, "keep_owner")
+        row = claimant if changed == "claimant" else Customer.objects.get(pk=strong.customer_id)
+        update_profile(customer_id=row.pk, version=row.version, changes={"city": "Ulm"}, actor=ACTOR)
+        again = claim(claimant, strong.channel)
+        assert again.resolution_needed
+        assert again.conflict_id != answered
+
+    def test_a_later_word_on_the_two_asks_again(self, strong: Mapping, claimant: Customer) -> None:
+        self.decided(strong, claimant, "different")
+        judge_pair(left_id=claimant.pk, right_id=strong.customer_id, verdict="same", reason="", actor=ACTOR)
+        assert claim(claimant, strong.channel).resolution_needed
+
+    def test_a_claim_that_comes_verified_is_news_once(self, strong: Mapping, claimant: Customer) -> None:
+        self.decided(strong, claimant, "keep_owner")
+        news = claim(claimant, strong.channel, verified=True)
+        assert news.resolution_needed
+        assert "claims it as verified for another" in Conflict.objects.get(pk=news.conflict_id).reason
+
+        answered = self.decided(strong, claimant, "keep_owner", verified=True)
+
+        assert claim(claimant, strong.channel, verified=True).conflict_id == answered
+        assert claim(claimant, strong.channel).conflict_id == answered
+
+    def test_a_claim_verified_while_it_waits_makes_the_question_so(
+        self, strong: Mapping, claimant: Customer
+    ) -> None:
+        first, second = claim(claimant, strong.channel), claim(claimant, strong.channel, verified=True)
+        assert first.conflict_id == second.conflict_id
+        assert Conflict.objects.get().verified
 
 
 def version(customer: Customer) -> int:

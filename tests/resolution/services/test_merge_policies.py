@@ -12,9 +12,11 @@ from resolution.errors import InvalidInput, MakerUndoes, MergeBlocked, NotFound,
 from resolution.models import AuditEntry, Conflict, Merge, MergePolicy, MergeProposal
 from resolution.selectors.merge_policy import merge_rules, rules_of, what_if
 from resolution.services import audit
+from resolution.services.api_keys import make_api_key
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal
 from resolution.services.decide import decide_conflict
 from resolution.services.judge import judge_pair
+from resolution.services.merge import merge_customers
 from resolution.services.merge_policies import PolicyChange, change_policies
 from resolution.services.queue import claim
 from resolution.services.second_person import Rules
@@ -126,6 +128,27 @@ class TestPassing:
         assert (proposal.state, [reason["rule"] for reason in proposal.reasons]) == ("pending", [rule])
         assert not Merge.objects.exists()
 
+    @pytest.mark.parametrize("word", ["same", "related", "unsure"])
+    def test_p9_whoever_took_a_different_back_does_not_merge_alone(
+        self, ann: Actor, lea: Actor, word: str
+    ) -> None:
+        anna, eve = CustomerFactory.create_batch(2)
+        pair = {"left_id": anna.pk, "right_id": eve.pk, "reason": ""}
+        judge_pair(**pair, verdict="different", actor=lea)
+        judge_pair(**pair, verdict=word, actor=ann)
+        proposal = propose(ann, anna, eve)
+        assert (proposal.state, [reason["rule"] for reason in proposal.reasons]) == (
+            "pending",
+            ["hard_conflict"],
+        )
+
+    def test_what_a_colleague_took_back_is_seen_by_two_already(self, ann: Actor, lea: Actor) -> None:
+        anna, eve = CustomerFactory.create_batch(2)
+        pair = {"left_id": anna.pk, "right_id": eve.pk, "reason": ""}
+        judge_pair(**pair, verdict="different", actor=lea)
+        judge_pair(**pair, verdict="same", actor=actor_for(steward()))
+        assert propose(ann, anna, eve).state == "passed"
+
     def test_p9_many_records_wait(self, ann: Actor, lea: Actor) -> None:
         change("many_records", lea, number=3)
         anna, eve = CustomerFactory.create_batch(2)
@@ -160,6 +183,18 @@ class TestUndoing:
             with pytest.raises(MakerUndoes, match="a rule wants another person"):
                 undo_merge(merge_id=merge_id, actor=maker)
         assert undo_merge(merge_id=merge_id, actor=actor_for(lead(username="leo"))).undone_by == "leo"
+
+    def test_p9_who_made_it_by_a_key_is_known_in_person_and_the_other_way_round(self) -> None:
+        lea, leo = lead(username="lea"), lead(username="leo")
+        make_api_key(name="lea's own", user=lea, scopes=["merge"], days=1, actor=actor_for(leo))
+        by_key = Actor(kind="service", name="lea's own", user_id=lea.pk)
+        switch(unmerge=True)
+        for maker, undoer in ((by_key, actor_for(lea)), (actor_for(lea), by_key)):
+            members = [row.pk for row in CustomerFactory.create_batch(2)]
+            merge = merge_customers(member_ids=members, actor=maker)
+            with pytest.raises(MakerUndoes):
+                undo_merge(merge_id=merge.pk, actor=undoer)
+            assert undo_merge(merge_id=merge.pk, actor=actor_for(leo)).undone_by == "leo"
 
 
 class TestChanging:

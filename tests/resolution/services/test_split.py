@@ -19,6 +19,7 @@ from resolution.selectors.customer_as_of import customer_as_of
 from resolution.selectors.customers import get_canonical
 from resolution.selectors.history import customer_history
 from resolution.services import audit, conflicts
+from resolution.services.api_keys import make_api_key
 from resolution.services.approve import propose_merge
 from resolution.services.erase import erase_customer
 from resolution.services.keys import rebuild_keys
@@ -39,6 +40,7 @@ from tests.factories import (
     SourceRecordFactory,
     TicketFactory,
     actor_for,
+    lead,
     steward,
 )
 from tests.resolution.services.promises import broken_promises, rows_of_the_trail, untold_changes
@@ -316,6 +318,21 @@ class TestRefusals:
         with pytest.raises(LinkerSplits):
             split(both, EVE, actor=TOM)
         assert split(both, EVE, actor=LEA).status == "active"
+
+    def test_p9_who_linked_it_by_a_key_is_known_in_person_and_the_other_way_round(
+        self, both: Customer, shop: Channel
+    ) -> None:
+        MergePolicy.objects.filter(rule="unmerge").update(enabled=True)
+        kim = lead(username="kim")
+        make_api_key(name="kim's own", user=kim, scopes=["link"], days=1, actor=LEA)
+        in_person, by_key = actor_for(kim), Actor(kind="service", name="kim's own", user_id=kim.pk)
+        for linker, value, splitter in ((in_person, "a@x.org", by_key), (by_key, "b@x.org", in_person)):
+            link_customer_identifier(
+                customer_id=both.pk, channel=shop, identifier_type="email", value=value, actor=linker
+            )
+            with pytest.raises(LinkerSplits):
+                split(both, value, actor=splitter)
+        assert split(both, "b@x.org", actor=LEA).status == "active"
 
     def test_a_wrong_field_is_named(self, both: Customer) -> None:
         with pytest.raises(InvalidInput, match="no field “shoe_size”"):

@@ -18,10 +18,11 @@ from pytest_django import Settings
 from customers.models import Channel, Customer, Mapping
 from resolution.conf import policy
 from resolution.errors import MergeBlocked, Refused
-from resolution.models import Conflict, Judgement, Merge
+from resolution.models import Conflict, Judgement, Merge, MergeProposal
 from resolution.services import audit, resolve
-from resolution.services.approve import approve_proposal, propose_merge
+from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
 from resolution.services.conflict_evidence import scores_in
+from resolution.services.decide import decide_conflict
 from resolution.services.find_duplicates import find_duplicates
 from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair
@@ -29,10 +30,19 @@ from resolution.services.keys import rebuild_keys
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.profiles import create_customer, update_profile
+from resolution.services.queue import claim
 from resolution.services.resolve import create_or_resolve_customer, resolve_identifiers
 from resolution.services.unmerge import undo_merge
 from resolution.types import Actor, Group, Resolution
-from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, actor_for, lead, steward
+from tests.factories import (
+    ChannelFactory,
+    ConflictFactory,
+    CustomerFactory,
+    MappingFactory,
+    actor_for,
+    lead,
+    steward,
+)
 from tests.resolution.batch.files import ANNA, write
 from tests.resolution.services.waiting import met_by
 
@@ -230,6 +240,68 @@ class TestRuns:
         find_duplicates(actor=MACHINE)
         counts = find_duplicates(actor=MACHINE).settled.counts()
         assert (counts["queued"], counts["waiting"]) == (0, 1)
+
+
+class TestOverruled:
+    """A steward called two “same” that a colleague had told apart; the machine would join them at once."""
+
+    @pytest.fixture
+    def pair(self) -> list[Customer]:
+        names = ("given_name", "family_name", "email", "phone", "birth_date", "city")
+        fields = dict(zip(names, ANNA[1:7], strict=True))
+        return [create_customer(fields=fields, actor=MACHINE) for _ in range(2)]
+
+    @pytest.fixture
+    def sara(self) -> Actor:
+        return actor_for(steward(username="sara"))
+
+    @pytest.fixture
+    def proposal(self, pair: list[Customer], sara: Actor) -> MergeProposal:
+        tell_apart(*pair, actor_for(steward(username="ada")))
+        conflict = claim(conflict_id=ConflictFactory(members=pair).pk, actor=sara)
+        decide_conflict(conflict_id=conflict.pk, decision="same", version=conflict.version, actor=sara)
+        return MergeProposal.objects.get()
+
+    def assert_two_after_a_run_and_an_import(self, pair: list[Customer], folder: Path) -> None:
+        assert find_duplicates(actor=MACHINE).settled.merged == 0
+        file = open_file(path=write(folder / "a.csv", ANNA), channel=ChannelFactory(code="crm"))
+        assert import_file(file, actor=MACHINE).settled.merged == 0
+        assert len({Customer.objects.get(pk=row.pk).canonical_id for row in pair}) == 2
+
+    @pytest.fixture(autouse=True)
+    def _own_folder(self, tmp_path: Path, settings: Settings) -> None:
+        settings.VAR_DIR = tmp_path
+
+    @pytest.mark.usefixtures("pair")
+    def test_without_a_word_a_run_joins_them(self) -> None:
+        assert find_duplicates(actor=MACHINE).settled.merged == 1
+
+    @pytest.mark.usefixtures("proposal")
+    def test_p3_the_machine_does_not_join_them_while_it_waits(
+        self, pair: list[Customer], tmp_path: Path
+    ) -> None:
+        self.assert_two_after_a_run_and_an_import(pair, tmp_path)
+
+    def test_p9_a_rejected_one_leaves_the_word(
+        self, pair: list[Customer], proposal: MergeProposal, tmp_path: Path
+    ) -> None:
+        reject_proposal(proposal_id=proposal.pk, comment="They are two.", actor=actor_for(lead()))
+        self.assert_two_after_a_run_and_an_import(pair, tmp_path)
+
+    def test_p9_a_withdrawn_one_leaves_the_word(
+        self, pair: list[Customer], proposal: MergeProposal, sara: Actor, tmp_path: Path
+    ) -> None:
+        withdraw_proposal(proposal_id=proposal.pk, actor=sara)
+        self.assert_two_after_a_run_and_an_import(pair, tmp_path)
+
+    def test_p9_an_overtaken_one_leaves_the_word(
+        self, pair: list[Customer], proposal: MergeProposal, tmp_path: Path
+    ) -> None:
+        third = CustomerFactory()
+        merge_customers(member_ids=[pair[0].pk, third.pk], survivor_id=third.pk, actor=MACHINE)
+        proposal.refresh_from_db()
+        assert proposal.state == "withdrawn"
+        self.assert_two_after_a_run_and_an_import(pair, tmp_path)
 
 
 class TestOnline:

@@ -114,6 +114,23 @@ def test_choosing_the_survivor_keeps_the_picks(sit_down: Sit, sara: User) -> Non
     expect(result(page, "city")).to_have_text("Hull")
 
 
+def test_of_a_large_group_others_are_taken_in_and_left_out_by_a_tick(sit_down: Sit, sara: User) -> None:
+    group = ConflictFactory(members=CustomerFactory.create_batch(14, name="Dora Fox"), priority=99)
+    page = sit_down(sara, viewport=PHONE, has_touch=True)
+    page.get_by_role("button", name="Start: take the next ones").click()
+    page.wait_for_url(f"**/queue/{group.pk}/")
+    assert misfits(page) == []
+    columns, left_out = page.get_by_label("Belongs to it"), page.locator("#left-out input")
+    expect(columns).to_have_count(12)
+
+    left_out.first.check()
+    expect(columns).to_have_count(13)
+    expect(left_out).to_have_count(1)
+    columns.first.uncheck()
+    expect(columns).to_have_count(12)
+    expect(left_out).to_have_count(2)
+
+
 def test_keys_alone_are_enough(sit_down: Sit, sara: User, pair: tuple[Customer, Customer]) -> None:
     page = sit_down(sara)
     tab_to(page, "Start: take the next ones")

@@ -107,6 +107,16 @@ class TestProposing:
         assert AuditEntry.objects.filter(action="propose").count() == 2
         assert audit.find_break() is None
 
+    def test_p9_of_whom_one_took_a_different_back_wait(self, ann: Actor, lea: Actor) -> None:
+        MergePolicy.objects.filter(rule__in=["everything", "bulk"]).update(enabled=False)
+        anna, eve = CustomerFactory.create_batch(2)
+        for word, who in (("different", lea), ("same", ann)):
+            judge_pair(left_id=anna.pk, right_id=eve.pk, verdict=word, reason="", actor=who)
+        asked, other = likely(anna, eve), likely()
+        done = propose(ann, asked, other)
+        states = {row.conflict_id: (row.state, len(row.reasons)) for row in done.proposals}
+        assert states == {asked.pk: ("pending", 1), other.pk: ("passed", 0)}
+
     def test_each_says_that_it_was_proposed_with_others(self, ann: Actor) -> None:
         [proposal] = propose(ann, likely()).proposals
         assert [reason["rule"] for reason in proposal.reasons] == ["everything", "bulk"]

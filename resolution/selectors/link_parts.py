@@ -94,16 +94,13 @@ def _parts_of(
     customers: Sequence[uuid.UUID], block: Blocked, nobodys: Blocklist
 ) -> Iterator[tuple[uuid.UUID, tuple[Part, ...]]]:
     """Read the source records, which only ever hold more together, of nobody but who falls apart so far."""
-    came = {
-        key: (links, acts)
-        for key, (links, acts) in _came_to(customers).items()
-        if len(parts_without(links, acts, block, nobodys)) > 1
-    }
-    records = _records_of(came)
-    for key, (links, acts) in came.items():
-        parts = parts_without(links, acts | records[key], block, nobodys)
-        if len(parts) > 1:
-            yield key, parts
+    came = _came_to(customers)
+    found = {key: parts_without(links, acts, block, nobodys) for key, (links, acts) in came.items()}
+    records = _records_of([key for key, parts in found.items() if len(parts) > 1])
+    for key, said in records.items():
+        links, acts = came[key]
+        found[key] = parts_without(links, acts | said, block, nobodys)
+    yield from ((key, parts) for key, parts in found.items() if len(parts) > 1)
 
 
 def _came_to(customers: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[list[LinkFact], Acts]]:

@@ -73,7 +73,7 @@ class TestChoosing:
         [link] = re.findall(rf'<a href="({re.escape(address(fused))}[^"]*)">Split', bench)
         page = as_lead.get(html.unescape(link)).content.decode()
 
-        assert "Ticked is the smaller part" in page
+        assert "Ticked are the identifiers of the smaller part" in page
         assert re.findall(r'value="([^"]+)" checked', page) == [str(link_of(fused, EVE).pk)]
 
     def test_what_is_no_identifier_cannot_be_ticked(self, as_lead: Client, both: Customer) -> None:

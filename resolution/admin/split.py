@@ -14,19 +14,22 @@ from resolution.admin.frame import actor_of, screen, show, status_of
 from resolution.errors import IdentityError, InvalidInput
 from resolution.services.split import preview_split, split_customer
 
-LEAVES, NEW = "leaves", "new-"
+LEAVES, TICK, NEW = "leaves", "tick", "new-"
 
 
 @screen("resolution.undo_merge", "Only leads and administrators split customers; ask one of them.")
 def split(request: HttpRequest, customer_id: uuid.UUID) -> HttpResponse:
-    """Show what leaves with the ticked identifiers, or do it; a refusal keeps what was filled in."""
+    """Show what leaves with the ticked identifiers, or do it; a refusal keeps what was filled in.
+
+    Before any are chosen, those that `tick` names are ticked.
+    """
     refuse_nul(request.POST)
     if request.method != "POST":
         return _page(request, customer_id, request.GET)
     try:
         done = split_customer(
             customer_id=customer_id,
-            mapping_ids=_ticked(request.POST),
+            mapping_ids=_ids(request.POST, LEAVES),
             fields=_fields(request.POST),
             reason=request.POST.get("reason", "").strip(),
             judge_different="judge" in request.POST,
@@ -42,7 +45,7 @@ def split(request: HttpRequest, customer_id: uuid.UUID) -> HttpResponse:
 def _page(
     request: HttpRequest, customer_id: uuid.UUID, given: QueryDict, error: IdentityError | None = None
 ) -> HttpResponse:
-    ticked = _ticked(given)
+    ticked = _ids(given, LEAVES)
     plan = preview_split(customer_id=customer_id, mapping_ids=ticked)
     typed = _fields(given)
     return show(
@@ -51,6 +54,7 @@ def _page(
         title=f"Split {plan.name}",
         plan=plan,
         ticked=bool(ticked),
+        suggested=_ids(given, TICK),
         blockers=plan.blockers if ticked else plan.blockers[:-1],  # that nothing is ticked yet is no news
         parts=[(part, typed.get(part.field, part.goes)) for part in plan.fields],
         reason=given.get("reason", ""),
@@ -65,11 +69,11 @@ def _fields(given: QueryDict) -> dict[str, str]:
     return {name: given.get(f"{NEW}{name}", "").strip() for name in PROFILE_FIELDS if f"{NEW}{name}" in given}
 
 
-def _ticked(given: QueryDict) -> list[uuid.UUID]:
-    ticked = []
-    for text in given.getlist(LEAVES):
+def _ids(given: QueryDict, name: str) -> list[uuid.UUID]:
+    found = []
+    for text in given.getlist(name):
         try:
-            ticked.append(uuid.UUID(text))
+            found.append(uuid.UUID(text))
         except ValueError as error:
             raise InvalidInput(f"“{text[:60]}” is no identifier; open the page again.") from error
-    return ticked
+    return found

@@ -18,12 +18,13 @@ from django.utils.safestring import SafeString
 from customers.listing import refuse_nul
 from resolution.admin.frame import actor_of, screen, show, status_of, user_of
 from resolution.admin.queue import WORKERS_ONLY, note_skipped
+from resolution.admin.split import TICK
 from resolution.admin.workbench_form import WorkbenchForm
 from resolution.errors import IdentityError, InvalidInput
-from resolution.models import Judgement, MergeProposal
+from resolution.models import Conflict, Judgement, MergeProposal
 from resolution.selectors.queue import QueueRow, my_work
 from resolution.selectors.workbench import Workbench, side_by_side
-from resolution.services import approve, decide, judge
+from resolution.services import approve, decide, judge, reevaluate
 from resolution.services import queue as queue_service
 from resolution.types import Actor
 
@@ -136,12 +137,21 @@ def _show(
         workbench=bench,
         form=form,
         refusal=str(error) if error else "",
+        split_ticks=_split_ticks(conflict),
         held=held,
         may_judge=conflict is None and len(bench.columns) == 2 and user_of(request).has_perm(JUDGES),
         relations=Judgement.Relation.choices,
         editable=held or (error is not None and _may_be_taken(conflict)),
         park_until=form.until or (timezone.now() + timedelta(days=PARK_DAYS)).date().isoformat(),
     )
+
+
+def _split_ticks(conflict: QueueRow | None) -> str:
+    """What the address of the split screen takes so that the part a question suggests is ticked."""
+    if conflict is None or conflict.kind != Conflict.Kind.OVER_MERGE:
+        return ""
+    ticks = urlencode([(TICK, key) for key in reevaluate.smallest_part(conflict.id)])
+    return f"?{ticks}" if ticks else ""
 
 
 def _may_be_taken(conflict: QueueRow | None) -> bool:

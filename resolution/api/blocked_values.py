@@ -53,11 +53,22 @@ class CoveredAnswer(serializers.Serializer[Any]):
 
 
 class OverMergedAnswer(serializers.Serializer[Any]):
-    """A customer that the value alone holds together: the merges that leaned on it, the parts without it."""
+    """A customer that the value alone holds together: the merges that leaned on it, the parts without it.
+
+    `parts` are of merged records, `identifiers` of what was linked one by one: ids of mappings, which a split
+    takes.
+    """
 
     customer_id = serializers.UUIDField()
     merges = serializers.ListField(child=serializers.IntegerField())
     parts = serializers.ListField(child=serializers.ListField(child=serializers.UUIDField()))
+    identifiers = serializers.SerializerMethodField()
+
+    @extend_schema_field(
+        {"type": "array", "items": {"type": "array", "items": {"type": "string", "format": "uuid"}}}
+    )
+    def get_identifiers(self, leaning: Leaning) -> list[list[str]]:
+        return [[str(link.id) for link in part] for part in leaning.links]
 
 
 class ReachAnswer(serializers.Serializer[Any]):

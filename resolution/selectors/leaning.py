@@ -1,8 +1,8 @@
-"""Merges that leaned on a value: who was brought together by it, and whom it alone holds together.
+"""What leaned on a value: who was brought together by it, and whom it alone holds together.
 
 The ledger knows what every member of a merged customer was by itself. Those records are weighed against each
 other once more without the value; where they fall apart and the value is what the parts have in common, it
-alone held them.
+alone held them. Links that came one by one are told apart by what came together (`link_parts`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from customers.models import Customer
 from resolution.matching.blocked import Blocked, Blocklist
+from resolution.matching.came_together import Part
 from resolution.matching.clusters import MOST_AT_ONCE, connected
 from resolution.matching.decide import Policy
 from resolution.matching.kernel import score_pairs
 from resolution.matching.key_numbers import number_keys, number_limit
 from resolution.models import Merge, MergeMember
+from resolution.selectors.link_parts import find_link_parts
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.records import RECORDS_A_CHUNK, load_records
 from resolution.types import PairScore, Profile
@@ -27,21 +29,28 @@ from resolution.types import PairScore, Profile
 
 @dataclass(frozen=True, slots=True)
 class Leaning:
-    """A merged customer several of whose records had a value.
+    """A customer several of whose records had a value, or whose links came together by it.
 
     `merges` are those that took in a record with it. `parts` are the records' groups without the value, the
     largest first; `bridged` are those among them that had it, and `scores` what still speaks across them.
+    `links` are the parts of single links, the largest first; none where they hold together.
     """
 
     customer_id: uuid.UUID
-    merges: tuple[int, ...]
-    parts: tuple[tuple[str, ...], ...]
-    bridged: int
+    merges: tuple[int, ...] = ()
+    parts: tuple[tuple[str, ...], ...] = ()
+    bridged: int = 0
     scores: tuple[PairScore, ...] = ()
+    links: tuple[Part, ...] = ()
 
     @property
     def falls_apart(self) -> bool:
         """Whether the value alone held the customer together."""
+        return self.records_fall_apart or bool(self.links)
+
+    @property
+    def records_fall_apart(self) -> bool:
+        """Whether the value alone held merged records together."""
         return self.bridged > 1
 
 
@@ -76,7 +85,7 @@ class _Whole:
 def find_leaning(
     block: Blocked, survivors: Collection[uuid.UUID], *, all_had_it: bool = False
 ) -> list[Leaning]:
-    """Return those among canonical customers whose merges leaned on a value, a bounded number at a time.
+    """Return those among canonical customers who leaned on a value, a bounded number at a time.
 
     Once a value is blocked its links have ended, and nothing tells any more which records had it:
     `all_had_it` takes every record for one that did.
@@ -85,7 +94,10 @@ def find_leaning(
     members: dict[uuid.UUID, list[uuid.UUID]] = {}
     for row in merged.only("merged_into"):
         members.setdefault(row.canonical_id, [row.canonical_id]).append(row.pk)
-    return [entry for lot in _lots(members) for entry in _leaning_of(block, lot, all_had_it)]
+    merges = [entry for lot in _lots(members) for entry in _leaning_of(block, lot, all_had_it)]
+    links = find_link_parts(block, survivors)
+    leaning = [replace(entry, links=links.pop(entry.customer_id, ())) for entry in merges]
+    return leaning + [Leaning(customer, links=parts) for customer, parts in links.items()]
 
 
 def _lots(members: Mapping[uuid.UUID, list[uuid.UUID]]) -> Iterator[dict[uuid.UUID, list[uuid.UUID]]]:

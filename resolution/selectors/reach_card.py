@@ -25,7 +25,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """A customer that falls apart: the names its parts begin with, how many there are, the merges behind."""
+    """A customer that falls apart: what its parts begin with, how many there are, the merges behind."""
 
     customer: Named
     parts: tuple[str, ...]
@@ -71,14 +71,16 @@ def name_customers(ids: Iterable[str]) -> dict[str, str]:
 
 def _apart(entry: Leaning, names: dict[str, str], records: dict[str, str]) -> Apart:
     key = str(entry.customer_id)
+    merged = entry.parts if entry.records_fall_apart else ()
+    firsts = [(records.get(part[0], part[0]), len(part)) for part in merged]
+    firsts += [(part[0].value.text, len(part)) for part in entry.links]
     return Apart(
         customer=Named(key, names.get(key, key)),
-        parts=tuple(_part(part, records) for part in entry.parts[:PARTS_NAMED]),
-        number=len(entry.parts),
+        parts=tuple(_part(first, number) for first, number in firsts[:PARTS_NAMED]),
+        number=len(firsts),
         merges=entry.merges[:PARTS_NAMED],
     )
 
 
-def _part(part: tuple[str, ...], names: dict[str, str]) -> str:
-    name = names.get(part[0], part[0])
-    return name if len(part) == 1 else f"{name} with {len(part) - 1} more"
+def _part(first: str, number: int) -> str:
+    return first if number == 1 else f"{first} with {number - 1} more"

@@ -10,8 +10,12 @@ from decimal import ROUND_DOWN, Decimal
 from customers.models import Customer, Message
 from customers.selectors import find_owners
 from resolution.errors import DuplicateCustomerError, LimitReached
+from resolution.matching.blocked import FIELD_OF
+from resolution.matching.kernel import score_pairs
 from resolution.models import Conflict, ConflictMember
+from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.merge_facts import load_differences
+from resolution.selectors.profiles import load_profiles
 from resolution.services import conflicts, keys, limits
 from resolution.services.answer import Answer
 from resolution.services.audit import Trail
@@ -19,7 +23,7 @@ from resolution.services.claims import Claim, changed_by, claim_identifier
 from resolution.services.conflicts import Question
 from resolution.services.contradictions import describe_difference, explain_contradiction, names_of
 from resolution.services.profiles import Stored, add_customer, change_fields
-from resolution.types import DifferenceFact, PairScore, Resolution
+from resolution.types import DifferenceFact, PairScore, Profile, Resolution
 
 SURE = Decimal("1.00")
 SEEN_TOGETHER = Decimal("0.90")  # came in one message with an identifier that is known
@@ -40,10 +44,11 @@ def act_on_answer(
     """
     raise_if_ambiguous(answer, raise_on_ambiguity)
     customer = locked[answer.target] if answer.target else _create(trail, answer)
+    decisive = _decisive(answer)
     notes = _apply(trail, answer, customer)
     resolution = _ask_if_unsure(trail, answer, customer, message)
     resolution = replace(resolution, reasons=(*resolution.reasons, *notes))
-    _record(trail, answer, resolution, message)
+    _record(trail, answer, resolution, message, decisive)
     return resolution
 
 
@@ -152,7 +157,9 @@ def _kind_of_question(others: Sequence[uuid.UUID], told_apart: Sequence[Differen
     return Conflict.Kind.CONTRADICTION if told_apart else Conflict.Kind.SEVERAL_CANDIDATES
 
 
-def _record(trail: Trail, answer: Answer, resolution: Resolution, message: Message | None) -> None:
+def _record(
+    trail: Trail, answer: Answer, resolution: Resolution, message: Message | None, decisive: list[str]
+) -> None:
     trail.record(
         "resolve",
         customer_id=uuid.UUID(resolution.customer_id),
@@ -162,8 +169,33 @@ def _record(trail: Trail, answer: Answer, resolution: Resolution, message: Messa
         weight=resolution.weight,
         message=str(message.pk) if message else None,
         conflict=resolution.conflict_id,
+        known=[str(link.pk) for link in answer.owners.values() if link.customer_id == answer.target],
+        decisive=decisive,
         reasons=list(resolution.reasons),
     )
+
+
+def _decisive(answer: Answer) -> list[str]:
+    """Return the types of identifiers without which a link by score would not be made.
+
+    Read before the customer is given what is new. No query unless some type bears so much.
+    """
+    best, level = answer.decision.best, live_policy().sample
+    if answer.status != "linked" or best is None:
+        return []
+    weighty = [part.field for part in best.fields if best.weight - part.weight < level]
+    types = [name for name in weighty if name in FIELD_OF]
+    if not types:
+        return []
+    known = load_profiles({uuid.UUID(best.right)}).values()
+    without = [_without(answer.intake.profile, name) for name in types]
+    pairs = [(profile, other) for profile in without for other in known]
+    scores = score_pairs(live_model(), pairs)
+    return [name for name, score in zip(types, scores, strict=True) if score.weight < level]
+
+
+def _without(profile: Profile, identifier_type: str) -> Profile:
+    return replace(profile, **{FIELD_OF[identifier_type]: ()})  # type: ignore[arg-type]
 
 
 def _rounded(confidence: float) -> Decimal:

@@ -12,7 +12,7 @@ from resolution.matching.identifiers import UnknownIdentifierType, normalise_ide
 from resolution.matching.normalise.text import clean_text
 from resolution.selectors.channels import get_channel
 from resolution.selectors.customers import get_canonical
-from resolution.services import audit, keys, locks
+from resolution.services import audit, keys, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.services.claims import Claim, ClaimPlan, changed_by, claim_identifier, end_link
 from resolution.services.moments import past_moment
@@ -89,6 +89,8 @@ def unlink_customer_identifier(
             )
         end_link(trail, mapping, reason=clean_text(reason)[:500])
         keys.rebuild_keys([customer.pk])
+        what = f"{mapping.channel_identifier} was taken off."
+        reevaluate.reevaluate_parted(trail, {customer.pk}, what)
         return mapping
 
 

@@ -14,6 +14,7 @@ from resolution.matching.blocked import ANY, Blocked
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.identifier_rules import load_blocklist
 from resolution.selectors.leaning import Leaning, find_leaning
+from resolution.selectors.link_parts import find_link_parts
 from resolution.selectors.reach import find_held
 from resolution.selectors.records import name_records
 from resolution.services import audit, conflicts, locks
@@ -82,6 +83,17 @@ def reevaluate_parted(trail: Trail, customers: Collection[uuid.UUID], why: str) 
         )
 
 
+def smallest_part(conflict_id: int) -> tuple[uuid.UUID, ...]:
+    """Return the links of the smallest part that the customer of a question falls into; reads only.
+
+    Empty where its single links hang together.
+    """
+    row = Conflict.objects.get(pk=conflict_id)
+    asked = list(row.members.values_list("customer", flat=True))
+    parts = [part for found in find_link_parts(_block_of(row), asked).values() for part in found]
+    return tuple(link.id for link in parts[-1]) if parts else ()
+
+
 def _block_of(conflict: Conflict) -> Blocked:
     """The value that a question about merges names."""
     kind = "" if conflict.identifier_type == ANY_TYPE else conflict.identifier_type
@@ -141,19 +153,26 @@ def _question(block: Blocked, leaning: Leaning, why: str, names: Mapping[str, st
 
 def _reason(leaning: Leaning, why: str, names: Mapping[str, str]) -> str:
     """Name the parts and the merges, as far as they fit."""
-    parts = leaning.parts
-    records = sum(map(len, parts))
-    named = ", ".join(_part(part, names) for part in parts[:PARTS_NAMED])
-    more = f" and {len(parts) - PARTS_NAMED} more" if len(parts) > PARTS_NAMED else ""
-    return (
-        f"{why} Without it the {records} records of this customer fall into {len(parts)} parts:"
-        f" {named}{more}. {_merges(leaning.merges)}"
-    ).strip()
+    told = [why]
+    if leaning.records_fall_apart:
+        records = sum(map(len, leaning.parts))
+        firsts = [(names.get(part[0], part[0]), len(part)) for part in leaning.parts]
+        told.append(f"Without it the {records} records of this customer fall into {_parts(firsts)}.")
+    if leaning.links:
+        firsts = [(part[0].value.text, len(part)) for part in leaning.links]
+        told.append(f"Without it its identifiers, linked one by one, fall into {_parts(firsts)}.")
+    return " ".join([*told, _merges(leaning.merges)]).strip()
 
 
-def _part(part: Sequence[str], names: Mapping[str, str]) -> str:
-    name = names.get(part[0], part[0])[:40]
-    return name if len(part) == 1 else f"{name} with {len(part) - 1} more"
+def _parts(firsts: Sequence[tuple[str, int]]) -> str:
+    """Name the first parts, each by what it begins with and how much it holds."""
+    named = ", ".join(_part(first, number) for first, number in firsts[:PARTS_NAMED])
+    more = f" and {len(firsts) - PARTS_NAMED} more" if len(firsts) > PARTS_NAMED else ""
+    return f"{len(firsts)} parts: {named}{more}"
+
+
+def _part(first: str, number: int) -> str:
+    return first[:40] if number == 1 else f"{first[:40]} with {number - 1} more"
 
 
 def _merges(merges: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -9,20 +10,30 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from customers.models import Customer, Mapping
-from resolution.models import Judgement
+from customers.models import Channel, Customer, Mapping
+from resolution.models import Conflict, Judgement
+from resolution.services.blocks import block_value
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
+from resolution.services.resolve import resolve_identifiers
 from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, MessageFactory
 from tests.resolution.services.test_split import ANNA, EVE, LEA, both, link_of, shop
 
 __all__ = ["both", "shop"]
 
 pytestmark = pytest.mark.django_db
+TILL = "+4930123456789"
 
 
 def address(customer: Customer) -> str:
     return reverse("resolution:split", args=[customer.pk])
+
+
+def brought_together(shop: Channel) -> Customer:
+    """Anna and Eve, whom one number made one customer."""
+    for email in (ANNA, EVE):
+        found = resolve_identifiers(channel=shop, identifiers=[("email", email), ("phone", TILL)], actor=LEA)
+    return Customer.objects.get(pk=found.customer_id)
 
 
 def filled_in(page: Any, **changes: str) -> dict[str, Any]:
@@ -52,6 +63,21 @@ class TestChoosing:
         conflict = ConflictFactory(members=[both], kind=kind)
         text = as_lead.get(reverse("resolution:workbench", args=[conflict.pk])).content.decode()
         assert f'<a href="{address(both)}">Split Anna</a>' in text
+
+    def test_a_question_about_a_value_ticks_the_smaller_part(self, as_lead: Client, shop: Channel) -> None:
+        fused = brought_together(shop)
+        block_value(value=TILL, type="phone", actor=LEA)
+        conflict = Conflict.objects.get(kind="over_merge")
+
+        bench = as_lead.get(reverse("resolution:workbench", args=[conflict.pk])).content.decode()
+        [link] = re.findall(rf'<a href="({re.escape(address(fused))}[^"]*)">Split', bench)
+        page = as_lead.get(html.unescape(link)).content.decode()
+
+        assert "Ticked are the identifiers of the smaller part" in page
+        assert re.findall(r'value="([^"]+)" checked', page) == [str(link_of(fused, EVE).pk)]
+
+    def test_what_is_no_identifier_cannot_be_ticked(self, as_lead: Client, both: Customer) -> None:
+        assert as_lead.get(address(both), {"tick": "x"}).status_code == 400
 
     def test_a_merge_that_stands_is_named_before_anything_is_ticked(
         self, as_lead: Client, both: Customer

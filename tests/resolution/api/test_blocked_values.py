@@ -10,8 +10,9 @@ from rest_framework.test import APIClient
 from customers.models import Mapping
 from resolution.models import BlockedValue, Conflict
 from resolution.services.merge import merge_customers
+from resolution.services.resolve import resolve_identifiers
 from resolution.types import Actor
-from tests.factories import CustomerFactory, MappingFactory
+from tests.factories import ChannelFactory, CustomerFactory, MappingFactory
 from tests.resolution.api.answers import ids, problem
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,19 @@ class TestBlocking:
         assert (entry["customer_id"], entry["merges"]) == (str(held.survivor_id), [held.pk])
         assert not Mapping.objects.current().exists()
         assert Conflict.objects.get().kind == "over_merge"
+
+    def test_links_made_one_by_one_are_named_as_a_split_takes_them(self, lead: APIClient) -> None:
+        shop = ChannelFactory()
+        for email in ("anna@x.org", "ben@y.org"):
+            resolve_identifiers(
+                channel=shop, identifiers=[("email", email), ("phone", TILL)], actor=Actor.machine("test")
+            )
+        links = Mapping.objects.filter(identifier_type="email").order_by("created_at")
+
+        [entry] = block(lead, dry_run=True).json()["reach"]["over_merged"]
+
+        assert (entry["merges"], entry["parts"]) == ([], [])
+        assert entry["identifiers"] == [[str(link.pk)] for link in links]
 
     def test_the_same_request_twice_is_answered_once(self, lead: APIClient) -> None:
         first, second = (

@@ -109,10 +109,14 @@ _MERGES_WITHOUT_TRAIL = """
         OR (merge.undone_at IS NOT NULL AND coalesce(max(undone.customers), 0) <> count(member.id) + 1)
 """
 _ASKED_OF_THE_WHOLE = """
-    SELECT conflict.id || ' asks to part ' || member.customer_id || ', who is merged with nobody'
+    SELECT conflict.id || ' asks to part ' || member.customer_id || ', who has nothing to part'
     FROM conflicts AS conflict JOIN conflict_members AS member ON member.conflict_id = conflict.id
     WHERE conflict.kind = 'over_merge' AND conflict.state <> 'done'
       AND NOT EXISTS (SELECT FROM customers WHERE merged_into_id = member.customer_id)
+      AND 2 > (
+          SELECT count(DISTINCT (identifier_type, normalised)) FROM customer_identity_mapping
+          WHERE customer_id = member.customer_id AND normalised <> conflict.identifier_value
+      )
 """
 
 
@@ -130,8 +134,8 @@ def faults_of_the_tables() -> list[str]:
     """P1: one owner an identifier at any moment, and a customer holds one once. P2: every id stands for a
     living customer in one hop. P3: no live *different* spans the members of one customer. P4: a merged
     customer keeps no rows but links folded or ended there, the ledger and the trail know of each merge as a
-    whole unless somebody of it was erased, and of nobody who is merged with none is it asked to part. One
-    query.
+    whole unless somebody of it was erased, and nobody is asked to be parted who is merged with none and has
+    not two identifiers to part. One query.
     """
     left = (_LEFT_BEHIND.format(table=relation.table) for relation in MOVED)
     asked = (

@@ -127,6 +127,16 @@ class QuestionReturnAnswer(serializers.Serializer[Any]):
     goes_to = serializers.CharField()
 
 
+class KeptApartAnswer(serializers.Serializer[Any]):
+    """A live “not the same” that was said of the whole and counts for who leaves, too."""
+
+    judgement_id = serializers.IntegerField(source="judgement")
+    customer_id = serializers.UUIDField(source="other")
+    name = serializers.CharField(source="other_name")
+    judged_by = serializers.CharField(source="who")
+    judged_at = serializers.DateTimeField(source="when")
+
+
 class UnmergePlanAnswer(serializers.Serializer[Any]):
     """What an undo would do; answer `asks` in `assign` and `assign_others`; `blockers` forbid it."""
 
@@ -139,6 +149,7 @@ class UnmergePlanAnswer(serializers.Serializer[Any]):
     asks = ArrivalAnswer(many=True)
     questions = QuestionReturnAnswer(many=True)
     left = serializers.ListField(child=serializers.CharField())
+    kept_apart = KeptApartAnswer(many=True, help_text="From whom everyone who leaves is kept apart, too.")
     blockers = serializers.ListField(child=serializers.CharField())
     fingerprint = serializers.CharField(help_text="Send it along, and nothing else than this will be done.")
 

@@ -14,6 +14,7 @@ from rest_framework.reverse import reverse
 from customers.models import PROFILE_FIELDS
 from resolution.api.authentication import actor_of
 from resolution.api.idempotency import once
+from resolution.api.merges import KeptApartAnswer
 from resolution.api.permissions import UNDO
 from resolution.api.serializers import VALUE_LENGTH, Body, Comment, Flag, Id, Several, Text, read
 from resolution.api.views import DeskView
@@ -57,14 +58,21 @@ class FieldPartAnswer(serializers.Serializer[Any]):
 
 
 class SplitQuestionAnswer(serializers.Serializer[Any]):
-    """One open conflict; `goes` when it asks about the new customer afterwards."""
+    """One open conflict; `goes` when it asks about the new customer afterwards.
+
+    `look_again` when it stays, though what leaves is part of what it shows.
+    """
 
     conflict_id = serializers.IntegerField(source="id")
     reason = serializers.CharField()
     goes = serializers.SerializerMethodField()
+    look_again = serializers.SerializerMethodField()
 
     def get_goes(self, question: SplitQuestion) -> bool:
         return question in self.context["plan"].handed
+
+    def get_look_again(self, question: SplitQuestion) -> bool:
+        return question in self.context["plan"].shaken
 
 
 class SplitAnswer(serializers.Serializer[Any]):
@@ -78,6 +86,7 @@ class SplitAnswer(serializers.Serializer[Any]):
     tickets = serializers.IntegerField()
     source_records = serializers.SerializerMethodField()
     questions = SplitQuestionAnswer(many=True)
+    kept_apart = KeptApartAnswer(many=True, help_text="From whom the new customer is kept apart, too.")
     blockers = serializers.ListField(child=serializers.CharField())
     fingerprint = serializers.CharField(help_text="Send it along, and nothing else than this will be done.")
 

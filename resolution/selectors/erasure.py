@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
-from customers.models import Customer, Message, SourceRecord, Ticket
+from customers.models import PROFILE_FIELDS, Customer, Message, SourceRecord, Ticket
 from customers.models import Mapping as Link
 from resolution.models import (
+    AuditEntry,
     BlockedValue,
     BlockingKey,
     Conflict,
@@ -30,14 +32,17 @@ Key = tuple[uuid.UUID, str, str]
 _KEY = ("channels", "types", "values")
 
 # An entry is found by its customer, by an identifier that was this person's alone, by a question or a
-# proposal about them, by an id of theirs in what it tells, or because it wrote down somebody they were one
-# with for a while. Reads the whole trail once.
+# proposal about them, by an id of theirs in what it tells, or because it wrote down somebody they met, or
+# what that one had of theirs. Reads the whole trail once.
 _ENTRIES = """
     SELECT sequence FROM customer_identity_audit
     WHERE erased_by IS NULL AND action <> 'erase'
       AND (identifier_value <> '' OR old_value <> '' OR metadata <> '{}')
       AND (customer_id = ANY(%(people)s)
            OR (action = 'note' AND customer_id = ANY(%(met)s))
+           OR (action IN ('create', 'update', 'merge', 'unmerge') AND customer_id = ANY(%(met)s)
+               AND EXISTS (SELECT FROM unnest(%(holders)s::uuid[], %(told)s::text[]) AS told (holder, value)
+                           WHERE holder = customer_id AND strpos(lower(metadata::text), lower(value)) > 0))
            OR (channel_id, identifier_type, identifier_value)
               IN (SELECT * FROM unnest(%(channels)s::uuid[], %(types)s::text[], %(values)s::text[]))
            OR metadata ->> 'conflict' = ANY(%(conflicts)s::text[])
@@ -64,6 +69,37 @@ _PLANS = """
            OR id IN (SELECT merge_id FROM merge_members WHERE customer_id = ANY(%(people)s)))
     ORDER BY id
 """
+# What undone merges of somebody they met kept of what that one had of theirs.
+_SPENT_MERGES = """
+    SELECT id FROM merges JOIN unnest(%(holders)s::uuid[], %(told)s::text[]) AS told (holder, value)
+        ON holder = survivor_id
+    WHERE undone_at IS NOT NULL AND strpos(lower(concat(plan, pre_image)), lower(value)) > 0
+    GROUP BY id ORDER BY id
+"""
+_SPENT_MEMBERSHIPS = """
+    SELECT id FROM merge_members JOIN unnest(%(holders)s::uuid[], %(told)s::text[]) AS told (holder, value)
+        ON holder = customer_id
+    WHERE NOT live AND strpos(lower(pre_image::text), lower(value)) > 0
+    GROUP BY id ORDER BY id
+"""
+# Everybody who was ever one with somebody, also through others, as far as they were not erased.
+_KIN = """
+    WITH RECURSIVE kin (id) AS (
+        SELECT unnest(%(seeds)s::uuid[])
+        UNION
+        SELECT customers.id
+        FROM kin
+        CROSS JOIN LATERAL (
+            SELECT survivor_id FROM merges JOIN merge_members ON merge_id = merges.id
+            WHERE customer_id = kin.id
+            UNION ALL
+            SELECT customer_id FROM merges JOIN merge_members ON merge_id = merges.id
+            WHERE survivor_id = kin.id
+        ) AS other (id)
+        JOIN customers ON customers.id = other.id AND customers.status <> 'erased'
+    )
+    SELECT id FROM kin
+"""
 _ANSWERS = (
     "SELECT id FROM idempotency_records WHERE response::text LIKE ANY(%(patterns)s::text[]) ORDER BY id"
 )
@@ -73,17 +109,24 @@ _ANSWERS = (
 class Person:
     """The live customer an id stands for and everyone absorbed into it, read without locks.
 
-    `met` are others they were one with for a while, whose past tells of this person too.
+    `freed` are identifiers nobody else has, `ended` links of others that had these before. `met` are all
+    whose past tells of this person too: who had one of their identifiers, or was split from them or they
+    from it, and everybody who was ever one with any of these.
     """
 
     canonical: uuid.UUID
     people: frozenset[uuid.UUID]
+    freed: tuple[Key, ...]
+    ended: tuple[uuid.UUID, ...]
     met: frozenset[uuid.UUID]
 
     @classmethod
     def of(cls, canonical: uuid.UUID) -> Person:
         people = frozenset(Customer.objects.members_of(canonical).values_list("pk", flat=True))
-        return cls(canonical, people, _met_by(people))
+        freed = _freed(people)
+        ended = _ended_elsewhere(people, freed)
+        holders = {link.customer_id for link in ended} | _took_from(people)
+        return cls(canonical, people, freed, tuple(link.pk for link in ended), _met_by(people, holders))
 
     def touched(self) -> Collection[uuid.UUID]:
         return self.people | self.met
@@ -98,7 +141,8 @@ class ErasurePlan:
     """What an erasure will do: `people` are all ids that become erased, the rest are keys of rows.
 
     `freed` are identifiers nobody else has; `links` the person's own and ended ones of others that go with
-    those. `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes.
+    those. `merges` and `memberships` are the person's own, and undone ones of others that kept what was
+    theirs. `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes.
     """
 
     asked: uuid.UUID
@@ -186,7 +230,6 @@ def plan_erasure(customer_id: uuid.UUID) -> ErasurePlan:
 def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
     """Return the plan for a person whose ids are known."""
     people = tuple(sorted(person.people))
-    freed = _freed(people)
     own = Link.objects.filter(customer__in=people)
     conflicts = Conflict.objects.filter(members__customer__in=people).distinct()
     proposals = MergeProposal.objects.filter(
@@ -195,19 +238,20 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
     named: dict[str, Any] = {
         "people": list(people),
         "met": list(person.met),
+        **_told(person),
         "patterns": [f"%{key}%" for key in people],
         "conflicts": list(_keys_of(conflicts)),
         "proposals": list(_keys_of(proposals)),
     }
-    identifiers = {name: [key[place] for key in freed] for place, name in enumerate(_KEY)}
+    identifiers = {name: [key[place] for key in person.freed] for place, name in enumerate(_KEY)}
     return ErasurePlan(
         asked=asked,
         canonical=person.canonical,
         name=Customer.objects.get(pk=person.canonical).display_name,
         people=people,
         owned=tuple(own.owned().order_by("pk").values_list("channel", "identifier_type", "normalised")),
-        freed=freed,
-        links=(*_keys_of(own), *_ended_elsewhere(people, freed)),
+        freed=person.freed,
+        links=(*_keys_of(own), *person.ended),
         messages=_keys_of(Message.objects.filter(customer__in=people)),
         tickets=_keys_of(Ticket.objects.filter(customer__in=people)),
         source_records=_keys_of(SourceRecord.objects.filter(customer__in=people)),
@@ -217,8 +261,11 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         proposals=tuple(named["proposals"]),
         pending_proposals=proposals.filter(state=MergeProposal.State.PENDING).count(),
         judgements=_keys_of(Judgement.objects.filter(Q(left__in=people) | Q(right__in=people))),
-        merges=_keys_of(Merge.objects.filter(survivor__in=people)),
-        memberships=_keys_of(MergeMember.objects.filter(customer__in=people)),
+        merges=(*_keys_of(Merge.objects.filter(survivor__in=people)), *_found(_SPENT_MERGES, named)),
+        memberships=(
+            *_keys_of(MergeMember.objects.filter(customer__in=people)),
+            *_found(_SPENT_MEMBERSHIPS, named),
+        ),
         mentions=_found(_MESSAGES, named),
         evidence=_found(_EVIDENCE, named),
         plans=_found(_PLANS, named),
@@ -237,11 +284,48 @@ def values_of(people: Collection[uuid.UUID]) -> Iterator[str]:
         yield from pair
 
 
-def _met_by(people: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
-    """Others who ever absorbed one of these, or were absorbed by one, and were not erased."""
-    met = Q(merges__members__customer__in=people) | Q(memberships__merge__survivor__in=people)
-    found = Customer.objects.filter(met).exclude(pk__in=people).exclude(status=Customer.Status.ERASED)
-    return frozenset(found.values_list("pk", flat=True))
+def _met_by(people: Collection[uuid.UUID], holders: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Who had what is theirs, and all who were ever one with these or with them, and were not erased."""
+    return frozenset(_found(_KIN, {"seeds": [*people, *holders]})) - frozenset(people)
+
+
+def _took_from(people: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Whose identifiers moved to these, by a claim or by a split, and who was not erased."""
+    moves = AuditEntry.objects.filter(customer__in=people, action="move", erased_by__isnull=True)
+    former = {uuid.UUID(key) for key in moves.values_list("old_value", flat=True) if key}
+    found = Customer.objects.filter(pk__in=former).exclude(status=Customer.Status.ERASED)
+    return set(found.values_list("pk", flat=True))
+
+
+def _told(person: Person) -> dict[str, list[Any]]:
+    """Pair those they met with each value that was this person's and is not the other's own today."""
+    theirs = [value for _, value in _values_now(person.people)]
+    values = {
+        value.casefold(): json.dumps(value, ensure_ascii=False)
+        for value in (*theirs, *_values_before(person.people))
+    }
+    own: dict[uuid.UUID, set[str]] = {key: set() for key in person.met}
+    for key, value in _values_now(person.met):
+        own[key].add(value.casefold())
+    pairs = [(key, values[name]) for key, names in own.items() for name in sorted(values.keys() - names)]
+    return {"holders": [key for key, _ in pairs], "told": [value for _, value in pairs]}
+
+
+def _values_before(people: Collection[uuid.UUID]) -> Iterator[str]:
+    """Give every profile value the trail tells of these customers."""
+    acts = AuditEntry.objects.filter(customer__in=people, action__in=("create", "update", "note"))
+    for facts in acts.values_list("metadata", flat=True):
+        for fields in (facts.get("before", {}), facts.get("after", {})):
+            yield from (value for value in fields.values() if isinstance(value, str) and value)
+
+
+def _values_now(customers: Collection[uuid.UUID]) -> Iterator[tuple[uuid.UUID, str]]:
+    """Give what these have today, profile and identifiers, each with its customer."""
+    for key, *values in Customer.objects.filter(pk__in=customers).values_list("pk", *PROFILE_FIELDS):
+        yield from ((key, str(value)) for value in values if value)
+    links = Link.objects.filter(customer__in=customers).exclude(status=Link.Status.ENDED)
+    for key, *values in links.values_list("customer", "channel_identifier", "normalised"):
+        yield from ((key, value) for value in values)
 
 
 def _freed(people: Collection[uuid.UUID]) -> tuple[Key, ...]:
@@ -257,14 +341,12 @@ def _freed(people: Collection[uuid.UUID]) -> tuple[Key, ...]:
     )
 
 
-def _ended_elsewhere(people: Collection[uuid.UUID], freed: Collection[Key]) -> list[uuid.UUID]:
+def _ended_elsewhere(people: Collection[uuid.UUID], freed: Collection[Key]) -> list[Link]:
     """Links of others that had a value before this person did, and have ended."""
     wanted = set(freed)
     found = Link.objects.exclude(customer__in=people).filter(normalised__in={value for _, _, value in freed})
     return [
-        row.pk
-        for row in found.order_by("pk")
-        if (row.channel_id, row.identifier_type, row.normalised) in wanted
+        row for row in found.order_by("pk") if (row.channel_id, row.identifier_type, row.normalised) in wanted
     ]
 
 

@@ -7,11 +7,13 @@ import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Q
 
+from customers.models import Customer
 from resolution.models import Judgement
 from resolution.selectors.labels import compared_label
 from resolution.selectors.profiles import load_profiles
@@ -31,6 +33,7 @@ _LIVE = """
     ORDER BY j.id
 """
 
+ALWAYS = datetime.min.replace(tzinfo=UTC)
 Pair = frozenset[uuid.UUID]
 # Field → digest of its values; fields without a value are left out.
 Digests = Mapping[str, str]
@@ -55,6 +58,18 @@ class Verdict:
         said = Judgement.Verdict(self.word).label.lower()
         since = describe_change(self.changed)
         return f"Decided before, data changed: {self.who} said “{said}” on {self.when:%d %B %Y}; {since}."
+
+
+@dataclass(frozen=True, slots=True)
+class KeptApart:
+    """A live word that a customer and another one are two, which also goes with a part that leaves it."""
+
+    judgement: int
+    other: uuid.UUID
+    other_name: str
+    who: str
+    when: datetime
+    reason: str
 
 
 class _Live(NamedTuple):
@@ -87,6 +102,33 @@ def verdicts_on_pairs(ids: Collection[uuid.UUID]) -> dict[Pair, Verdict]:
     judged = {row.pair: row for row in live}
     profiles = load_profiles(frozenset().union(*judged)) if judged else {}
     return {pair: _verdict(row, profiles) for pair, row in judged.items() if pair <= profiles.keys()}
+
+
+def told_apart_since(whole: Mapping[uuid.UUID, datetime]) -> tuple[KeptApart, ...]:
+    """Return the live words that told customers apart from others after the moment given with each.
+
+    One for each of the others, the earliest; of the erased there is none. One query.
+    """
+    found = Judgement.objects.filter(
+        Q(left__in=whole) | Q(right__in=whole),
+        verdict=Judgement.Verdict.DIFFERENT,
+        superseded_at__isnull=True,
+    )
+    words: dict[uuid.UUID, KeptApart] = {}
+    for row in found.select_related("left", "right").order_by("pk"):
+        for said_of, other in ((row.left, row.right), (row.right, row.left)):
+            if (
+                row.created_at > whole.get(said_of.pk, row.created_at)
+                and other.pk not in whole
+                and other.status != Customer.Status.ERASED
+            ):
+                words.setdefault(
+                    other.pk,
+                    KeptApart(
+                        row.pk, other.pk, other.display_name, row.actor_name, row.created_at, row.reason
+                    ),
+                )
+    return tuple(words.values())
 
 
 def changed_fields(compared: Mapping[str, Digests], left: Profile, right: Profile) -> tuple[str, ...]:

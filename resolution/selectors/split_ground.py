@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from django.db.models import Count
 
-from customers.models import PROFILE_FIELDS, Customer, Message, Ticket
+from customers.models import PROFILE_FIELDS, Customer, Message, SourceRecord, Ticket
 from customers.models import Mapping as Link
 from resolution.batch.records import SOURCE_ID
 from resolution.models import Conflict, ConflictMember, Merge
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.judgements import ALWAYS, told_apart_since
+from resolution.services.intake import lenient_fields
+from resolution.services.profiles import CONTACT_FIELDS, contact_text
 from resolution.services.split_plan import LinkKey, SplitGround, SplitLink, SplitQuestion, SplitRecord
 
 
@@ -34,7 +37,8 @@ def read_split_ground(customer_id: uuid.UUID) -> SplitGround:
         shown_by=_shown_by(customer, rows, records),
         links=links,
         records=records,
-        questions=tuple(_questions(customer, links)),
+        questions=tuple(_questions(customer, rows)),
+        words=told_apart_since({customer.pk: ALWAYS}),
         blockers=tuple(_blockers(customer)),
     )
 
@@ -57,6 +61,7 @@ def _links(customer: Customer, rows: Sequence[Link]) -> Iterator[SplitLink]:
             key=_key(row),
             type=row.identifier_type,
             value=row.channel_identifier,
+            contact=_contact(row),
             channel=row.channel.name,
             verified=row.verified,
             confidence=float(row.confidence_score),
@@ -83,10 +88,10 @@ def _records(customer: Customer, links: Sequence[Link]) -> Iterator[SplitRecord]
         if link.identifier_type != SOURCE_ID:
             for text in (link.channel_identifier, link.normalised):
                 by_text[link.channel_id, text.strip().casefold()].add(link.pk)
-    for row in customer.source_records.order_by("-updated_at", "-pk"):
+    for row in customer.source_records.select_related("channel").order_by("-updated_at", "-pk"):
         texts = [str(value).strip().casefold() for value in (row.source_key, *row.data.values())]
         found = frozenset[uuid.UUID]().union(*(by_text.get((row.channel_id, text), ()) for text in texts))
-        says = {name: str(row.data[name]) for name in PROFILE_FIELDS if row.data.get(name)}
+        says = _said(row)
         key = own.get((row.channel_id, row.source_key))
         yield SplitRecord(row.pk, row.source_key, found, key, says)
 
@@ -97,20 +102,34 @@ def _shown_by(
     shown: dict[str, frozenset[uuid.UUID]] = {}
     for name in PROFILE_FIELDS:
         value = _text(getattr(customer, name)).casefold()
-        by_records = {row.id for row in records if row.says.get(name, "").strip().casefold() == value}
-        by_links = {
-            link.pk
-            for link in links
-            if link.identifier_type == name
-            and value in (link.channel_identifier.casefold(), link.normalised.casefold())
-        }
+        by_records = {row.id for row in records if row.says.get(name, "").casefold() == value}
+        by_links = {link.pk for link in links if link.identifier_type == name and value in _texts(link)}
         shown[name] = frozenset(by_records | by_links)
     return shown
 
 
-def _questions(customer: Customer, links: Sequence[SplitLink]) -> Iterator[SplitQuestion]:
+def _said(record: SourceRecord) -> dict[str, str]:
+    """What a record says of profile fields, as they are stored; what cannot be is left out."""
+    texts = {name: str(record.data[name]) for name in PROFILE_FIELDS if record.data.get(name)}
+    texts |= {name: contact_text(name, texts[name], texts[name]) for name in CONTACT_FIELDS if name in texts}
+    stored, _ = lenient_fields(texts, record.channel.default_region)
+    return {name: str(value) for name, value in stored.items() if value}
+
+
+def _contact(link: Link) -> str:
+    if link.identifier_type not in CONTACT_FIELDS:
+        return ""
+    return contact_text(link.identifier_type, link.channel_identifier, link.normalised)
+
+
+def _texts(link: Link) -> set[str]:
+    """The ways in which a link's value is written, folded."""
+    return {text.casefold() for text in (link.channel_identifier, link.normalised, _contact(link)) if text}
+
+
+def _questions(customer: Customer, links: Sequence[Link]) -> Iterator[SplitQuestion]:
     """Give the open conflicts that name the customer, with the identifier that tells whom they are about."""
-    by_key = {link.key: link.id for link in links}
+    by_key = {_key(link): link.pk for link in links}
     named = ConflictMember.objects.filter(customer=customer).exclude(conflict__state=Conflict.State.DONE)
     for member in named.select_related("conflict__message__mapping").order_by("conflict"):
         row = member.conflict
@@ -119,7 +138,17 @@ def _questions(customer: Customer, links: Sequence[SplitLink]) -> Iterator[Split
             key = (row.channel_id, row.identifier_type, row.identifier_value)
         elif row.message and row.message.mapping:
             key = _key(row.message.mapping)
-        yield SplitQuestion(row.pk, row.reason, by_key.get(key) if key else None)
+        shown = frozenset(_shown_in(row, str(customer.pk), links))
+        yield SplitQuestion(row.pk, row.reason, by_key.get(key) if key else None, shown)
+
+
+def _shown_in(conflict: Conflict, customer: str, links: Sequence[Link]) -> Iterator[uuid.UUID]:
+    """Give the links whose value a conflict is about, or its evidence shows of the customer."""
+    shown = {conflict.identifier_value.casefold()}
+    for pair in conflict.evidence:
+        sides = [side for side in ("left", "right") if pair[side] == customer]
+        shown |= {part[side].casefold() for side in sides for part in pair["fields"]}
+    yield from (link.pk for link in links if _texts(link) & shown)
 
 
 def _key(link: Link) -> LinkKey:

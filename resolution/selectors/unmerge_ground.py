@@ -16,6 +16,7 @@ from resolution.errors import InvalidInput, NotFound
 from resolution.models import Conflict, ConflictMember, Merge, MergeMember, MergeMove
 from resolution.relations import MOVED, Relation
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.judgements import told_apart_since
 from resolution.services.merge_tree import Page, Tree
 from resolution.services.unmerge_links import LinkFact, LinkMove
 from resolution.services.unmerge_types import MAPPINGS, ArrivedRow, Ground, Person, Question
@@ -113,6 +114,7 @@ def _with_rows(ground: Ground, merge: Merge) -> Ground:
         moved_on=moved_on,
         arrived=tuple(_arrived(ground.tree.root, path, links, ground)),
         questions=tuple(_questions(ground.tree.root)),
+        words=told_apart_since({page.survivor: page.at for page in path}),
     )
 
 

@@ -29,16 +29,15 @@ from resolution.matching.normalise.text import clean_text
 from resolution.selectors.identifier_rules import Rule
 from resolution.selectors.profiles import RECORD_COLUMNS, identifier_record, record_of
 from resolution.services.cache import IdentifierKey
-from resolution.services.profiles import Stored, check_field, check_fields, longest_value
+from resolution.services.profiles import CONTACT_FIELDS, Stored, check_field, check_fields, contact_text
 from resolution.types import Identifier, Profile
 
 NEWCOMER = "new"  # the key of a profile nobody has an id for yet
 LONGEST_EXTERNAL_ID = 255
 _DEEPEST = 12
 _SENDERS = "an e-mail address, a phone number or a handle such as @anna"
-_CONTACT_FIELDS = ("email", "phone")  # filled from identifiers, so that both say the same
 
-_PROFILE_TEXTS = tuple(name for name in PROFILE_FIELDS if name not in _CONTACT_FIELDS)
+_PROFILE_TEXTS = tuple(name for name in PROFILE_FIELDS if name not in CONTACT_FIELDS)
 # Every field of a message that is read; others are kept as they come.
 READ_FIELDS = (
     "sender_id", "sender_name", "message_id", "external_message_id", "received_at", *TEXT_FIELDS,
@@ -94,7 +93,7 @@ def read_message(channel: Channel, message: Mapping[str, object]) -> Intake:
     _refuse_other_types(message)
     found = extract_identifiers_from_message(message, region=channel.default_region)
     explicit = [entry for entry in found if "[" not in entry.found_in]
-    fields, notes = _lenient_fields(_profile_texts(message), channel.default_region)
+    fields, notes = lenient_fields(_profile_texts(message), channel.default_region)
     return Intake(
         channel=channel,
         explicit=_by_trust(explicit),
@@ -146,7 +145,7 @@ def _without_blocked(
     fields: Mapping[str, Stored], types: Collection[str], explicit: Iterable[Identifier]
 ) -> dict[str, Stored]:
     """Contacts that came from blocked identifiers give way to those of the others."""
-    kept = {name: value for name, value in fields.items() if name not in types or name not in _CONTACT_FIELDS}
+    kept = {name: value for name, value in fields.items() if name not in types or name not in CONTACT_FIELDS}
     return kept | {name: value for name, value in _contacts(explicit).items() if name in types}
 
 
@@ -198,7 +197,8 @@ def _profile_texts(message: Mapping[str, object]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text.strip()}
 
 
-def _lenient_fields(texts: Mapping[str, str], region: str) -> tuple[dict[str, Stored], list[str]]:
+def lenient_fields(texts: Mapping[str, str], region: str) -> tuple[dict[str, Stored], list[str]]:
+    """Return profile fields as they are stored, and in sentences those that cannot be."""
     fields: dict[str, Stored] = {}
     notes = []
     for name, text in texts.items():
@@ -213,13 +213,11 @@ def _lenient_fields(texts: Mapping[str, str], region: str) -> tuple[dict[str, St
 
 
 def _contacts(identifiers: Iterable[Identifier]) -> dict[str, Stored]:
-    """Profile fields from identifiers, the first of each type, without the scheme it came with."""
+    """Profile fields from identifiers, the first of each type."""
     contacts: dict[str, Stored] = {}
     for entry in identifiers:
-        if entry.type in _CONTACT_FIELDS:
-            value = entry.value.rpartition(":")[2].strip()
-            fits = len(value) <= longest_value(entry.type)
-            contacts.setdefault(entry.type, value if fits else entry.normalised)
+        if entry.type in CONTACT_FIELDS:
+            contacts.setdefault(entry.type, contact_text(entry.type, entry.value, entry.normalised))
     return contacts
 
 

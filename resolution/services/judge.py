@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import Q
 from django.utils import timezone
@@ -12,7 +12,7 @@ from customers.models import Customer
 from resolution.errors import CustomerErased, InvalidInput, Refused
 from resolution.matching.normalise.text import clean_text
 from resolution.models import Conflict, Judgement
-from resolution.selectors.judgements import digests_of, fingerprint_of
+from resolution.selectors.judgements import KeptApart, digests_of, fingerprint_of
 from resolution.selectors.profiles import load_profiles
 from resolution.services import audit, conflicts, locks
 from resolution.services.audit import Trail
@@ -40,7 +40,8 @@ def judge_pair(
 ) -> Judgement:
     """Write down what a person says of two customers; their earlier live word, if any, is superseded.
 
-    So are words that say otherwise of any who were merged into the one and the other. `relation` says how two
+    That two are the *same* supersedes what was said otherwise of any who were merged into the one and the
+    other. `relation` says how two
     *related* ones are: household, shared_contact, or nothing.
     `seen_versions` are the two's as the judging person saw them.
     Raises InvalidInput for an unknown verdict or relation or a customer with itself, UnknownCustomer,
@@ -95,6 +96,24 @@ def write_judgement(
         "customer.judged", customer_id=judgement.left_id, other=str(judgement.right_id), verdict=verdict
     )
     return judgement
+
+
+def keep_apart(trail: Trail, parted: Iterable[uuid.UUID], words: Collection[KeptApart]) -> None:
+    """Say of those who left a customer, too, whom it is not: they were part of it when that was said."""
+    for key in parted:
+        for word in words:
+            left, right = sorted((key, word.other))
+            said = Judgement.objects.filter(left=left, right=right, superseded_at__isnull=True)
+            if said.filter(verdict=Judgement.Verdict.DIFFERENT).exists():
+                continue
+            because = f": {word.reason}" if word.reason else "."
+            write_judgement(
+                trail,
+                left_id=left,
+                right_id=right,
+                verdict=Judgement.Verdict.DIFFERENT,
+                reason=f"Said of the whole by {word.who} on {word.when:%d %B %Y}{because}",
+            )
 
 
 def _check_words(left_id: uuid.UUID, right_id: uuid.UUID, verdict: str, relation: str) -> None:
@@ -181,13 +200,15 @@ def _supersede(
 
 
 def _overruled(pair: Mapping[uuid.UUID, Customer], verdict: str) -> Q:
-    """The pair's own words, and those that say otherwise of the groups it stands for.
+    """The pair's own words; and when the two are the same, those that say otherwise of their groups.
 
-    A word on a customer that was absorbed is about that one alone.
+    A word on a customer that was absorbed is about that one alone. Any other word than "same" leaves what was
+    said of the absorbed, which counts again once they part.
     """
     left, right = sorted(pair)
     own = Q(left=left, right=right)
-    if any(customer.status == Customer.Status.MERGED for customer in pair.values()):
+    merged = any(customer.status == Customer.Status.MERGED for customer in pair.values())
+    if merged or verdict != Judgement.Verdict.SAME:
         return own
     groups: dict[uuid.UUID, set[uuid.UUID]] = {key: {key} for key in pair}
     for customer in Customer.objects.filter(merged_into__in=pair).only("merged_into"):

@@ -17,6 +17,7 @@ from resolution.services.audit import Trail
 from resolution.types import Actor
 
 Stored = str | date | None
+CONTACT_FIELDS = ("email", "phone")  # filled from identifiers, so that both say the same
 
 
 @locks.again_after_deadlock
@@ -97,6 +98,12 @@ def check_field(name: str, value: object) -> Stored:
             f"{name} has {len(text)} characters; at most {longest} fit.", field=name, longest=longest
         )
     return text
+
+
+def contact_text(kind: str, value: str, normalised: str) -> str:
+    """Return an e-mail address or phone number as a profile holds it: without the scheme it came with."""
+    text = value.rpartition(":")[2].strip()
+    return text if len(text) <= longest_value(kind) else normalised
 
 
 def longest_value(name: str) -> int:

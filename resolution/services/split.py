@@ -14,6 +14,7 @@ from resolution.matching.normalise.text import clean_text
 from resolution.models import AuditEntry, Judgement
 from resolution.relations import MOVED
 from resolution.selectors.accounts import names_of
+from resolution.selectors.judgements import ALWAYS, told_apart_since
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.split_ground import read_split_ground
 from resolution.services import audit, conflict_members, judge, keys, locks, proposals, reevaluate
@@ -55,7 +56,8 @@ def split_customer(
     """Move these identifiers of a customer, with what came by them, to a new customer.
 
     The part that stays keeps the id. `fields` is what the new profile has besides what goes along. Unless
-    told otherwise the two are judged different. `fingerprint` is that of the plan that was looked at.
+    told otherwise the two are judged different; from whom the customer was told apart, the new one is in any
+    case. `fingerprint` is that of the plan that was looked at.
     Raises UnknownCustomer, InvalidInput, Refused with the plan's blockers, StaleVersion when something else
     would happen than was looked at, LinkerSplits where a rule wants another person than who linked them,
     BlockedIdentifier, LimitReached.
@@ -67,12 +69,31 @@ def split_customer(
                 "identifier_type", "normalised"
             )
         )
-        customer = locks.lock_customers([customer_id])[customer_id]
+        _, locked = locks.lock_as_planned(lambda: _Reach.of(customer_id))
+        customer = locked[customer_id]
         plan = plan_split(read_split_ground(customer_id), chosen, given)
         _refuse(plan, fingerprint)
         _refuse_linker(plan, actor)
         new = _carry_out(trail, customer, plan, clean_text(reason)[:500], judge_different)
         return Split(plan, new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Whom a split touches: the customer, and others whom somebody told apart from it."""
+
+    customer: uuid.UUID
+    others: frozenset[uuid.UUID]
+
+    @classmethod
+    def of(cls, customer: uuid.UUID) -> _Reach:
+        return cls(customer, frozenset(word.other for word in told_apart_since({customer: ALWAYS})))
+
+    def touched(self) -> Collection[uuid.UUID]:
+        return {self.customer, *self.others}
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        return _Reach.of(self.customer) == self
 
 
 def _checked(fields: Mapping[str, str] | None) -> dict[str, str]:
@@ -117,6 +138,7 @@ def _carry_out(
     what = f"{plan.name} was split."
     _hand_over_questions(trail, plan, new, what)
     reevaluate.reevaluate_parted(trail, {customer.pk, new.pk}, what)
+    judge.keep_apart(trail, [new.pk], plan.kept_apart)
     if judge_different:
         judge.write_judgement(
             trail,

@@ -15,19 +15,23 @@ from dataclasses import dataclass, replace
 
 from customers.models import PROFILE_FIELDS
 from resolution.errors import InvalidInput
+from resolution.selectors.judgements import KeptApart
 
 LinkKey = tuple[uuid.UUID, str, str]
-_OF_TYPE = ("email", "phone")  # fields that hold the value of an identifier
 
 
 @dataclass(frozen=True, slots=True)
 class SplitLink:
-    """One identifier the customer owns, and how much came with it."""
+    """One identifier the customer owns, and how much came with it.
+
+    `contact` is the value as a profile field holds it, empty where none does.
+    """
 
     id: uuid.UUID
     key: LinkKey
     type: str
     value: str
+    contact: str
     channel: str
     verified: bool
     confidence: float
@@ -51,16 +55,23 @@ class SplitRecord:
 
 @dataclass(frozen=True, slots=True)
 class SplitQuestion:
-    """An open conflict that names the customer, and the identifier it asks the owner of or came with."""
+    """An open conflict that names the customer, and the identifier it asks the owner of or came with.
+
+    `shown` are the identifiers that its evidence shows of the customer.
+    """
 
     id: int
     reason: str
     link: uuid.UUID | None
+    shown: frozenset[uuid.UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class SplitGround:
-    """All that bears on splitting a customer; `shown_by` is field → links and records that show its value."""
+    """All that bears on splitting a customer; `shown_by` is field → links and records that show its value.
+
+    `words` told the customer apart from others.
+    """
 
     customer_id: uuid.UUID
     name: str
@@ -70,6 +81,7 @@ class SplitGround:
     links: tuple[SplitLink, ...] = ()
     records: tuple[SplitRecord, ...] = ()
     questions: tuple[SplitQuestion, ...] = ()
+    words: tuple[KeptApart, ...] = ()
     blockers: tuple[str, ...] = ()
 
 
@@ -87,8 +99,9 @@ class FieldPart:
 class SplitPlan:
     """Everything a split will do; the new customer's id is issued only then.
 
-    `moving` leave and `staying` stay; of `questions`, all open ones, some are `handed` over. `blockers`
-    forbid it. `fingerprint` names what was looked at.
+    `moving` leave and `staying` stay; of `questions`, all open ones, some are `handed` over, and others are
+    `shaken`. `kept_apart` are words on the customer that count for the new one too. `blockers` forbid it.
+    `fingerprint` names what was looked at.
     """
 
     customer_id: uuid.UUID
@@ -99,6 +112,7 @@ class SplitPlan:
     records: tuple[SplitRecord, ...] = ()
     records_staying: int = 0
     questions: tuple[SplitQuestion, ...] = ()
+    kept_apart: tuple[KeptApart, ...] = ()
     blockers: tuple[str, ...] = ()
     fingerprint: str = ""
 
@@ -113,8 +127,18 @@ class SplitPlan:
     @property
     def handed(self) -> tuple[SplitQuestion, ...]:
         """The open conflicts that ask about the new customer afterwards."""
-        leaving = {link.id for link in self.moving}
-        return tuple(row for row in self.questions if row.link in leaving)
+        return tuple(row for row in self.questions if row.link in self._leaving)
+
+    @property
+    def shaken(self) -> tuple[SplitQuestion, ...]:
+        """The open conflicts that stay, though what leaves is part of what they show."""
+        return tuple(
+            row for row in self.questions if row.link not in self._leaving and row.shown & self._leaving
+        )
+
+    @property
+    def _leaving(self) -> frozenset[uuid.UUID]:
+        return frozenset(link.id for link in self.moving)
 
     def profile_of_new(self) -> dict[str, str]:
         return {part.field: part.goes for part in self.fields if part.goes}
@@ -145,6 +169,7 @@ def plan_split(
         records=leaving,
         records_staying=len(ground.records) - len(leaving),
         questions=ground.questions,
+        kept_apart=ground.words,
         blockers=(*ground.blockers, *_blockers(moving, staying)),
     )
     parts = tuple(replace(part, goes=(fields or {}).get(part.field, part.goes)) for part in found)
@@ -191,9 +216,9 @@ def _parts(
 
 def _surest(field: str, links: Collection[SplitLink]) -> str:
     """The value of the surest identifier of a field's own type, of equal ones the oldest."""
-    found = [link for link in links if field in _OF_TYPE and link.type == field]
+    found = [link for link in links if link.type == field and link.contact]
     best = min(found, key=lambda link: (not link.verified, -link.confidence, link.id), default=None)
-    return best.value if best else ""
+    return best.contact if best else ""
 
 
 def _fingerprint(plan: SplitPlan, version: int) -> str:
@@ -202,6 +227,7 @@ def _fingerprint(plan: SplitPlan, version: int) -> str:
         str(plan.customer_id), version, [str(link.id) for link in plan.moving],
         [[part.field, part.stays, part.goes] for part in plan.fields],
         [plan.messages, plan.tickets, [str(row.id) for row in plan.records]],
-        [row.id for row in plan.questions],
+        [row.id for row in plan.questions], [row.id for row in plan.handed + plan.shaken],
+        [word.judgement for word in plan.kept_apart],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(covered).encode()).hexdigest()[:16]

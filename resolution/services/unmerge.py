@@ -18,6 +18,7 @@ from resolution.models import Judgement, Merge, MergeMember, MergeProposal
 from resolution.relations import MOVED
 from resolution.selectors.accounts import names_of
 from resolution.selectors.customers import fetch_customers
+from resolution.selectors.judgements import ALWAYS, told_apart_since
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.unmerge_ground import read_ground
 from resolution.services import audit, conflict_members, judge, keys, locks, proposals, reevaluate
@@ -77,8 +78,8 @@ def undo_merge(
 
     `assign` answers the plan's `asks`: row id → customer id (of who stays or of one coming back), both as
     text; `assign_others` is where all go that it leaves out. Unless told otherwise the merge's survivor and
-    those who leave are judged different, so that no machine joins them again. `fingerprint` is that of the
-    plan that was looked at.
+    those who leave are judged different, so that no machine joins them again; from whom the whole was told
+    apart meanwhile, those who leave are in any case. `fingerprint` is that of the plan that was looked at.
     Raises NotFound, MakerUndoes where a rule wants another person than those who made the merge, Refused
     when it was done already or somebody was erased, StaleVersion when it would do
     something else than what was looked at, InvalidInput naming rows that still have to be assigned, TryAgain.
@@ -92,6 +93,7 @@ def undo_merge(
         _apply(trail, undo)
         _close_ledger(undo, actor)
         _record(trail, undo)
+        judge.keep_apart(trail, undo.ground.leaving, undo.plan.kept_apart)
         if judge_different:
             _judge_cut(trail, undo)
         return Merge.objects.get(pk=merge_id)
@@ -107,17 +109,18 @@ def _plan(ground: Ground, assign: Answers, assign_others: str) -> Undo:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """Whom taking out of a merge touches: everyone who is one customer with its survivor by now."""
+    """Whom taking out of a merge touches: everyone who is one customer with its survivor by now, and `others`
+    whom somebody told apart from any of these."""
 
-    survivor: uuid.UUID
-    root: uuid.UUID
+    merge: int
     group: frozenset[uuid.UUID]
+    others: frozenset[uuid.UUID]
 
     def touched(self) -> Collection[uuid.UUID]:
-        return self.group
+        return self.group | self.others
 
     def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
-        return locked[self.survivor].canonical_id == self.root
+        return _find_reach(self.merge) == self
 
 
 def _find_reach(merge_id: int) -> _Reach:
@@ -125,8 +128,10 @@ def _find_reach(merge_id: int) -> _Reach:
     if survivor is None:
         raise NotFound(f"There is no merge {merge_id}. Check the number.", merge=merge_id)
     root = fetch_customers([survivor])[survivor].canonical_id
-    group = Customer.objects.members_of(root).values_list("pk", flat=True)
-    return _Reach(survivor, root, frozenset({survivor, root, *group}))
+    members = Customer.objects.members_of(root).values_list("pk", flat=True)
+    group = frozenset({survivor, root, *members})
+    words = told_apart_since(dict.fromkeys(group, ALWAYS))
+    return _Reach(merge_id, group, frozenset(word.other for word in words))
 
 
 def _named(member_ids: Collection[uuid.UUID] | None) -> frozenset[uuid.UUID]:

@@ -39,6 +39,12 @@ def plan_undo(ground: Ground, answers: Answers) -> Undo:
     """
     if ground.blockers:
         return Undo(ground, _names_only(ground))
+    undo = _plan(ground, answers)
+    unanswered = _plan(ground, {}) if answers else undo
+    return replace(undo, plan=replace(undo.plan, fingerprint=_fingerprint(unanswered)))
+
+
+def _plan(ground: Ground, answers: Answers) -> Undo:
     draft = draft_undo(ground, answers)
     profiles = _profiles(draft)
     fields = follow_fields(ground.tree, profiles, ground.merge)
@@ -52,10 +58,11 @@ def plan_undo(ground: Ground, answers: Answers) -> Undo:
         asks=tuple(row for row in draft.arrivals if row.asked),
         questions=tuple(_questions(draft)),
         left=tuple(_left(draft)),
+        kept_apart=ground.words,
     )
     return Undo(
         ground,
-        replace(plan, fingerprint=_fingerprint(ground, plan)),
+        plan,
         draft.standings,
         draft.owners,
         {key: member for key, member in draft.part_of.items() if key != member},
@@ -140,14 +147,19 @@ def _note(number: int, noun: str, what: str) -> Iterator[str]:
         yield f"{number} {noun}{'s were' if number > 1 else ' was'} {what}."
 
 
-def _fingerprint(ground: Ground, plan: UnmergePlan) -> str:
+def _fingerprint(undo: Undo) -> str:
+    """Name all that an undo does, so that nothing else than what was looked at is done."""
+    ground, plan = undo.ground, undo.plan
     covered = [
         ground.merge,
         [plan.survivor.customer_id, *(side.customer_id for side in plan.returning)],
-        sorted(row.row_id for row in plan.arrivals),
-        {name: len(rows) for name, rows in ground.rows.items()},
-        [(row.field, row.now, row.fate) for row in plan.fields if row.field != LAST_INTERACTION],
-        [entry.conflict_id for entry in plan.questions],
+        [(row.row_id, row.goes_to) for row in plan.arrivals],
+        {name: {str(row): str(owner) for row, owner in rows.items()} for name, rows in undo.owners.items()},
+        {str(key): [str(row.customer), row.status] for key, row in undo.standings.items() if row.changed},
+        {str(key): str(member) for key, member in undo.redirects.items()},
+        [(row.field, row.now, row.before, row.fate) for row in plan.fields if row.field != LAST_INTERACTION],
+        [(entry.conflict_id, entry.goes_to) for entry in plan.questions],
+        [word.judgement for word in plan.kept_apart],
         plan.left,
     ]
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:16]

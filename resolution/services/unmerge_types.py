@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from resolution.relations import MOVED
+from resolution.selectors.judgements import KeptApart
 from resolution.services.merge_tree import Tree
 from resolution.services.unmerge_fields import FieldReturn, Profiles
 from resolution.services.unmerge_links import LinkFact, LinkKey, Standing
@@ -64,7 +65,8 @@ class UnmergePlan:
 
     `survivor` is who the rest stays with: the merge's survivor, or whoever absorbed that one since. The merge
     `ends` when nobody is left in it. `left` are sentences about rows the merge moved that do not come back as
-    they were. `blockers` forbid it. `fingerprint` names what was looked at, answers left out.
+    they were. `kept_apart` are words on the whole that go with everyone who leaves. `blockers` forbid it.
+    `fingerprint` names what was looked at, answers left out.
     """
 
     merge_id: int
@@ -76,6 +78,7 @@ class UnmergePlan:
     asks: tuple[Arrival, ...] = ()
     questions: tuple[QuestionReturn, ...] = ()
     left: tuple[str, ...] = ()
+    kept_apart: tuple[KeptApart, ...] = ()
     blockers: tuple[str, ...] = ()
     fingerprint: str = ""
 
@@ -118,7 +121,8 @@ class Ground:
     """All that bears on taking `leaving` out of a merge; where there are `blockers`, names alone.
 
     `rows` is relation → row id → the member it goes back to; `moved_on` is relation → how many of them are
-    elsewhere by now. `links` are those of the whole tree.
+    elsewhere by now. `links` are those of the whole tree. `words` told the whole apart from others while
+    those who leave were part of it.
     """
 
     merge: int
@@ -133,6 +137,7 @@ class Ground:
     moved_on: Mapping[str, int] = field(default_factory=dict)
     arrived: Sequence[ArrivedRow] = ()
     questions: Sequence[Question] = ()
+    words: tuple[KeptApart, ...] = ()
 
     @property
     def sides(self) -> dict[uuid.UUID, Person]:

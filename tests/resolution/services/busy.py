@@ -19,9 +19,14 @@ from customers.models import Customer, Mapping
 from resolution.errors import CustomerErased, InvalidInput, NotFound, Refused, StaleVersion, TryAgain
 from resolution.models import BlockedValue, IdentifierRule, Merge, MergeProposal
 from resolution.services import audit, locks
-from resolution.services.approve import approve_proposal, propose_merge
+from resolution.services.approve import (
+    approve_proposal,
+    propose_merge,
+    reject_proposal,
+    withdraw_proposal,
+)
 from resolution.services.blocks import block_value, retire_block
-from resolution.services.bulk_proposals import approve_in_bulk
+from resolution.services.bulk_proposals import approve_in_bulk, reject_in_bulk
 from resolution.services.conflicts import open_conflict
 from resolution.services.erase import erase_customer
 from resolution.services.importing import import_file, open_file
@@ -32,6 +37,7 @@ from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.profiles import create_customer, update_profile
 from resolution.services.resolve import create_or_resolve_customer, resolve_customer_identity
 from resolution.services.rules import set_rule
+from resolution.services.split import split_customer
 from resolution.services.unmerge import plan_unmerge, undo_merge
 from resolution.types import Actor, Group
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, MessageFactory, lead, steward
@@ -144,6 +150,14 @@ class Busy:
         waiting = any_of(MergeProposal.objects.filter(state="pending", batch=None), "proposal waits")
         approve_proposal(proposal_id=waiting.pk, actor=signed_in("lead", actor))
 
+    def reject(self, actor: Actor) -> None:
+        waiting = any_of(MergeProposal.objects.filter(state="pending", batch=None), "proposal waits")
+        reject_proposal(proposal_id=waiting.pk, actor=signed_in("lead", actor))
+
+    def withdraw(self, actor: Actor) -> None:
+        waiting = any_of(MergeProposal.objects.filter(state="pending", batch=None), "proposal waits")
+        withdraw_proposal(proposal_id=waiting.pk, actor=signed_in("steward", actor))
+
     def propose_groups(self, actor: Actor) -> None:
         people = self.some(4)
         pairs = [{row.pk: "member" for row in pair} for pair in (people[:2], people[2:])]
@@ -154,6 +168,11 @@ class Busy:
         batch = any_of(waiting, "batch waits").batch_id
         approve_in_bulk(batch_id=batch or 0, actor=signed_in("lead", actor))
 
+    def reject_groups(self, actor: Actor) -> None:
+        waiting = MergeProposal.objects.filter(state="pending", batch__isnull=False)
+        batch = any_of(waiting, "batch waits").batch_id
+        reject_in_bulk(batch_id=batch or 0, actor=signed_in("lead", actor))
+
     def merge_groups(self, actor: Actor) -> None:
         groups = [Group(tuple(str(row.pk) for row in self.some(2)), ()) for _ in range(2)]
         merge_by_rule(groups, actor)
@@ -162,6 +181,15 @@ class Busy:
         merge = any_of(Merge.objects.filter(undone_at__isnull=True), "merge stands")
         answers = {ask.row_id: str(merge.survivor_id) for ask in plan_unmerge(merge.pk).asks}
         undo_merge(merge_id=merge.pk, assign=answers, judge_different=self.chance.random() < 0.1, actor=actor)
+
+    def split(self, actor: Actor) -> None:
+        link = any_of(Mapping.objects.owned(), "identifier is owned")
+        split_customer(
+            customer_id=link.customer_id,
+            mapping_ids=[link.pk],
+            judge_different=self.chance.random() < 0.1,
+            actor=actor,
+        )
 
     def block(self, actor: Actor) -> None:
         kind, value = self.chance.choice(VALUES)
@@ -243,12 +271,14 @@ ACTS: dict[str, Callable[[Busy, Actor], None]] = {
     act.__name__: act
     for act in (
         Busy.create, Busy.update, Busy.link, Busy.unlink, Busy.message, Busy.look_up, Busy.judge, Busy.merge,
-        Busy.merge_groups, Busy.undo, Busy.propose, Busy.approve, Busy.propose_groups, Busy.approve_groups,
+        Busy.merge_groups, Busy.undo, Busy.split, Busy.propose, Busy.approve, Busy.reject, Busy.withdraw,
+        Busy.propose_groups, Busy.approve_groups, Busy.reject_groups,
         Busy.block, Busy.lift, Busy.erase, Busy.change_rule, Busy.take_in_file,
     )
 }  # fmt: skip
 # The row of the trail that every act of a name leaves once.
 LEAVES_ONE = {
     "create": "create", "update": "update", "unlink": "unlink", "judge": "judge",
-    "propose": "propose", "approve": "approve", "change_rule": "rule", "take_in_file": "import",
+    "propose": "propose", "approve": "approve", "reject": "reject", "withdraw": "withdraw", "split": "split",
+    "change_rule": "rule", "take_in_file": "import",
 }  # fmt: skip

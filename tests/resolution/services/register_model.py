@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import combinations
+from itertools import combinations, count, product
 from typing import Any
 
 from resolution.models import Merge
@@ -34,6 +34,9 @@ class RegisterModel:
     home: dict[str, dict[uuid.UUID, Row]]
     survivors: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
     verdicts: dict[frozenset[uuid.UUID], str] = field(default_factory=dict)
+    said_at: dict[frozenset[uuid.UUID], int] = field(default_factory=dict)
+    absorbed_at: dict[uuid.UUID, int] = field(default_factory=dict)
+    clock: Iterator[int] = field(default_factory=count)
     came_later: set[uuid.UUID] = field(default_factory=set)
     first_heard: dict[uuid.UUID, datetime | None] = field(default_factory=dict)
     erased: set[uuid.UUID] = field(default_factory=set)
@@ -80,20 +83,57 @@ class RegisterModel:
         return len(ids) > 1 and not ids & self.survivors.keys() and not apart
 
     def merged(self, merge: Merge, members: Collection[uuid.UUID]) -> None:
-        self.survivors |= {key: merge.survivor_id for key in members if key != merge.survivor_id}
+        absorbed = [key for key in members if key != merge.survivor_id]
+        self.survivors |= dict.fromkeys(absorbed, merge.survivor_id)
+        self.absorbed_at |= dict.fromkeys(absorbed, next(self.clock))
+
+    def judged(self, one: uuid.UUID, other: uuid.UUID, verdict: str) -> None:
+        """Take over a word; that two are the same goes before what was said of those merged into them."""
+        if verdict == "same":
+            for pair in product(self.people_of(one), self.people_of(other)):
+                self.verdicts.pop(frozenset(pair), None)
+        self.verdicts[frozenset({one, other})] = verdict
+        self.said_at[frozenset({one, other})] = next(self.clock)
 
     def parted(self, leaving: Collection[uuid.UUID], plan: UnmergePlan, answers: Mapping[str, str]) -> None:
         """Forget that these were absorbed; what only a person can tell of leaves with whom it is given."""
+        words = {(key, other) for key in leaving for other in self.told_apart_while_in(key)}
         for key in leaving:
             del self.survivors[key]
+        for key, other in words:
+            self.keep_apart(key, other)
         for arrival in plan.arrivals:
             owner = answers.get(arrival.row_id)
             if owner and uuid.UUID(owner) in leaving:
                 table = {"mappings": "Mapping", "messages": "Message"}[arrival.relation]
                 self.home[table][uuid.UUID(arrival.row_id)]["customer_id"] = uuid.UUID(owner)
 
+    def told_apart_while_in(self, customer: uuid.UUID) -> Iterator[uuid.UUID]:
+        """From whom the one that absorbed a customer was told apart since, and so on up."""
+        while customer in self.survivors:
+            whole, since = self.survivors[customer], self.absorbed_at[customer]
+            yield from (key for key, moment in self.told_apart_from(whole) if moment > since)
+            customer = whole
+
+    def told_apart_from(self, customer: uuid.UUID) -> Iterator[tuple[uuid.UUID, int]]:
+        """The living from whom a customer itself was told apart, and when."""
+        for pair, word in self.verdicts.items():
+            if word == "different" and customer in pair:
+                [other] = pair - {customer}
+                if other not in self.erased:
+                    yield other, self.said_at[pair]
+
+    def keep_apart(self, one: uuid.UUID, other: uuid.UUID) -> None:
+        if self.verdicts.get(frozenset({one, other})) != "different":
+            self.judged(one, other, "different")
+
     def split(self, customer: uuid.UUID, new: uuid.UUID, before: State, after: State) -> None:
-        """Take over when the two were first heard of, by the messages from before that each has now."""
+        """Take over when the two were first heard of, by the messages from before that each has now.
+
+        From whom the whole was told apart, the new one is.
+        """
+        for other, _ in list(self.told_apart_from(customer)):
+            self.keep_apart(new, other)
         last = next(row[HEARD] for row in before["Customer"] if row["id"] == customer)
         handed = [row for row in after["Message"] if row["customer_id"] == new]
         self.first_heard[new] = self._first_of(handed)

@@ -15,14 +15,17 @@ from itertools import count
 import pytest
 from django_redis import get_redis_connection
 
+from customers.ids import uuid7
 from customers.models import Channel, Customer
 from customers.models import Mapping as Link
+from customers.services import register
 from resolution.services import audit, cache, resolve
 from resolution.services.blocks import block_value
 from resolution.services.erase import erase_customer
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.resolve import resolve_customer_identity
+from resolution.services.split import split_customer
 from resolution.services.unmerge import undo_merge
 from resolution.types import Actor, Group
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, MessageFactory
@@ -229,6 +232,22 @@ def merge_in_bulk_scene(channel: Channel) -> Scene:
     return Scene(link.normalised, link.customer_id, act, often_heard.pk)
 
 
+def split_scene(channel: Channel) -> Scene:
+    """The new owner is issued an id that is known beforehand."""
+    link = owned_link(channel)
+    MappingFactory(customer=link.customer, channel=channel)
+    new = uuid7()
+
+    def act() -> object:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(
+                register, "create_customer", lambda fields: Customer.objects.create(pk=new, **fields)
+            )
+            return split_customer(customer_id=link.customer_id, mapping_ids=[link.pk], actor=ACTOR)
+
+    return Scene(link.normalised, link.customer_id, act, new)
+
+
 def owned_link(channel: Channel, **fields: object) -> Link:
     return MappingFactory(customer=CustomerFactory(), channel=channel, **fields)
 
@@ -260,7 +279,7 @@ class TestServices:
         "make_scene",
         [
             merge_scene, merge_in_bulk_scene, unmerge_scene, move_scene, unlink_scene, unlink_and_link_scene,
-            block_scene, erase_scene,
+            block_scene, erase_scene, split_scene,
         ],
     )  # fmt: skip
     def test_p10_a_reader_beside_an_act_is_never_told_of_a_former_owner(

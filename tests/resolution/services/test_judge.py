@@ -116,6 +116,20 @@ class TestGroups:
             with pytest.raises(MergeBlocked, match="ada judged"):
                 merge_customers(member_ids=[customer.pk, bob.pk], actor=ADA)
 
+    @pytest.mark.parametrize("later", ["unsure", "related"])
+    def test_p3_a_later_word_on_survivors_leaves_what_kept_the_absorbed_apart(self, later: str) -> None:
+        anna, ann, bob, rob = CustomerFactory.create_batch(4)
+        say(ann, rob, "different")
+        made = [
+            merge_customers(member_ids=[one.pk, two.pk], survivor_id=one.pk, actor=ADA)
+            for one, two in ((anna, ann), (bob, rob))
+        ]
+        say(anna, bob, later)
+        for merge in made:
+            undo_merge(merge_id=merge.pk, judge_different=False, actor=ADA)
+        with pytest.raises(MergeBlocked, match="ada judged"):
+            merge_customers(member_ids=[ann.pk, rob.pk], actor=ADA)
+
     def test_words_on_others_of_the_group_stay(self) -> None:
         anna, ann, bob = CustomerFactory.create_batch(3)
         apart = say(ann, bob, "different")

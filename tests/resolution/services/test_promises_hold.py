@@ -353,7 +353,7 @@ class Acts(RuleBasedStateMachine):
         new = self.act(act).customer.pk
         self.model.split(customer, new, before, self.state)
         if judge_different:
-            self.model.verdicts[frozenset({customer, new})] = "different"
+            self.model.judged(customer, new, "different")
 
     # --- what comes in ---
 
@@ -422,7 +422,7 @@ class Acts(RuleBasedStateMachine):
             self.refused(Refused, act)
         else:
             self.act(act)
-            self.model.verdicts[frozenset(pair)] = verdict
+            self.model.judged(pair[0], pair[1], verdict)
 
     # --- what is blocked, and who is erased ---
 
@@ -584,7 +584,8 @@ class Acts(RuleBasedStateMachine):
         )  # fmt: skip
         self.model.parted(leaving, plan, answers)
         if judge_different:
-            self.model.verdicts |= {frozenset({merge.survivor_id, key}): "different" for key in leaving}
+            for key in leaving:
+                self.model.judged(merge.survivor_id, key, "different")
 
     # --- what holds after every act ---
 
@@ -609,6 +610,12 @@ class Acts(RuleBasedStateMachine):
         assert owners == {key: self.model.owner(key) for key in owners}
         active = [row for row in self.model.home["Mapping"].values() if row["status"] == "active"]
         assert len(active) == len(owners)
+
+    @invariant()
+    def who_was_told_apart_is_whom_the_model_says(self) -> None:
+        live = Judgement.objects.filter(superseded_at__isnull=True, verdict="different")
+        found = {frozenset(pair) for pair in live.values_list("left", "right")}
+        assert found == {pair for pair, word in self.model.verdicts.items() if word == "different"}
 
     @invariant()
     def customers_were_last_heard_of_when_the_model_says(self) -> None:

@@ -22,6 +22,7 @@ from resolution.services import audit, conflicts
 from resolution.services.api_keys import make_api_key
 from resolution.services.approve import propose_merge
 from resolution.services.erase import erase_customer
+from resolution.services.judge import judge_pair
 from resolution.services.keys import rebuild_keys
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
@@ -34,6 +35,7 @@ from resolution.types import Actor
 from tests.concurrency import all_at_once
 from tests.factories import (
     ChannelFactory,
+    ConflictFactory,
     CustomerFactory,
     MappingFactory,
     MessageFactory,
@@ -236,6 +238,53 @@ class TestTakingItBack:
         assert not Judgement.objects.exists()
 
 
+class TestWords:
+    def test_p3_not_the_same_as_the_whole_counts_for_the_new_customer_too(self, both: Customer) -> None:
+        other = create_customer(fields={"name": "Other"}, actor=TOM)
+        judge_pair(left_id=both.pk, right_id=other.pk, verdict="different", reason="by eve's", actor=TOM)
+        [shown] = plan_of(both, EVE).kept_apart
+        assert (shown.other_name, shown.who) == ("Other", "tom")
+        new = split(both, EVE, judge_different=False)
+        with pytest.raises(MergeBlocked, match="not the same"):
+            merge_customers(member_ids=[other.pk, new.pk], actor=LEA)
+
+
+class TestContacts:
+    """A profile holds a contact as it does wherever one comes in, and as the preview shows it."""
+
+    @pytest.mark.parametrize(
+        ("came_as", "normalised", "held"),
+        [
+            ("whatsapp:+49 1520 1234567", "+4915201234567", "+49 1520 1234567"),
+            (f"+49 1520 1234567{' ' * 40}ext", "+4915201234567", "+4915201234567"),
+        ],
+    )
+    def test_without_scheme_or_in_its_short_form(
+        self, both: Customer, shop: Channel, came_as: str, normalised: str, held: str
+    ) -> None:
+        MappingFactory(
+            customer=both, channel=shop, identifier_type="phone", channel_identifier=came_as,
+            normalised=normalised,
+        )  # fmt: skip
+        plan = plan_of(both, came_as)
+        new = split(both, came_as, fingerprint=plan.fingerprint)
+        shown = {part.field: part.goes for part in plan.fields}
+        assert shown["phone"] == new.phone == held
+
+    def test_what_a_record_says_is_shown_as_it_is_stored_or_left_out(
+        self, both: Customer, shop: Channel
+    ) -> None:
+        said = {"email": EVE, "name": " Eve  Brown ", "birth_date": "01.02.1980", "city": "x" * 300}
+        SourceRecordFactory(customer=both, channel=shop, data=said)
+        plan = plan_of(both, EVE)
+        new = split(both, EVE, fingerprint=plan.fingerprint)
+        shown = {part.field: part.goes for part in plan.fields}
+        assert (shown["name"], shown["birth_date"], shown["city"]) == (
+            new.name, str(new.birth_date), new.city,
+        )  # fmt: skip
+        assert (str(new.birth_date), new.city) == ("1980-02-01", "")
+
+
 class TestErasing:
     def test_either_is_erased_without_the_other(self, both: Customer) -> None:
         new = split(both, EVE)
@@ -243,6 +292,7 @@ class TestErasing:
         assert (fresh(new).status, fresh(both).status) == ("erased", "active")
         assert link_of(both, ANNA).customer_id == both.pk
         assert audit.find_break() is None
+        assert customer_as_of(both.pk, timezone.now()).fields["name"] == "Anna"
         erase_customer(customer_id=both.pk, reason="asked for", actor=LEA)
         assert broken_promises() == []
 
@@ -267,6 +317,15 @@ class TestQuestions:
         asked.refresh_from_db()
         assert set(asked.members.values_list("customer", flat=True)) == {both.pk, other.pk}
         assert (asked.state, asked.version) == ("open", 2)
+
+    def test_one_that_shows_what_leaves_stays_to_be_looked_at_again(self, both: Customer) -> None:
+        other = CustomerFactory()
+        shown = {"left": str(both.pk), "right": str(other.pk), "weight": 6.0, "hard_conflict": ""}
+        part = {"field": "email", "level": "exact", "detail": "", "weight": 6.0, "left": EVE, "right": EVE}
+        asked = ConflictFactory(members=[both, other], evidence=[shown | {"fields": [part]}])
+        plan = plan_of(both, EVE)
+        assert ([row.id for row in plan.handed], [row.id for row in plan.shaken]) == ([], [asked.pk])
+        assert plan_of(both, ANNA).shaken == ()
 
     def test_a_proposal_that_names_it_is_stale(self, both: Customer) -> None:
         proposal = propose_merge(

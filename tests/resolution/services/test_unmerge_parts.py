@@ -20,7 +20,9 @@ from resolution.selectors.proposals import proposal_card
 from resolution.selectors.records import load_records
 from resolution.services import approve, audit, claims, link
 from resolution.services.conflict_evidence import evidence_of
+from resolution.services.judge import judge_pair
 from resolution.services.keys import rebuild_keys
+from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.services.survivorship import ADDRESS
 from resolution.services.unmerge import plan_unmerge
@@ -563,3 +565,58 @@ def test_a_long_ago_moment_is_no_arrival() -> None:
     made = merge(anna, ann)
     MessageFactory(customer=anna, received_at=datetime(2001, 1, 1, tzinfo=UTC))
     assert len(plan_unmerge(made.pk).asks) == 1
+
+
+class TestNothingElseThanWasSeen:
+    def test_p4_an_undo_that_would_write_another_value_is_refused(self) -> None:
+        anna, eve = CustomerFactory(name="Anna"), CustomerFactory(city="Bonn")
+        ann = CustomerFactory(city="Ulm")
+        first = merge(anna, eve)
+        second = merge_customers(
+            member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, picks={"city": str(ann.pk)}, actor=ACTOR
+        )
+        plan = plan_unmerge(second.pk)
+        assert [(row.now, row.before) for row in plan.fields if row.field == "city"] == [("Ulm", "Bonn")]
+        undo(first)
+        with pytest.raises(StaleVersion, match="Something has changed since you looked"):
+            undo(second, fingerprint=plan.fingerprint)
+        assert fresh(anna).city == "Ulm"
+
+
+class TestWordsOnTheWhole:
+    def test_p3_go_with_who_leaves_and_the_preview_shows_them(self) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        made = merge(anna, ann)
+        word = judge_pair(left_id=anna.pk, right_id=eve.pk, verdict="different", reason="phone", actor=ACTOR)
+        [shown] = plan_unmerge(made.pk).kept_apart
+        assert (shown.other, shown.who, shown.judgement) == (eve.pk, ACTOR.name, word.pk)
+        undo(made)
+        with pytest.raises(MergeBlocked, match="not the same"):
+            merge(eve, ann)
+        copied = Judgement.objects.get(verdict="different", reason__startswith="Said of the whole by")
+        assert {copied.left_id, copied.right_id} == {ann.pk, eve.pk}
+
+    def test_p3_also_what_was_said_of_who_absorbed_the_survivor(self) -> None:
+        anna, ann, bob, eve = CustomerFactory.create_batch(4)
+        made = merge(anna, ann)
+        merge(bob, anna)
+        judge_pair(left_id=bob.pk, right_id=eve.pk, verdict="different", reason="", actor=ACTOR)
+        undo(made)
+        with pytest.raises(MergeBlocked):
+            merge(eve, ann)
+
+    def test_but_not_what_was_said_before_they_were_one(self) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        judge_pair(left_id=anna.pk, right_id=eve.pk, verdict="different", reason="", actor=ACTOR)
+        made = merge(anna, ann)
+        assert plan_unmerge(made.pk).kept_apart == ()
+        undo(made)
+        assert merge(eve, ann).survivor_id == eve.pk
+
+    def test_a_word_said_since_it_was_looked_at_makes_it_stale(self) -> None:
+        anna, ann, eve = CustomerFactory.create_batch(3)
+        made = merge(anna, ann)
+        seen = plan_unmerge(made.pk).fingerprint
+        judge_pair(left_id=anna.pk, right_id=eve.pk, verdict="different", reason="", actor=ACTOR)
+        with pytest.raises(StaleVersion):
+            undo(made, fingerprint=seen)

@@ -1,4 +1,4 @@
-"""The promises P1 to P5 and P10, asked of the tables as they stand. Each function returns what is broken.
+"""The promises P1 to P6 and P10, asked of the tables as they stand. Each function returns what is broken.
 
 `broken_promises` asks them all; `untold_changes` compares two states of the register with the trail between.
 """
@@ -114,6 +114,13 @@ _ASKED_OF_THE_WHOLE = """
     WHERE conflict.kind = 'over_merge' AND conflict.state <> 'done'
       AND NOT EXISTS (SELECT FROM customers WHERE merged_into_id = member.customer_id)
 """
+_ASKED_OF_THE_GONE = """
+    SELECT 'conflict ' || conflict.id || ' names ' || customer.id || ', who is ' || customer.status
+    FROM conflicts AS conflict
+    JOIN conflict_members AS member ON member.conflict_id = conflict.id
+    JOIN customers AS customer ON customer.id = member.customer_id
+    WHERE conflict.state <> 'done' AND customer.status <> 'active'
+"""
 
 
 def broken_promises() -> list[str]:
@@ -130,13 +137,13 @@ def faults_of_the_tables() -> list[str]:
     """P1: one owner an identifier at any moment, and a customer holds one once. P2: every id stands for a
     living customer in one hop. P3: no live *different* spans the members of one customer. P4: a merged
     customer keeps no rows but links folded or ended there, the ledger and the trail know of each merge as a
-    whole unless somebody of it was erased, and of nobody who is merged with none is it asked to part. One
-    query.
+    whole unless somebody of it was erased, and of nobody who is merged with none is it asked to part. P6: a
+    live conflict names only active customers. One query.
     """
     left = (_LEFT_BEHIND.format(table=relation.table) for relation in MOVED)
     asked = (
         _TWO_OWNERS, _TWO_OWNERS_ONCE, _LINKED_TWICE, _BROKEN_REDIRECTS, _JUDGED_APART_AND_ONE, *left,
-        _HALF_IN_THE_LEDGER, _MERGES_WITHOUT_TRAIL, _ASKED_OF_THE_WHOLE,
+        _HALF_IN_THE_LEDGER, _MERGES_WITHOUT_TRAIL, _ASKED_OF_THE_WHOLE, _ASKED_OF_THE_GONE,
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(f"({query})" for query in asked))

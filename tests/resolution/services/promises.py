@@ -115,7 +115,7 @@ _ASKED_OF_THE_WHOLE = """
       AND NOT EXISTS (SELECT FROM customers WHERE merged_into_id = member.customer_id)
 """
 _ASKED_OF_THE_GONE = """
-    SELECT 'conflict ' || conflict.id || ' names ' || customer.id || ', who is ' || customer.status
+    SELECT conflict.kind || ' ' || conflict.id || ' names ' || customer.id || ', who is ' || customer.status
     FROM conflicts AS conflict
     JOIN conflict_members AS member ON member.conflict_id = conflict.id
     JOIN customers AS customer ON customer.id = member.customer_id

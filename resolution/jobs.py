@@ -15,7 +15,16 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from resolution.errors import Refused, TryAgain
 from resolution.services import check_trail as trail
-from resolution.services import compare_models, idempotency, limits, queue, reevaluate, rules, stalled_jobs
+from resolution.services import (
+    compare_models,
+    idempotency,
+    limit_questions,
+    limits,
+    queue,
+    reevaluate,
+    rules,
+    stalled_jobs,
+)
 from resolution.services import train_model as training
 from resolution.services.find_duplicates import find_duplicates as find_and_settle
 from resolution.types import Actor
@@ -51,7 +60,7 @@ def check_trail(*, actor: dict[str, Any]) -> str:
     return trail.check_trail(actor=Actor(**actor)).state
 
 
-@app.task(name=rules.ASKING, lock=rules.ASKING)
+@app.task(name=rules.ASKING, lock=rules.ASKING, retry=_AGAIN_LATER)
 def ask_past_limits(*, identifier_type: str, limit_names: list[str], actor: dict[str, Any]) -> int:
     """Ask of all that is past the limits of a rule that were set; returns how many there are."""
     return rules.ask_past_limits(
@@ -60,14 +69,12 @@ def ask_past_limits(*, identifier_type: str, limit_names: list[str], actor: dict
 
 
 @app.task(name=limits.COUNTING, retry=_AGAIN_LATER)
-def count_holders(*, customer_id: str, identifier_type: str, actor: dict[str, Any]) -> int:
-    """Ask of values that were linked while a file was on its way; returns how many are past a limit."""
-    return rules.ask_past_values(
-        customer_id=UUID(customer_id), identifier_type=identifier_type, actor=Actor(**actor)
-    )
+def count_holders(*, mapping_id: str, actor: dict[str, Any]) -> int:
+    """Ask of a value that was linked while a file was on its way; returns whether it is past a limit."""
+    return rules.ask_past_value(mapping_id=UUID(mapping_id), actor=Actor(**actor))
 
 
-@app.task(name=reevaluate.REEVALUATION, retry=_AGAIN_LATER)
+@app.task(name=limit_questions.REEVALUATION, retry=_AGAIN_LATER)
 def reevaluate_conflicts(*, conflict_ids: list[int], actor: dict[str, Any]) -> int:
     """Look at the merges of values that crossed a limit; returns how many are asked about."""
     return reevaluate.reevaluate_conflicts(conflict_ids=conflict_ids, actor=Actor(**actor))

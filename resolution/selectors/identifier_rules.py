@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,6 +52,11 @@ class Rule:
     def begins(self, now: datetime) -> datetime | None:
         """From when on a link must have been seen to be valid."""
         return now - timedelta(days=self.valid_days) if self.valid_days else None
+
+
+def scope_of(type: str, channel_id: uuid.UUID | None) -> uuid.UUID | None:
+    """Return the channel that values of a type are counted within; None for all."""
+    return channel_id if type in OF_ONE_CHANNEL else None
 
 
 def load_rules() -> Mapping[str, Rule]:

@@ -65,6 +65,7 @@ COUNT_LABELS = {
     "waiting": "in the queue already",
     "answered": "answered by a person before",
     "closed": "questions that have gone",
+    "left": "questions changed meanwhile, left as they are",
     "skipped_blocks": "blocks too large, refined",
     "same_source": "pairs of one clean source, not compared",
     "would_merge": "pairs that would merge",

@@ -83,19 +83,20 @@ class _Whole:
 
 
 def find_leaning(
-    block: Blocked, survivors: Collection[uuid.UUID], *, all_had_it: bool = False
+    block: Blocked | None, survivors: Collection[uuid.UUID], *, all_had_it: bool = False
 ) -> list[Leaning]:
     """Return those among canonical customers who leaned on a value, a bounded number at a time.
 
     Once a value is blocked its links have ended, and nothing tells any more which records had it:
-    `all_had_it` takes every record for one that did.
+    `all_had_it` takes every record for one that did. With no value to leave out they are weighed with all
+    that is known of them.
     """
     merged = Customer.objects.filter(merged_into__in=list(survivors)).order_by("merged_into", "pk")
     members: dict[uuid.UUID, list[uuid.UUID]] = {}
     for row in merged.only("merged_into"):
         members.setdefault(row.canonical_id, [row.canonical_id]).append(row.pk)
     merges = [entry for lot in _lots(members) for entry in _leaning_of(block, lot, all_had_it)]
-    links = find_link_parts(block, survivors)
+    links = find_link_parts(block, survivors) if block else {}
     leaning = [replace(entry, links=links.pop(entry.customer_id, ())) for entry in merges]
     return leaning + [Leaning(customer, links=parts) for customer, parts in links.items()]
 
@@ -114,7 +115,7 @@ def _lots(members: Mapping[uuid.UUID, list[uuid.UUID]]) -> Iterator[dict[uuid.UU
 
 
 def _leaning_of(
-    block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]], all_had_it: bool
+    block: Blocked | None, members: Mapping[uuid.UUID, list[uuid.UUID]], all_had_it: bool
 ) -> Iterator[Leaning]:
     wholes = [entry for entry in _wholes(block, members, all_had_it) if len(entry.holders) > 1]
     owner = {name: place for place, entry in enumerate(wholes) for name in entry.records}
@@ -126,9 +127,11 @@ def _leaning_of(
         yield _leaning(entry, scores)
 
 
-def _wholes(block: Blocked, members: Mapping[uuid.UUID, list[uuid.UUID]], all_had_it: bool) -> list[_Whole]:
+def _wholes(
+    block: Blocked | None, members: Mapping[uuid.UUID, list[uuid.UUID]], all_had_it: bool
+) -> list[_Whole]:
     ids = [key for group in members.values() for key in group]
-    records, without = load_records(ids), Blocklist((block,))
+    records, without = load_records(ids), Blocklist((block,) if block else ())
     merges = _merges_of(ids)
     wholes = []
     for survivor, group in members.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule
 
 MOST_SHOWN = 20
+ValueAt = tuple[str, uuid.UUID | None]  # a value, and the channel it is counted within
 
 _CURRENT = """
     identifier_type = %(type)s AND status IN ('active', 'shared')
@@ -32,19 +34,31 @@ _VERIFIED = """
     FROM customer_identity_mapping WHERE {current} AND verified
     GROUP BY 1, 2 HAVING count(DISTINCT normalised) > %(limit)s
 """
-_OF_CUSTOMER = """
-    WITH own AS (
-        SELECT DISTINCT normalised AS subject, CASE WHEN %(of_channel)s THEN channel_id END AS channel_id
-        FROM customer_identity_mapping
-        WHERE customer_id = (SELECT coalesce(merged_into_id, id) FROM customers WHERE id = %(customer)s)
-          AND {current}
-    )
-    SELECT subject, own.channel_id, number FROM own CROSS JOIN LATERAL (
-        SELECT count(DISTINCT customer_id) AS number FROM customer_identity_mapping m
-        WHERE m.normalised = own.subject AND own.channel_id IS NOT DISTINCT FROM
-            CASE WHEN %(of_channel)s THEN m.channel_id END
-          AND {current}
-    ) AS counted ORDER BY 1, 2
+_HOLDERS = """
+    SELECT wanted.subject, wanted.channel_id, count(DISTINCT m.customer_id)
+    FROM unnest(%(values)s::text[], %(channels)s::uuid[]) AS wanted (subject, channel_id)
+    JOIN customer_identity_mapping m ON m.normalised = wanted.subject
+        AND (wanted.channel_id IS NULL OR m.channel_id = wanted.channel_id) AND {current}
+    GROUP BY 1, 2
+"""
+_VALUES = """
+    SELECT customer_id, count(DISTINCT normalised) FROM customer_identity_mapping
+    WHERE customer_id = ANY(%(customers)s) AND {current} GROUP BY 1
+"""
+# Who has each value, its owner first, then by how long.
+_FIRST_HOLDERS = """
+    SELECT wanted.type, wanted.value, wanted.channel_id, found.customer_id
+    FROM unnest(%(types)s::text[], %(values)s::text[], %(channels)s::uuid[])
+        AS wanted (type, value, channel_id)
+    CROSS JOIN LATERAL (
+        SELECT m.customer_id, min(m.status) AS standing, min(m.first_seen_at) AS since
+        FROM customer_identity_mapping m
+        WHERE m.identifier_type = wanted.type AND m.normalised = wanted.value
+          AND (wanted.channel_id IS NULL OR m.channel_id = wanted.channel_id)
+          AND m.status IN ('active', 'shared')
+        GROUP BY m.customer_id ORDER BY standing, since, m.customer_id LIMIT %(most)s
+    ) AS found
+    ORDER BY 1, 2, 3, found.standing, found.since, found.customer_id
 """
 # Owners that answer by the window as it stands and would no more by the new one; `number` is days.
 _LAPSING = """
@@ -117,11 +131,41 @@ def all_past(rule: Rule, limit_name: str, limit: int) -> list[Subject]:
     return [Subject(*row) for row in _fetch(f"{_query(rule, limit_name)} ORDER BY 1, 2", rule, limit)]
 
 
-def holders_of_values(rule: Rule, customer_id: uuid.UUID) -> list[Subject]:
-    """Count the customers that have each value of the one this id stands for, by the rule's window."""
-    query = _OF_CUSTOMER.format(current=_CURRENT)
-    rows = _fetch(query, rule, 0, customer=customer_id, of_channel=rule.type in OF_ONE_CHANNEL)
-    return [Subject(*row) for row in rows]
+def count_holders(rule: Rule, values: Collection[ValueAt]) -> dict[ValueAt, int]:
+    """Count the customers that have each value, by the rule's window; what nobody has is left out."""
+    if not values:
+        return {}
+    places = {"values": [value for value, _ in values], "channels": [channel for _, channel in values]}
+    rows = _fetch(_HOLDERS.format(current=_CURRENT), rule, 0, **places)
+    return {(value, channel): number for value, channel, number in rows}
+
+
+def count_values(rule: Rule, customers: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Count the values that each customer has, by the rule's window; who has none is left out."""
+    if not customers:
+        return {}
+    rows: list[Any] = _fetch(_VALUES.format(current=_CURRENT), rule, 0, customers=list(customers))
+    return dict(rows)
+
+
+def first_holders(
+    values: Collection[tuple[str, ValueAt]], most: int
+) -> dict[tuple[str, ValueAt], list[uuid.UUID]]:
+    """Return the first customers that have each value of a type, its owner before all. One query."""
+    found: dict[tuple[str, ValueAt], list[uuid.UUID]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FIRST_HOLDERS,
+            {
+                "types": [type for type, _ in values],
+                "values": [value for _, (value, _) in values],
+                "channels": [channel for _, (_, channel) in values],
+                "most": most,
+            },
+        )
+        for type, value, channel, customer in cursor.fetchall():
+            found.setdefault((type, (value, channel)), []).append(customer)
+    return found
 
 
 def _query(rule: Rule, limit_name: str) -> str:

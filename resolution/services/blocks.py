@@ -23,7 +23,7 @@ from resolution.models import AuditEntry, BlockedValue, Conflict
 from resolution.selectors.identifier_rules import as_blocked, get_blocked
 from resolution.selectors.reach import Held, Reach, measure_reach
 from resolution.selectors.written import find_written
-from resolution.services import audit, conflicts, keys, locks, reevaluate
+from resolution.services import audit, conflicts, keys, limit_follow, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.types import Actor
 
@@ -88,6 +88,7 @@ def block_value(*, value: str, type: str = "", region: str = "", reason: str = "
         register.count_changes(plan.customers)
         keys.rebuild_keys(plan.customers)
         opened = _reevaluate(trail, row, reach)
+        limit_follow.follow(trail, plan.customers, "A value was blocked.")
         _record(trail, row, reach, opened)
         return Blocking(row, reach, opened)
 
@@ -113,6 +114,8 @@ def retire_block(*, block_id: int, reason: str = "", actor: Actor) -> BlockedVal
         customers = concerned.customers
         register.count_changes(customers)
         keys.rebuild_keys(customers)
+        lifted = Blocked(row.identifier_type, row.value, row.pattern)
+        reevaluate.reevaluate_lifted(trail, lifted, customers)
         trail.record("unblock", **_named(row), block=row.pk, customers=len(customers), reason=reason)
         for customer in sorted(customers):
             trail.record("unblock", customer_id=customer, **_named(row), block=row.pk)

@@ -31,7 +31,7 @@ from resolution.errors import InvalidInput
 from resolution.models import Conflict, ConflictMember
 from resolution.selectors.identifier_rules import is_valid, load_rules
 from resolution.selectors.merge_facts import load_differences
-from resolution.services import audit, conflicts, limits
+from resolution.services import audit, conflicts, limit_follow, limits
 from resolution.services.audit import Trail
 from resolution.services.cache import IdentifierKey
 from resolution.services.conflicts import Question
@@ -171,6 +171,8 @@ def move_identifier(
         identifier_type=moved.identifier_type,
         from_customer=str(mapping.customer_id),
     )
+    passed = {mapping.customer_id, to_customer.pk}
+    limit_follow.follow(trail, passed, "An identifier passed to another customer.")
     return moved
 
 
@@ -187,7 +189,7 @@ def end_link(trail: Trail, mapping: Mapping, *, reason: str = "") -> None:
 
 
 def _link(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
-    asked = limits.check_link(
+    checked = limits.check_link(
         trail,
         customer_id=claimant.pk,
         channel=claim.channel,
@@ -208,7 +210,9 @@ def _link(trail: Trail, claimant: Customer, claim: Claim) -> LinkOutcome:
     )
     _record(trail, "link", mapping, found_in=claim.identifier.found_in, **_dated(claim.valid_from))
     trail.tell("identifier.linked", customer_id=claimant.pk, identifier_type=mapping.identifier_type)
-    return LinkOutcome("linked", str(claimant.pk), conflict_id=asked)
+    if not checked.counted:
+        limits.count_later(trail, mapping)
+    return LinkOutcome("linked", str(claimant.pk), conflict_id=checked.asked)
 
 
 def _confirm(trail: Trail, owned: Mapping, claim: Claim) -> LinkOutcome:

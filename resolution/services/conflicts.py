@@ -120,6 +120,14 @@ class Opened:
     answered: int
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a waiting question asked when it was looked at without a lock: of whom, and in which version."""
+
+    members_key: str
+    version: int
+
+
 def name_members(
     ids: Iterable[uuid.UUID], channel_id: uuid.UUID | None = None, identifier_type: str = "", value: str = ""
 ) -> str:
@@ -211,6 +219,14 @@ def words_said(question: Question) -> list[str]:
     """Return what people have said of the question's pairs, each word once."""
     verdicts = verdicts_on_pairs(question.members.keys())
     return sorted({verdicts[pair].word for pair in _pairs(question) if pair in verdicts})
+
+
+def lock_as_seen(seen: Mapping[int, Seen]) -> set[int]:
+    """Lock those of these conflicts that nobody has touched since they were seen and return their ids."""
+    rows = locks.lock_rows(
+        Conflict.objects.exclude(state=State.DONE).filter(pk__in=seen).only("members_key", "version")
+    )
+    return {row.pk for row in rows if Seen(row.members_key, row.version) == seen[row.pk]}
 
 
 def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:

@@ -6,7 +6,7 @@ It walks `batch.pipeline` and acts, as the import of a file does, through `settl
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations, islice
@@ -107,7 +107,7 @@ def _settle_register(walk: _Walk, comparison: Comparison, run: MatchRun, actor: 
             note(done)
     with walk.stage("closing"):
         asked = {question.key for question in questions}
-        settled.closed += _look_again_at_waiting(actor, asked, comparison.model)
+        settled.add(_look_again_at_waiting(actor, asked, comparison.model))
     _finish(walk, run, actor)
     return walk.summary
 
@@ -157,33 +157,38 @@ def _foresee(walk: _Walk, comparison: Comparison) -> RunSummary:
     return walk.summary
 
 
-def _look_again_at_waiting(actor: Actor, asked: set[str], model: MatchModel) -> int:
-    """Look at the waiting questions this run did not ask; return how many have gone.
+def _look_again_at_waiting(actor: Actor, asked: set[str], model: MatchModel) -> Settled:
+    """Look at the waiting questions this run did not ask.
 
     Those whose customers are no longer alike are closed. The others wait on with the evidence of today, a
-    pair with the reason as well: why it was once held back may be so no more.
+    pair with the reason as well: why it was once held back may be so no more. One that another change came
+    to in between is left as that made it.
     """
-    closed = 0
+    settled = Settled()
     for waiting in _waiting_questions():
-        unasked = {entry.pk: entry.members_key for entry in waiting if entry.members_key not in asked}
-        scores = _score_again([entry for entry in waiting if entry.pk in unasked], model)
-        alike = {key: found for key, found in scores.items() if any(map(_is_alike, found))}
-        gone = scores.keys() - alike.keys()
-        closed += _as_change(actor, partial(_close_or_weigh, gone=gone, alike=alike, keys=unasked))
-    return closed
+        unasked = [entry for entry in waiting if entry.members_key not in asked]
+        seen = {entry.pk: conflicts.Seen(entry.members_key, entry.version) for entry in unasked}
+        scores = _score_again(unasked, model)
+        settled.add(_as_change(actor, partial(_close_or_weigh, scores=scores, seen=seen)))
+    return settled
 
 
 def _close_or_weigh(
-    trail: Trail, gone: Collection[int], alike: Mapping[int, list[PairScore]], keys: Mapping[int, str]
-) -> int:
+    trail: Trail, scores: Mapping[int, list[PairScore]], seen: Mapping[int, conflicts.Seen]
+) -> Settled:
+    still = conflicts.lock_as_seen(seen)
+    alike = {key: scores[key] for key in still if any(map(_is_alike, scores[key]))}
     closed = conflicts.close_conflicts(
-        trail, gone, outcome=Conflict.Outcome.CLOSED, reason="its customers no longer look alike"
+        trail,
+        still - alike.keys(),
+        outcome=Conflict.Outcome.CLOSED,
+        reason="its customers no longer look alike",
     )
     questions = [question_of_pair(found[0]) for found in alike.values() if len(found) == 1]
     reasons = {entry.key: entry.reason for entry in conflicts.leave_out_answered(questions)}
-    told = {key: reasons[keys[key]] for key in alike if keys[key] in reasons}
+    told = {key: reason for key in alike if (reason := reasons.get(seen[key].members_key))}
     conflicts.weigh_again(alike, told)
-    return closed
+    return Settled(closed=closed, left=len(seen) - len(still))
 
 
 def _is_alike(score: PairScore) -> bool:

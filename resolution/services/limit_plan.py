@@ -11,6 +11,7 @@ from resolution.errors import LimitReached
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import Conflict
 from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, windows
+from resolution.selectors.past_limits import ValueAt
 from resolution.services.merge_plan import CustomerFacts, IdentifierFact
 
 Kind = Conflict.Kind
@@ -32,6 +33,11 @@ class Crossing:
     hard: bool
     channel_id: uuid.UUID | None = None
     stands: bool = False
+
+    @property
+    def place(self) -> tuple[str, ValueAt]:
+        """The value, its type and the channel it is counted within."""
+        return self.type, (self.value, self.channel_id)
 
     @property
     def sentence(self) -> str:

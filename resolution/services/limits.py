@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from django.db import connection
@@ -21,7 +21,14 @@ from customers.models import Mapping as Link
 from resolution.errors import BlockedIdentifier, LimitReached
 from resolution.matching.identifiers import IDENTIFIER_TYPES
 from resolution.models import Conflict
-from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, Rule, load_blocklist, load_rules, windows
+from resolution.selectors.identifier_rules import (
+    OF_ONE_CHANNEL,
+    Rule,
+    load_blocklist,
+    load_rules,
+    scope_of,
+    windows,
+)
 from resolution.services import locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import Question
@@ -78,6 +85,17 @@ _HAS = """
 Value = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A link that may be made: what was asked about it, and whether its value was `counted` to the end.
+
+    If not, a file that adds to it is on its way, and it is to be counted later (`count_later`).
+    """
+
+    asked: int | None = None
+    counted: bool = True
+
+
 def check_link(
     trail: Trail,
     *,
@@ -86,8 +104,8 @@ def check_link(
     identifier: Identifier,
     verified: bool,
     leaving: Link | None = None,
-) -> int | None:
-    """Let a link be made, or refuse it; past a soft limit a person is asked, and that conflict's id returned.
+) -> Checked:
+    """Let a link be made, or refuse it; past a soft limit a person is asked.
 
     Identifier and customer are locked. `leaving` is the link that ends for this one. Raises
     BlockedIdentifier, LimitReached.
@@ -97,12 +115,22 @@ def check_link(
         raise BlockedIdentifier(identifier.type, identifier.value, found.why)
     rule = load_rules().get(identifier.type)
     if rule is None:  # a source's own key of a record
-        return None
-    crossings = _crossings(trail, rule, customer_id, channel, identifier, verified, leaving)
+        return Checked()
+    crossings, counted = _crossings(rule, customer_id, channel, identifier, verified, leaving)
     for crossing in crossings:
         if crossing.hard:
             raise crossing.refusal()
-    return next(iter(ask(trail, crossings)), None)
+    return Checked(next(iter(ask(trail, crossings)), None), counted)
+
+
+def count_later(trail: Trail, mapping: Link) -> None:
+    """Have the worker count a link's value when this change stands and the file on its way is in.
+
+    The job names the link, whoever has its value by then, and no value: an erasure has to reach into no
+    queue.
+    """
+    later = app.configure_task(COUNTING)
+    later.defer(mapping_id=str(mapping.pk), actor=asdict(trail.actor))
 
 
 def check_verified(*, customer_id: uuid.UUID, channel: Channel, identifier: Identifier) -> None:
@@ -121,7 +149,7 @@ def note_refusal(trail: Trail, error: LimitReached, customer_id: uuid.UUID, chan
             [
                 Crossing(
                     facts["kind"], facts["type"], facts["value"], customer_id, facts["count"], facts["limit"],
-                    hard=True, channel_id=_scope(facts["type"], channel),
+                    hard=True, channel_id=scope_of(facts["type"], channel.pk),
                 )
             ],
         )  # fmt: skip
@@ -195,61 +223,48 @@ def questions_of_union(
     survivor: uuid.UUID, members: Sequence[CustomerFacts], rules: Mapping[str, Rule]
 ) -> list[Question]:
     """Return what is to be asked of a customer that a merge took past a soft limit."""
-    return [question_of(replace(entry, customer_id=survivor)) for entry in judge_union(members, rules)]
+    return [question_of(entry, [survivor]) for entry in judge_union(members, rules)]
 
 
 def _crossings(
-    trail: Trail,
     rule: Rule,
     customer_id: uuid.UUID,
     channel: Channel,
     identifier: Identifier,
     verified: bool,
     leaving: Link | None,
-) -> list[Crossing]:
+) -> tuple[list[Crossing], bool]:
+    """What a link goes past, and whether no file on its way can add to that."""
     others, values, has_it, second = _count(rule, customer_id, channel, identifier, leaving)
-    if not leaving and _are_files_out(trail, rule, others + 1, customer_id, identifier):
+    near, out = (False, True) if leaving else _keep_files_out(rule, others + 1)
+    if near and out:
         others, values, has_it, second = _count(rule, customer_id, channel, identifier, leaving)
     if verified and rule.exclusive:
         _refuse_second(rule, identifier, second)
     if has_it:
-        return []
-    scope = _scope(rule.type, channel)
+        return [], out
+    scope = scope_of(rule.type, channel.pk)
     found = (
         crossing_of(Kind.LIMIT_REACHED, rule, identifier.normalised, customer_id, values + 1),
         None
         if leaving
         else crossing_of(Kind.SHARED_VALUE, rule, identifier.normalised, customer_id, others + 1, scope),
     )
-    return [entry for entry in found if entry]
+    return [entry for entry in found if entry], out
 
 
-def _are_files_out(
-    trail: Trail, rule: Rule, customers: int, customer_id: uuid.UUID, identifier: Identifier
-) -> bool:
-    """Whether no file can add to a value until commit, so that it is to be counted anew; near a limit only.
+def _keep_files_out(rule: Rule, customers: int) -> tuple[bool, bool]:
+    """Whether a value is near a limit, and whether no file can add to it until commit.
 
-    Near a hard one a link waits for it. Near a soft one it waits for nobody: the worker counts once the file
-    is in.
+    Near a hard one a link waits for that. Near a soft one it waits for nobody: the worker counts once the
+    file is in.
     """
     if _near(customers, rule.customers_hard):
         locks.keep_files_out()
-        return True
+        return True, True
     if not _near(customers, rule.customers_soft):
-        return False
-    if locks.keep_files_out_now():
-        return True
-    _count_later(trail, customer_id, identifier)
-    return False
-
-
-def _count_later(trail: Trail, customer_id: uuid.UUID, identifier: Identifier) -> None:
-    """Have the worker count the customer's values when this change stands and the file on its way is in.
-
-    The job names no value: an erasure has to reach into no queue.
-    """
-    later = app.configure_task(COUNTING)
-    later.defer(customer_id=str(customer_id), identifier_type=identifier.type, actor=asdict(trail.actor))
+        return False, True
+    return True, locks.keep_files_out_now()
 
 
 def _count(
@@ -264,7 +279,7 @@ def _count(
                 "value": identifier.normalised,
                 "customer": customer_id,
                 "leaving": leaving.pk if leaving else None,
-                "channel": _scope(rule.type, channel),
+                "channel": scope_of(rule.type, channel.pk),
                 "since": rule.begins(timezone.now()),
             },
         )
@@ -292,7 +307,7 @@ def _past(
         None
         if customer in customers
         else crossing_of(
-            Kind.SHARED_VALUE, rule, value, customer, len(customers) + 1, _scope(rule.type, channel)
+            Kind.SHARED_VALUE, rule, value, customer, len(customers) + 1, scope_of(rule.type, channel.pk)
         ),
     )
     return [entry for entry in found if entry]
@@ -355,7 +370,3 @@ def _highest(rules: Mapping[str, Rule]) -> int:
     """How many customers of a value tell all that any limit asks."""
     limits = [limit for rule in rules.values() for limit in (rule.customers_soft, rule.customers_hard)]
     return max((limit for limit in limits if limit), default=0)
-
-
-def _scope(type: str, channel: Channel) -> uuid.UUID | None:
-    return channel.pk if type in OF_ONE_CHANNEL else None

@@ -12,7 +12,7 @@ from resolution.matching.identifiers import UnknownIdentifierType, normalise_ide
 from resolution.matching.normalise.text import clean_text
 from resolution.selectors.channels import get_channel
 from resolution.selectors.customers import get_canonical
-from resolution.services import audit, keys, locks, reevaluate
+from resolution.services import audit, keys, limit_follow, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.services.claims import Claim, ClaimPlan, changed_by, claim_identifier, end_link
 from resolution.services.moments import past_moment
@@ -59,7 +59,11 @@ def resolve_conflict(
     new_customer_id: uuid.UUID,
     actor: Actor,
 ) -> LinkOutcome:
-    """Settle a claim of a customer on an identifier that may belong to another, by the rules of a claim."""
+    """Claim an identifier for a customer once more, by the rules of a claim.
+
+    It settles no conflict: what the rules leave to a person stays asked, and is decided with
+    `decide.decide_conflict`. Raises as `link_customer_identifier` does.
+    """
     return link_customer_identifier(
         customer_id=new_customer_id,
         channel=channel,
@@ -91,6 +95,7 @@ def unlink_customer_identifier(
         keys.rebuild_keys([customer.pk])
         what = f"{mapping.channel_identifier} was taken off."
         reevaluate.reevaluate_parted(trail, {customer.pk}, what)
+        limit_follow.follow(trail, [customer.pk], what)
         return mapping
 
 

@@ -177,6 +177,8 @@ def retried(step: Callable[[], Result], forget: Callable[[], None] = lambda: Non
     for _ in range(1, _MOST_TRIES):
         try:
             return step()
+        except TryAgain:
+            forget()
         except (OperationalError, IntegrityError) as error:
             if not is_overtaken(error):
                 raise
@@ -218,6 +220,15 @@ def lock_rows(rows: QuerySet[Row]) -> list[Row]:
 def lock_free_rows(rows: QuerySet[Row], limit: int) -> list[Row]:
     """Lock up to `limit` rows in the order asked for, passing over those another change holds."""
     return list(rows.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+
+
+def lock_free_customers(ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Lock those of these customers that are active and that nobody else has locked; waits for nobody.
+
+    Whoever is at work on the others may be merging or erasing them.
+    """
+    rows = Customer.objects.active().filter(pk__in=ids).only("pk")
+    return {row.pk for row in lock_free_rows(rows.order_by("pk"), len(ids))} if ids else set()
 
 
 def lock_identifiers(identifiers: Iterable[tuple[str, str]]) -> None:

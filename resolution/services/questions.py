@@ -99,7 +99,7 @@ def members_of(groups: Iterable[Group]) -> set[uuid.UUID]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class Standing:
     """Whom ids stand for (`of`), read without locks; the erased stand for nobody."""
 
     of: dict[uuid.UUID, uuid.UUID]
@@ -114,9 +114,9 @@ class _Standing:
         )
 
 
-def find_standing(ids: Collection[uuid.UUID]) -> _Standing:
+def find_standing(ids: Collection[uuid.UUID]) -> Standing:
     rows = Customer.objects.filter(pk__in=ids).exclude(status=Customer.Status.ERASED)
-    return _Standing({row[0]: row[1] or row[0] for row in rows.values_list("pk", "merged_into_id")})
+    return Standing({row[0]: row[1] or row[0] for row in rows.values_list("pk", "merged_into_id")})
 
 
 def on_living_customers(questions: Sequence[conflicts.Question]) -> list[conflicts.Question]:

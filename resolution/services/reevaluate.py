@@ -5,9 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-
-from procrastinate.contrib.django import app
+from dataclasses import dataclass
 
 from customers.models import Customer
 from resolution.matching.blocked import ANY, Blocked
@@ -17,7 +15,7 @@ from resolution.selectors.leaning import Leaning, find_leaning
 from resolution.selectors.link_parts import find_link_parts
 from resolution.selectors.reach import find_held
 from resolution.selectors.records import name_records
-from resolution.services import audit, conflicts, locks
+from resolution.services import audit, conflicts, limit_follow, locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import Opened, Question
 from resolution.types import Actor
@@ -25,7 +23,7 @@ from resolution.types import Actor
 ANY_TYPE = "any"  # a question names its value by a type
 MERGES_NAMED = 10
 PARTS_NAMED = 4
-REEVALUATION = "reevaluate_conflicts"  # the worker's task
+WITHOUT, WITH = "Without it", "Even with it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +47,17 @@ def plan_holders(block: Blocked) -> HolderPlan:
     return HolderPlan(block, find_held(block).customers)
 
 
-def ask_over_merged(trail: Trail, block: Blocked, leaning: Iterable[Leaning], why: str) -> Opened:
+def ask_over_merged(
+    trail: Trail, block: Blocked, leaning: Iterable[Leaning], why: str, given: str = WITHOUT
+) -> Opened:
     """Ask of each customer that a value alone held together, once; `why` says what became of the value.
 
-    The customers are locked. One that a person called right as it is is not asked about again.
+    `given` says whether they fall apart without the value or with it. The customers are locked. One that a
+    person called right as it is is not asked about again.
     """
     apart = [entry for entry in leaning if entry.falls_apart]
     names = _names_of(apart)
-    questions = [_question(block, entry, why, names) for entry in apart]
+    questions = [_question(block, entry, _reason(entry, why, given, names)) for entry in apart]
     return conflicts.open_conflicts(trail, conflicts.leave_out_accepted(questions))
 
 
@@ -65,22 +66,48 @@ def reevaluate_parted(trail: Trail, customers: Collection[uuid.UUID], why: str) 
 
     `why` says what was taken back. The customers are locked, and each stands for itself.
     """
+    for block, conflict_ids in _asked_of(customers).items():
+        blocked = load_blocklist().find(block.type or ANY_TYPE, block.value) is not None
+        leaning = find_leaning(block, customers, all_had_it=blocked)
+        opened = ask_over_merged(trail, block, leaning, f"The value {block.value} held it together. {why}")
+        _close_others(trail, conflict_ids, opened, f"{why} What is left does not hang on {block.value}")
+
+
+def reevaluate_lifted(trail: Trail, block: Blocked, customers: Collection[uuid.UUID]) -> None:
+    """Ask anew of customers that a value held together, now that it is evidence again, or no more of those
+    that hang together with it.
+
+    What another block still covers is asked as before. The customers are locked.
+    """
+    conflict_ids = _asked_of(customers).get(block, [])
+    if not conflict_ids or load_blocklist().find(block.type or ANY_TYPE, block.value):
+        return
+    named = ConflictMember.objects.filter(conflict__in=conflict_ids).values_list("customer", flat=True)
+    why = f"The value {block.value}, which was blocked, is evidence again."
+    leaning = find_leaning(None, set(named) & set(customers), all_had_it=True)
+    opened = ask_over_merged(trail, block, leaning, why, given=WITH)
+    _close_others(trail, conflict_ids, opened, f"{why} What it holds together hangs together")
+
+
+def _asked_of(customers: Collection[uuid.UUID]) -> dict[Blocked, list[int]]:
+    """The live questions about merges of these customers, by the value they name."""
     about = Conflict.objects.exclude(state=Conflict.State.DONE).filter(
         kind=Conflict.Kind.OVER_MERGE, members__customer__in=customers
     )
     asked: defaultdict[Blocked, list[int]] = defaultdict(list)
     for row in about.order_by("pk"):
         asked[_block_of(row)].append(row.pk)
-    for block, conflict_ids in asked.items():
-        blocked = load_blocklist().find(block.type or ANY_TYPE, block.value) is not None
-        leaning = find_leaning(block, customers, all_had_it=blocked)
-        opened = ask_over_merged(trail, block, leaning, f"The value {block.value} held it together. {why}")
-        conflicts.close_conflicts(
-            trail,
-            set(conflict_ids) - {*opened.new, *opened.refreshed},
-            outcome=Conflict.Outcome.CLOSED,
-            reason=f"{why} What is left does not hang on {block.value}",
-        )
+    return asked
+
+
+def _close_others(trail: Trail, conflict_ids: Collection[int], opened: Opened, reason: str) -> None:
+    """Close those of the questions that were not asked anew."""
+    conflicts.close_conflicts(
+        trail,
+        set(conflict_ids) - {*opened.new, *opened.refreshed},
+        outcome=Conflict.Outcome.CLOSED,
+        reason=reason,
+    )
 
 
 def smallest_part(conflict_id: int) -> tuple[uuid.UUID, ...]:
@@ -102,21 +129,15 @@ def _block_of(conflict: Conflict) -> Blocked:
 
 @locks.again_after_deadlock
 def reevaluate_value(*, identifier_type: str, value: str, why: str, actor: Actor) -> Opened:
-    """Ask of every customer that a value alone holds together, in a change of its own. Raises TryAgain."""
+    """Ask of every customer that a value alone holds together, in a change of its own. Raises TryAgain.
+
+    With all who have it locked, what is asked about limits is put right too.
+    """
     block = Blocked(identifier_type, value)
     with audit.change(actor) as trail:
         plan, _ = locks.lock_as_planned(lambda: plan_holders(block))
+        limit_follow.follow(trail, plan.customers, "It was counted again.")
         return ask_over_merged(trail, block, find_leaning(block, plan.customers), why)
-
-
-def reevaluate_later(trail: Trail, conflict_ids: Collection[int]) -> None:
-    """Have the worker look at the merges of the values that these conflicts name, once this change stands.
-
-    The job is part of the change, and names no value: an erasure has to reach into no queue.
-    """
-    if conflict_ids:
-        later = app.configure_task(REEVALUATION)
-        later.defer(conflict_ids=[*sorted(conflict_ids)], actor=asdict(trail.actor))
 
 
 def reevaluate_conflicts(*, conflict_ids: Collection[int], actor: Actor) -> int:
@@ -140,27 +161,27 @@ def _names_of(leaning: Sequence[Leaning]) -> dict[str, str]:
     return name_records([uuid.UUID(key) for key in first])
 
 
-def _question(block: Blocked, leaning: Leaning, why: str, names: Mapping[str, str]) -> Question:
+def _question(block: Blocked, leaning: Leaning, reason: str) -> Question:
     return Question(
         kind=Conflict.Kind.OVER_MERGE,
         members={leaning.customer_id: ConflictMember.Role.MEMBER.value},
-        reason=_reason(leaning, why, names),
+        reason=reason,
         scores=leaning.scores,
         identifier_type=block.type or ANY_TYPE,
         identifier_value=block.value,
     )
 
 
-def _reason(leaning: Leaning, why: str, names: Mapping[str, str]) -> str:
+def _reason(leaning: Leaning, why: str, given: str, names: Mapping[str, str]) -> str:
     """Name the parts and the merges, as far as they fit."""
     told = [why]
     if leaning.records_fall_apart:
         records = sum(map(len, leaning.parts))
         firsts = [(names.get(part[0], part[0]), len(part)) for part in leaning.parts]
-        told.append(f"Without it the {records} records of this customer fall into {_parts(firsts)}.")
+        told.append(f"{given} the {records} records of this customer fall into {_parts(firsts)}.")
     if leaning.links:
         firsts = [(part[0].value.text, len(part)) for part in leaning.links]
-        told.append(f"Without it its identifiers, linked one by one, fall into {_parts(firsts)}.")
+        told.append(f"{given} its identifiers, linked one by one, fall into {_parts(firsts)}.")
     return " ".join([*told, _merges(leaning.merges)]).strip()
 
 

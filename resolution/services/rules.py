@@ -7,20 +7,34 @@ they have seen it. What is past it is asked about then.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from customers.models import Customer
+from customers.models import Mapping as Link
 from resolution.errors import InvalidInput, LimitBelowExisting, StaleVersion
 from resolution.models import Conflict, IdentifierRule
-from resolution.selectors.identifier_rules import LIMITS, Rule, get_rule, load_rules
-from resolution.selectors.past_limits import Past, all_past, count_past, holders_of_values
-from resolution.services import audit, locks, runs
-from resolution.services.limit_plan import Crossing, crossing_of
-from resolution.services.limit_questions import ask
+from resolution.selectors.identifier_rules import LIMITS, Rule, get_rule, load_rules, scope_of
+from resolution.selectors.past_limits import (
+    Past,
+    Subject,
+    ValueAt,
+    all_past,
+    count_holders,
+    count_past,
+    count_values,
+    first_holders,
+)
+from resolution.services import audit, limit_follow, locks, runs
+from resolution.services.audit import Trail
+from resolution.services.limit_plan import crossing_of
+from resolution.services.limit_questions import MOST_MEMBERS, ask
+from resolution.services.questions import Standing, find_standing
 from resolution.types import Actor
 
 SET = "resolution.set_identifier_rules"
@@ -100,6 +114,8 @@ def set_rule(
         )
         if "valid_days" in preview.changes:
             trail.rewindow(row.identifier_type)
+        if not preview.changes.keys().isdisjoint(LIMITS):
+            limit_follow.follow_rule(trail, row.identifier_type, "Its limits were set anew.")
         trail.tell("rule.changed", identifier_type=row.identifier_type, version=row.version)
         return row
 
@@ -110,52 +126,94 @@ def ask_past_limits(*, identifier_type: str, limit_names: Collection[str], actor
     A run tells how far it is. Doing it again asks nothing twice.
     """
     rule = load_rules()[identifier_type]
-    crossings = [
-        found for kind, names in _ASKED_OF.items() for found in _crossings(rule, kind, names, limit_names)
+    subjects = [
+        (kind, found.subject, found.channel_id)
+        for kind, names in _ASKED_OF.items()
+        for found in _past(rule, names, limit_names)
     ]
     counts = {"past_limits": 0}
     run = runs.begin(ASKING, "", actor)
     walk = runs.Walk(run, lambda stage, done, total: None, {}, lambda: counts)
-    with runs.closing(run), walk.stage("asking", len(crossings)) as note:
-        for start in range(0, len(crossings), ASKED_A_CHANGE):
-            batch = crossings[start : start + ASKED_A_CHANGE]
-            with audit.change(actor) as trail:
-                ask(trail, batch)
-            counts["past_limits"] += len(batch)
+    with runs.closing(run), walk.stage("asking", len(subjects)) as note:
+        for start in range(0, len(subjects), ASKED_A_CHANGE):
+            batch = subjects[start : start + ASKED_A_CHANGE]
+            counts["past_limits"] += locks.retried(partial(_ask_batch, identifier_type, batch, actor))
             note(start + len(batch))
     runs.finish(run, counts, walk.timings)
-    return len(crossings)
+    return counts["past_limits"]
 
 
-def ask_past_values(*, customer_id: uuid.UUID, identifier_type: str, actor: Actor) -> int:
-    """Ask of a customer's values that more customers have than a limit lets, once no file is on its way.
+@locks.again_after_deadlock
+def ask_past_value(*, mapping_id: uuid.UUID, actor: Actor) -> int:
+    """Ask of the value of a link, whoever has it by now, once no file is on its way; return how many asked.
 
-    Returns how many those are.
+    A value that was erased meanwhile is nothing to ask of. Raises TryAgain.
     """
+    link = Link.objects.filter(pk=mapping_id).first()
+    if link is None:
+        return 0
+    value = (link.normalised, scope_of(link.identifier_type, link.channel_id))
     with audit.change(actor) as trail:
         locks.keep_files_out()
-        crossings = list(_crossings_of(customer_id, load_rules()[identifier_type]))
-        ask(trail, crossings)
+        return _ask_counted(trail, link.identifier_type, {value}, frozenset())
+
+
+def _ask_batch(identifier_type: str, batch: Sequence[tuple[str, str, uuid.UUID | None]], actor: Actor) -> int:
+    values = {(subject, channel) for kind, subject, channel in batch if kind == Kind.SHARED_VALUE}
+    customers = frozenset(uuid.UUID(subject) for kind, subject, _ in batch if kind == Kind.LIMIT_REACHED)
+    with audit.change(actor) as trail:
+        return _ask_counted(trail, identifier_type, values, customers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    """Whom questions are about, read without locks: the first who have a value, whom customers stand for."""
+
+    holders: frozenset[uuid.UUID]
+    standing: Standing
+
+    @classmethod
+    def of(
+        cls, identifier_type: str, values: Collection[ValueAt], customers: Collection[uuid.UUID]
+    ) -> _Concerned:
+        first = first_holders([(identifier_type, value) for value in values], MOST_MEMBERS).values()
+        return cls(frozenset(key for found in first for key in found), find_standing(customers))
+
+    def touched(self) -> set[uuid.UUID]:
+        return {*self.holders, *self.standing.touched()}
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        return self.standing.holds(locked) and all(
+            locked[key].status == Customer.Status.ACTIVE for key in self.holders
+        )
+
+
+def _ask_counted(
+    trail: Trail, identifier_type: str, values: Collection[ValueAt], customers: Collection[uuid.UUID]
+) -> int:
+    """Ask of those values and customers that are past a limit, counted with both locked; return how many."""
+    locks.lock_identifiers((identifier_type, value) for value, _ in values)
+    concerned, _ = locks.lock_as_planned(lambda: _Concerned.of(identifier_type, values, customers))
+    rule, standing = load_rules()[identifier_type], set(concerned.standing.of.values())
+    found = [
+        *(
+            crossing_of(Kind.SHARED_VALUE, rule, value, None, number, channel)
+            for (value, channel), number in count_holders(rule, values).items()
+        ),
+        *(
+            crossing_of(Kind.LIMIT_REACHED, rule, "", customer, number)
+            for customer, number in count_values(rule, standing).items()
+        ),
+    ]
+    crossings = [replace(entry, stands=True) for entry in found if entry]
+    ask(trail, crossings)
     return len(crossings)
 
 
-def _crossings_of(customer_id: uuid.UUID, rule: Rule) -> Iterator[Crossing]:
-    for value, channel, number in holders_of_values(rule, customer_id):
-        crossing = crossing_of(Kind.SHARED_VALUE, rule, value, None, number, channel)
-        if crossing:
-            yield replace(crossing, stands=True)
-
-
-def _crossings(rule: Rule, kind: str, names: Sequence[str], wanted: Collection[str]) -> Iterator[Crossing]:
-    """What is past the lowest of a kind's limits that were set, each by the limit it is past."""
+def _past(rule: Rule, names: Sequence[str], wanted: Collection[str]) -> list[Subject]:
+    """What is past the lowest of a kind's limits that were set."""
     standing = [limit for name in names if name in wanted and (limit := getattr(rule, name)) is not None]
-    if not standing:
-        return
-    for subject, channel, number in all_past(rule, names[0], min(standing)):
-        value, customer = (subject, None) if kind == Kind.SHARED_VALUE else ("", uuid.UUID(subject))
-        crossing = crossing_of(kind, rule, value, customer, number, channel)
-        if crossing:
-            yield replace(crossing, stands=True)
+    return all_past(rule, names[0], min(standing)) if standing else []
 
 
 def _ask_later(identifier_type: str, limit_names: list[str], actor: Actor) -> None:

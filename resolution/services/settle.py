@@ -40,7 +40,8 @@ class Settled:
 
     `merged` counts customers that went into another, `queued` new questions, `waiting` ones that stood
     already, `answered` ones a person had answered, `not_merged` groups that a blocker forbade or that other
-    changes had overtaken time and again.
+    changes had overtaken time and again, `left` waiting questions that another change came to while they were
+    weighed.
     """
 
     pairs: int = 0
@@ -53,6 +54,7 @@ class Settled:
     waiting: int = 0
     answered: int = 0
     closed: int = 0
+    left: int = 0
 
     def add(self, other: Settled) -> None:
         self.add_counts(other.counts())

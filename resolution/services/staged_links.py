@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,14 +13,15 @@ from django.db import connection
 from django.utils import timezone
 
 from customers.ids import uuid7
-from customers.models import Channel
+from customers.models import Channel, Customer
+from customers.models import Mapping as Link
 from customers.services import register
 from customers.services.copying import copy_rows
 from resolution.batch.records import IDENTIFIER_FIELDS, Record, shows
 from resolution.batch.sql import read_sql
 from resolution.selectors.identifier_rules import load_rules, windows
 from resolution.selectors.merge_facts import load_differences
-from resolution.services import keys, limits, locks
+from resolution.services import keys, limit_follow, limits, locks
 from resolution.services.audit import Trail, link_facts
 from resolution.services.claims import OUT_OF_WINDOW
 from resolution.services.limit_questions import ask
@@ -102,33 +103,63 @@ def link_identifiers(
         if action := actions.get(link.id):
             _record_link(trail, channel, link, action, former.get(link.id) if action == "link" else None)
     keys.rebuild_keys(set(former.values()))
+    if former:
+        limit_follow.follow(trail, set(former.values()), "An identifier passed to another customer.")
     ask(trail, list(sifted.crossings.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lapsed:
+    """The owners out of their window whose values were staged, read without locks.
+
+    `claims` is by the owner's link: the owner, the new link and who claims. Who was told apart from the owner
+    by a person takes nothing.
+    """
+
+    claims: dict[uuid.UUID, tuple[uuid.UUID, uuid.UUID, uuid.UUID]]
+
+    @classmethod
+    def find(cls, valid: Mapping[str, Any]) -> _Lapsed:
+        found = fetch(read_sql("lapsed_owners"), valid)
+        people = {person for _, owner, _, claimant in found for person in (owner, claimant)}
+        apart = {frozenset((fact.left, fact.right)) for fact in load_differences(people)} if found else ()
+        return cls(
+            {
+                owned: (owner, link, claimant)
+                for owned, owner, link, claimant in found
+                if frozenset((str(owner), str(claimant))) not in apart
+            }
+        )
+
+    @property
+    def owners(self) -> list[uuid.UUID]:
+        return [owner for owner, _, _ in self.claims.values()]
+
+    def touched(self) -> Collection[uuid.UUID]:
+        return frozenset(self.owners)
+
+    def holds(self, locked: Mapping[uuid.UUID, Customer]) -> bool:
+        """They still own what they owned; a merge takes links along."""
+        owned = dict(Link.objects.owned().filter(pk__in=self.claims).values_list("pk", "customer"))
+        return all(owned.get(link) == owner for link, (owner, _, _) in self.claims.items())
 
 
 def _end_lapsed_owners(trail: Trail, channel: Channel, now: datetime) -> dict[uuid.UUID, uuid.UUID]:
     """End the owners out of their window whose values were staged; return whose each value was, by new link.
 
-    Who was told apart from the owner by a person takes nothing.
+    Raises TryAgain when the owners are merged every time before they are locked.
     """
     since = windows(load_rules())
-    valid = {"types": list(since), "since": list(since.values()), "channel": channel.pk, "now": now}
-    found = fetch(read_sql("lapsed_owners"), valid) if since else []
-    apart = (
-        {frozenset((fact.left, fact.right)) for fact in load_differences(_people_of(found))} if found else ()
-    )
-    claims = {
-        owned: (link, claimant)
-        for owned, owner, link, claimant in found
-        if frozenset((str(owner), str(claimant))) not in apart
-    }
-    if not claims:
+    if not since:
         return {}
-    locks.lock_customers({owner for owned, owner, _, _ in found if owned in claims})
+    valid = {"types": list(since), "since": list(since.values()), "channel": channel.pk, "now": now}
+    lapsed, _ = locks.lock_as_planned(lambda: _Lapsed.find(valid))
+    if not lapsed.claims:
+        return {}
+    seen = {"links": list(lapsed.claims), "owners": lapsed.owners}
     former = {}
-    for owned, owner, type, raw, value, confidence, verified in fetch(
-        read_sql("end_lapsed"), valid | {"links": list(claims)}
-    ):
-        link, claimant = claims[owned]
+    for owned, owner, type, raw, value, confidence, verified in fetch(read_sql("end_lapsed"), valid | seen):
+        _, link, claimant = lapsed.claims[owned]
         former[link] = owner
         trail.reown(channel.pk, type, value)
         trail.record(
@@ -145,10 +176,6 @@ def _end_lapsed_owners(trail: Trail, channel: Channel, now: datetime) -> dict[uu
         )
     register.count_changes(set(former.values()))
     return former
-
-
-def _people_of(found: Iterable[tuple[Any, ...]]) -> set[uuid.UUID]:
-    return {person for _, owner, _, claimant in found for person in (owner, claimant)}
 
 
 def _staged(place: int, link: FileLink) -> tuple[Any, ...]:

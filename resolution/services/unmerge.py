@@ -21,7 +21,16 @@ from resolution.selectors.customers import fetch_customers
 from resolution.selectors.judgements import ALWAYS, told_apart_since
 from resolution.selectors.merge_policy import merge_rules
 from resolution.selectors.unmerge_ground import read_ground
-from resolution.services import audit, conflict_members, judge, keys, locks, proposals, reevaluate
+from resolution.services import (
+    audit,
+    conflict_members,
+    judge,
+    keys,
+    limit_follow,
+    locks,
+    proposals,
+    reevaluate,
+)
 from resolution.services.audit import Trail
 from resolution.services.ledger import MAPPINGS, SQL
 from resolution.services.merge_plan import COLLAPSED, LAST_INTERACTION, OWNING
@@ -185,9 +194,9 @@ def _apply(trail: Trail, undo: Undo) -> None:
         _write_profiles(ground.tree.root, undo.profiles)
     keys.rebuild_keys({ground.tree.root, *ground.leaving})
     _hand_over_questions(trail, undo)
-    reevaluate.reevaluate_parted(
-        trail, {ground.tree.root, *ground.leaving}, f"Merge {ground.merge} was taken back."
-    )
+    parted, why = {ground.tree.root, *ground.leaving}, f"Merge {ground.merge} was taken back."
+    reevaluate.reevaluate_parted(trail, parted, why)
+    limit_follow.follow(trail, parted, why)
 
 
 def _strike_moves(undo: Undo) -> None:

@@ -20,8 +20,8 @@ from resolution.selectors.labels import count_label
 from resolution.services.find_duplicates import RunSummary, find_duplicates
 
 _TOLD = (
-    "pairs", "merged", "queued", "waiting", "answered", "closed", "not_merged", "skipped_blocks",
-    "same_source",
+    "pairs", "merged", "queued", "waiting", "answered", "closed", "left", "not_merged",
+    "skipped_blocks", "same_source",
 )  # fmt: skip
 
 

@@ -245,10 +245,12 @@ def merge_by_rule(groups: list[Group], actor: Actor) -> None:
 def ask_about(pairs: Sequence[dict[uuid.UUID, str]], actor: Actor) -> set[int]:
     """Ask of each pair whether it is one, and return the conflicts."""
     with audit.change(actor) as trail:
-        locks.lock_customers([key for pair in pairs for key in pair])
+        locked = locks.lock_customers([key for pair in pairs for key in pair])
+        living = {key for key, row in locked.items() if row.status == Customer.Status.ACTIVE}
         return {
             open_conflict(trail, kind="likely_duplicate", members=pair, reason="They look alike.").pk
             for pair in pairs
+            if pair.keys() <= living
         }
 
 

@@ -1,4 +1,4 @@
-"""The promises P1 to P5 and P10, asked of the tables as they stand. Each function returns what is broken.
+"""The promises P1 to P6 and P10, asked of the tables as they stand. Each function returns what is broken.
 
 `broken_promises` asks them all; `untold_changes` compares two states of the register with the trail between.
 """
@@ -118,6 +118,13 @@ _ASKED_OF_THE_WHOLE = """
           WHERE customer_id = member.customer_id AND normalised <> conflict.identifier_value
       )
 """
+_ASKED_OF_THE_GONE = """
+    SELECT conflict.kind || ' ' || conflict.id || ' names ' || customer.id || ', who is ' || customer.status
+    FROM conflicts AS conflict
+    JOIN conflict_members AS member ON member.conflict_id = conflict.id
+    JOIN customers AS customer ON customer.id = member.customer_id
+    WHERE conflict.state <> 'done' AND customer.status <> 'active'
+"""
 
 
 def broken_promises() -> list[str]:
@@ -135,12 +142,12 @@ def faults_of_the_tables() -> list[str]:
     living customer in one hop. P3: no live *different* spans the members of one customer. P4: a merged
     customer keeps no rows but links folded or ended there, the ledger and the trail know of each merge as a
     whole unless somebody of it was erased, and nobody is asked to be parted who is merged with none and has
-    not two identifiers to part. One query.
+    not two identifiers to part. P6: a live conflict names only active customers. One query.
     """
     left = (_LEFT_BEHIND.format(table=relation.table) for relation in MOVED)
     asked = (
         _TWO_OWNERS, _TWO_OWNERS_ONCE, _LINKED_TWICE, _BROKEN_REDIRECTS, _JUDGED_APART_AND_ONE, *left,
-        _HALF_IN_THE_LEDGER, _MERGES_WITHOUT_TRAIL, _ASKED_OF_THE_WHOLE,
+        _HALF_IN_THE_LEDGER, _MERGES_WITHOUT_TRAIL, _ASKED_OF_THE_WHOLE, _ASKED_OF_THE_GONE,
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(f"({query})" for query in asked))

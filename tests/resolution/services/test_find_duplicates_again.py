@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.db.models import F
 from psycopg import errors as postgres
 
 from customers.models import Customer
 from resolution.models import BlockingKey, Conflict, MatchRun, Merge
 from resolution.services import conflicts, merge
+from resolution.services import find_duplicates as service
 from resolution.services.find_duplicates import find_duplicates
 from resolution.services.profiles import create_customer
 from resolution.types import Actor
-from tests.factories import ConflictFactory
+from tests.factories import ConflictFactory, CustomerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -125,3 +128,50 @@ class TestWaitingQuestions:
 
         conflict = Conflict.objects.get()
         assert (conflict.reason, conflict.weight == 0.5) == (reason, False)
+
+
+class TestTouchedWhileWeighed:
+    """Waiting questions that another change comes to once they are scored and before that is written."""
+
+    @pytest.fixture
+    def meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+        real = service._score_again
+
+        def arrange(act: Callable[[], object]) -> None:
+            def score(*args: Any) -> object:
+                found = real(*args)
+                act()
+                return found
+
+            monkeypatch.setattr(service, "_score_again", score)
+
+        return arrange
+
+    def test_one_whose_customer_was_merged_is_not_closed_by_what_was_said_of_others(
+        self, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        one, other, third = CustomerFactory.create_batch(3)
+        waiting = ConflictFactory(members=[one, other])
+        meanwhile(
+            lambda: merge.merge_customers(member_ids=[one.pk, third.pk], survivor_id=third.pk, actor=ACTOR)
+        )
+
+        counts = run()
+
+        waiting.refresh_from_db()
+        assert (waiting.state, counts["closed"], counts["left"]) == ("open", 0, 1)
+        assert {member.customer_id for member in waiting.members.all()} == {other.pk, third.pk}
+
+    def test_one_that_was_refreshed_keeps_its_newer_evidence(
+        self, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        make(**SURE)
+        make(**LIKELY)
+        run()
+        BlockingKey.objects.all().delete()
+        meanwhile(lambda: Conflict.objects.update(weight=9.0, reason="Newer.", version=F("version") + 1))
+
+        counts = run()
+
+        kept = Conflict.objects.get()
+        assert (kept.weight, kept.reason, counts["left"]) == (9.0, "Newer.", 1)

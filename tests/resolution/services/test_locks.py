@@ -115,7 +115,6 @@ class TestLockRows:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.django_db(transaction=True)
 class TestNamingALockedCustomer:
     def test_a_row_that_names_one_waits_for_nobody(self) -> None:
         """Else the last to write to the trail would wait for who has the customer and waits for it."""
@@ -208,3 +207,25 @@ class TestAgainAfterDeadlock:
         act = locks.again_after_deadlock(ended_by(postgres.DeadlockDetected("deadlock detected")))
         with pytest.raises(OperationalError, match="deadlock detected"), transaction.atomic():
             act()
+
+
+class TestRetried:
+    def failing(self, times: int, error: Exception) -> Callable[[], str]:
+        left = iter([error] * times)
+
+        def step() -> str:
+            for found in left:
+                raise found
+            return "done"
+
+        return step
+
+    def test_a_step_whose_customers_were_busy_is_done_again(self) -> None:
+        forgotten: list[bool] = []
+        step = self.failing(2, TryAgain("Others came first."))
+        assert locks.retried(step, lambda: forgotten.append(True)) == "done"
+        assert len(forgotten) == 2
+
+    def test_it_is_given_up_when_they_are_every_time(self) -> None:
+        with pytest.raises(TryAgain):
+            locks.retried(self.failing(5, TryAgain("Others came first.")))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
+from psycopg import errors as postgres
 
 from customers.models import Mapping
 from resolution.errors import InvalidInput, LimitBelowExisting, NotFound, StaleVersion
 from resolution.models import AuditEntry, Conflict, IdentifierRule, MatchRun
 from resolution.services import rules
-from resolution.services.rules import ask_past_limits, preview_rule, set_rule
+from resolution.services.blocks import block_value
+from resolution.services.erase import erase_customer
+from resolution.services.merge import merge_customers
+from resolution.services.rules import ask_past_limits, ask_past_value, preview_rule, set_rule
 from resolution.types import Actor
 from tests.factories import CustomerFactory, MappingFactory
 from tests.resolution.worker import work
@@ -207,3 +212,100 @@ class TestBelowWhatExists:
         preview_rule(identifier_type="email", changes={"customers_soft": 2})
         assert email_rule().customers_soft == 10
         assert not AuditEntry.objects.exists()
+
+
+class TestAskingWhileOthersWrite:
+    """What was past a limit when the worker began, and what became of it before it came to ask."""
+
+    @pytest.fixture
+    def meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+        real = rules.all_past
+
+        def arrange(act: Callable[[], object]) -> None:
+            def find(*args: Any) -> object:
+                found = real(*args)
+                act()
+                return found
+
+            monkeypatch.setattr(rules, "all_past", find)
+
+        return arrange
+
+    def ask(self, name: str, limit: int) -> int:
+        IdentifierRule.objects.filter(identifier_type="email").update(**{name: limit})
+        return ask_past_limits(identifier_type="email", limit_names=[name], actor=ACTOR)
+
+    def test_of_a_value_blocked_by_then_nothing_is_asked_and_the_rest_is(
+        self, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        shared_by(3)
+        shared_by(3, "other@factory.example.com")
+        meanwhile(lambda: block_value(value=SHARED, type="email", actor=ACTOR))
+
+        assert self.ask("customers_soft", 2) == 1
+
+        assert Conflict.objects.get().identifier_value == "other@factory.example.com"
+        run = MatchRun.objects.get(kind="ask_past_limits")
+        assert (run.state, run.counts) == ("done", {"past_limits": 1})
+
+    def test_a_value_is_asked_with_the_number_of_now_or_not_at_all(
+        self, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        shared_by(3)
+        shared_by(4, "other@factory.example.com")
+
+        def one_less() -> None:
+            for value in (SHARED, "other@factory.example.com"):
+                link = Mapping.objects.filter(normalised=value).earliest("pk")
+                Mapping.objects.filter(pk=link.pk).update(status="ended", valid_to=timezone.now())
+
+        meanwhile(one_less)
+        self.ask("customers_soft", 2)
+
+        assert Conflict.objects.get().reason.startswith("3 customers have the e-mail other@")
+
+    def test_a_customer_merged_by_then_is_asked_about_as_its_survivor(
+        self, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        many, other = CustomerFactory.create_batch(2)
+        MappingFactory.create_batch(3, customer=many)
+        meanwhile(lambda: merge_customers(member_ids=[many.pk, other.pk], survivor_id=other.pk, actor=ACTOR))
+
+        self.ask("values_soft", 2)
+
+        assert [member.customer_id for member in Conflict.objects.get().members.all()] == [other.pk]
+
+    def test_of_a_customer_erased_by_then_nothing_is_asked(
+        self, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        many = CustomerFactory()
+        MappingFactory.create_batch(3, customer=many)
+        meanwhile(lambda: erase_customer(customer_id=many.pk, reason="Request 7", actor=ACTOR))
+
+        assert self.ask("values_soft", 2) == 0
+        assert not Conflict.objects.exists()
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("what", ["limits", "value"])
+    def test_a_part_that_the_database_took_back_is_done_anew(
+        self, monkeypatch: pytest.MonkeyPatch, what: str
+    ) -> None:
+        shared_by(3)
+        IdentifierRule.objects.filter(identifier_type="email").update(customers_soft=2)
+        real, tries = rules.ask, []
+
+        def lose_once(*args: Any) -> object:
+            asked = real(*args)
+            tries.append(asked)
+            if len(tries) == 1:
+                raise OperationalError("taken back") from postgres.DeadlockDetected()
+            return asked
+
+        monkeypatch.setattr(rules, "ask", lose_once)
+        if what == "limits":
+            ask_past_limits(identifier_type="email", limit_names=["customers_soft"], actor=ACTOR)
+        else:
+            ask_past_value(mapping_id=Mapping.objects.earliest("pk").pk, actor=ACTOR)
+
+        assert len(tries) == 2
+        assert Conflict.objects.get().identifier_value == SHARED

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from customers.models import Customer
 from resolution.errors import NotFound, Refused
 from resolution.matching.key_numbers import key_number
-from resolution.models import AuditEntry, BlockedValue, BlockingKey
+from resolution.models import AuditEntry, BlockedValue, BlockingKey, Conflict
 from resolution.selectors.profiles import load_profiles
 from resolution.services.blocks import retire_block
 from resolution.services.importing import import_file, open_file
@@ -134,3 +135,42 @@ class TestLifting:
     def test_an_unknown_one_is_not_found(self) -> None:
         with pytest.raises(NotFound, match="no blocked value 99"):
             retire_block(block_id=99, actor=ACTOR)
+
+
+class TestQuestionsAboutMerges:
+    """What was asked because the value alone held a customer together."""
+
+    ALIKE: ClassVar[dict[str, str]] = {"given_name": "Anna"}
+
+    def test_one_that_holds_together_with_the_value_is_asked_about_no_more(self) -> None:
+        joined(person(1, **self.ALIKE), person(2, **self.ALIKE))
+        row = block()
+        assert Conflict.objects.get().state == "open"
+
+        retire_block(block_id=row.pk, actor=ACTOR)
+
+        closed = Conflict.objects.get()
+        assert (closed.state, closed.outcome) == ("done", "closed")
+        told = AuditEntry.objects.get(action="decide").metadata["reason"]
+        assert told.startswith(f"The value {TILL}, which was blocked, is evidence again.")
+
+    def test_one_that_does_not_tells_that_it_was_weighed_with_it(self) -> None:
+        joined(person(1), person(2))
+        lifted = block()
+        before = Conflict.objects.get()
+
+        retire_block(block_id=lifted.pk, actor=ACTOR)
+
+        now = Conflict.objects.get()
+        assert (now.state, now.version) == ("open", before.version + 1)
+        assert "is evidence again. Even with it the 2 records" in now.reason
+
+    def test_what_another_block_covers_is_asked_as_before(self) -> None:
+        joined(person(1, **self.ALIKE), person(2, **self.ALIKE))
+        row = block()
+        block("+4930*")
+        asked = Conflict.objects.get(identifier_value=TILL)
+
+        retire_block(block_id=row.pk, actor=ACTOR)
+
+        assert Conflict.objects.get(pk=asked.pk).state == "open"

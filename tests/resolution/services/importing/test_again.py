@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,15 +11,17 @@ import pytest
 from django.utils import timezone
 
 from customers.models import Channel, Customer, Mapping
-from resolution.models import AuditEntry, IdentifierRule, OutboxEvent
+from resolution.models import AuditEntry, IdentifierRule, Merge, OutboxEvent
+from resolution.services import locks, staged_links
 from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair
 from resolution.services.link import unlink_customer_identifier
+from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
-from tests.factories import MappingFactory, actor_for, steward
+from tests.factories import CustomerFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, BORIS, CLARA, write
 from tests.resolution.services.importing.scene import ACTOR, everything, owned, take_in
-from tests.resolution.services.promises import keys_out_of_date
+from tests.resolution.services.promises import faults_of_the_tables, keys_out_of_date
 
 pytestmark = pytest.mark.django_db
 
@@ -197,3 +201,32 @@ class TestWindow:
 
         assert owned(ANNA[3]).customer_id == old.customer_id
         assert Mapping.objects.get(customer=anna, normalised=ANNA[3]).status == "shared"
+
+    def test_an_owner_merged_before_it_was_locked_gives_way_as_its_survivor_locked(
+        self, channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = MappingFactory(
+            channel=channel, channel_identifier=ANNA[3], last_seen_at=timezone.now() - self.LONG_AGO
+        )
+        survivor, locked = CustomerFactory(), []
+        look, lock = staged_links.load_differences, locks.lock_customers
+
+        def merge_meanwhile(people: set[uuid.UUID]) -> object:
+            if not Merge.objects.exists():
+                merge_customers(
+                    member_ids=[old.customer_id, survivor.pk], survivor_id=survivor.pk, actor=ACTOR
+                )
+                locked.clear()
+            return look(people)
+
+        def note(ids: Collection[uuid.UUID]) -> object:
+            locked.append(set(ids))
+            return lock(ids)
+
+        monkeypatch.setattr(staged_links, "load_differences", merge_meanwhile)
+        monkeypatch.setattr(locks, "lock_customers", note)
+        take_in(write(tmp_path / "a.csv", ANNA), resolve=False)
+
+        assert AuditEntry.objects.get(action="lose").customer_id == survivor.pk
+        assert {survivor.pk} in locked
+        assert faults_of_the_tables() == []

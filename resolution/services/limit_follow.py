@@ -106,6 +106,8 @@ def _lock_asked(about: QuerySet[Conflict], rules: Mapping[str, Rule]) -> list[_A
         kind__in=[Kind.SHARED_VALUE, Kind.LIMIT_REACHED], identifier_type__in=list(rules)
     ).exclude(state=State.DONE)
     live = live.exclude(state=State.DECIDED)
+    if not live.exists():  # as nearly always: nothing to lock, and nobody to wait for
+        return []
     asked = {row.pk: _Asked(row) for row in locks.lock_rows(live)}
     for member in ConflictMember.objects.filter(conflict__in=list(asked)).order_by("pk"):
         asked[member.conflict_id].members.append(member.customer_id)

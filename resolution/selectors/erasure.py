@@ -61,19 +61,22 @@ _EVIDENCE = """
     SELECT id FROM conflicts
     WHERE evidence::text LIKE ANY(%(patterns)s::text[]) AND NOT id = ANY(%(conflicts)s) ORDER BY id
 """
-# Merges of others that took from this person, or that absorbed them once.
+# Merges of others that took from this person, or that absorbed them once; undone ones of somebody they met.
 _PLANS = """
     SELECT id FROM merges
     WHERE survivor_id <> ALL(%(people)s)
       AND (plan::text LIKE ANY(%(patterns)s::text[])
-           OR id IN (SELECT merge_id FROM merge_members WHERE customer_id = ANY(%(people)s)))
+           OR id IN (SELECT merge_id FROM merge_members WHERE customer_id = ANY(%(people)s))
+           OR undone_at IS NOT NULL AND EXISTS (
+               SELECT FROM unnest(%(told)s::text[]) AS told (value)
+               WHERE survivor_id = ANY(%(met)s) AND strpos(lower(plan::text), lower(value)) > 0))
     ORDER BY id
 """
 # What undone merges of somebody they met kept of what that one had of theirs.
 _SPENT_MERGES = """
     SELECT id FROM merges JOIN unnest(%(holders)s::uuid[], %(told)s::text[]) AS told (holder, value)
         ON holder = survivor_id
-    WHERE undone_at IS NOT NULL AND strpos(lower(concat(plan, pre_image)), lower(value)) > 0
+    WHERE undone_at IS NOT NULL AND strpos(lower(pre_image::text), lower(value)) > 0
     GROUP BY id ORDER BY id
 """
 _SPENT_MEMBERSHIPS = """

@@ -25,7 +25,8 @@ from tests.resolution.services.busy import Busy  # noqa: E402
 
 ACTS = (
     "create", "create", "message", "link", *["merge"] * 3, *["merge_groups"] * 2, *["undo"] * 5,
-    *["propose_groups"] * 2, *["approve_groups"] * 3, "erase", "block", "lift",
+    *["propose_groups"] * 2, *["approve_groups"] * 3, "erase", "block", "lift", "split", "propose", "approve",
+    "change_rule",
 )  # fmt: skip
 BETWEEN = "between"
 FOR_EVER = sys.maxsize

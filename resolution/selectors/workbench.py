@@ -102,6 +102,8 @@ class Workbench:
     @property
     def why_heading(self) -> str:
         """What stands over the evidence: that they may be two when nothing in it speaks for one."""
+        if len(self.columns) == 1:
+            return "What holds it together"
         against = self.pairs and not any(pair.speaks_for for pair in self.pairs)
         return "Why they may be two" if against else "Why they may be one"
 

@@ -27,9 +27,20 @@ State, Kind = Conflict.State, Conflict.Kind
 WAITING = (State.OPEN, State.PARKED, State.RETURNED)
 ASK_OF_PAIRS = (Kind.LIKELY_DUPLICATE, Kind.SEVERAL_CANDIDATES)
 
+# A link that a merge folded counts where nothing else of its customer has the value any more: an undone merge
+# would unfold it.
 _LINKED = """
     SELECT m.customer_id, m.identifier_type, m.normalised FROM customer_identity_mapping m
     WHERE m.identifier_type = ANY(%(types)s) AND m.status IN ('active', 'shared') AND m.normalised {fits}
+    UNION ALL
+    SELECT DISTINCT coalesce(c.merged_into_id, c.id), m.identifier_type, m.normalised
+    FROM customer_identity_mapping m JOIN customers c ON c.id = m.customer_id
+    WHERE m.identifier_type = ANY(%(types)s) AND m.status = 'collapsed' AND m.normalised {fits}
+      AND NOT EXISTS (
+          SELECT FROM customer_identity_mapping stays
+          WHERE stays.customer_id = coalesce(c.merged_into_id, c.id) AND stays.status IN ('active', 'shared')
+            AND stays.identifier_type = m.identifier_type AND stays.normalised = m.normalised
+      )
 """
 _KEYED = "SELECT customer_id FROM blocking_keys WHERE key = ANY(%(keys)s)"
 _EQUAL, _LIKE = "= ANY(%(values)s)", "LIKE ANY(%(values)s)"

@@ -13,8 +13,10 @@ from resolution.models import AuditEntry, BlockedValue, BlockingKey
 from resolution.selectors.profiles import load_profiles
 from resolution.services import cache
 from resolution.services.blocks import block_value, preview_block
-from resolution.services.link import link_customer_identifier
+from resolution.services.link import link_customer_identifier, unlink_customer_identifier
+from resolution.services.merge import merge_customers
 from resolution.services.resolve import find_potential_duplicates, resolve_customer_identity
+from resolution.services.unmerge import undo_merge
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory
 from tests.resolution.services.blocks.scene import ACTOR, TILL, block, person
 
@@ -33,6 +35,25 @@ class TestBlocking:
         entry = AuditEntry.objects.get(action="block", customer__isnull=True)
         assert (entry.identifier_value, entry.metadata["reach"]["links"]) == (TILL, 3)
         assert row.reach["customers"] == 3
+
+    def test_a_link_that_a_merge_folded_does_not_come_back_after_it_was_taken_off_the_survivor(self) -> None:
+        anna, ann = CustomerFactory(), CustomerFactory()
+        owned = MappingFactory(customer=anna, identifier_type="phone", channel_identifier=TILL)
+        MappingFactory(
+            customer=ann,
+            channel=owned.channel,
+            identifier_type="phone",
+            channel_identifier=TILL,
+            status="shared",
+        )
+        made = merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=ACTOR)
+        unlink_customer_identifier(customer_id=anna.pk, mapping_id=owned.pk, actor=ACTOR)
+
+        assert preview_block(value=TILL, type="phone").held.customers == {anna.pk}
+        block()
+        undo_merge(merge_id=made.pk, actor=ACTOR)
+
+        assert set(Mapping.objects.values_list("status", flat=True)) == {"ended"}
 
     def test_p8_the_value_is_no_key_and_no_evidence_where_it_still_stands_in_a_field(self) -> None:
         someone = person(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -21,6 +22,7 @@ from resolution.models import IdempotencyRecord, MatchRun, StoredModel
 from resolution.services import locks
 from resolution.services.find_duplicates import RunSummary
 from resolution.types import Actor
+from tests.concurrency import all_at_once
 from tests.factories import ConflictFactory, actor_for, draft, lead, steward
 from tests.resolution.worker import work
 
@@ -81,7 +83,10 @@ class TestRunsOverTheRegister:
         jobs.release_lapsed.defer(timestamp=0)
 
         with app.replace_connector(app.connector.get_worker_connector()) as working:
-            working.run_worker(wait=False, listen_notify=False, install_signal_handlers=False)
+            whole = partial(
+                working.run_worker, wait=False, listen_notify=False, install_signal_handlers=False
+            )
+            all_at_once([whole])  # in a thread of its own: this one may have an event loop already
 
         assert met == [True]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from django.contrib.auth.models import User
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 
 from customers.models import Customer, Mapping
 from resolution.errors import CustomerErased, InvalidInput, NotFound, Refused, StaleVersion, TryAgain
@@ -183,13 +183,30 @@ class Busy:
         undo_merge(merge_id=merge.pk, assign=answers, judge_different=self.chance.random() < 0.1, actor=actor)
 
     def split(self, actor: Actor) -> None:
-        link = any_of(Mapping.objects.owned(), "identifier is owned")
+        owned = Count("mappings", filter=Q(mappings__status="active"))
+        several = Customer.objects.active().filter(absorbed=None).annotate(owned=owned).filter(owned__gt=1)
+        link = any_of(
+            Mapping.objects.owned().filter(customer__in=several.values("pk")), "identifier can leave"
+        )
         split_customer(
             customer_id=link.customer_id,
             mapping_ids=[link.pk],
             judge_different=self.chance.random() < 0.1,
             actor=actor,
         )
+
+    def fused(self, actor: Actor) -> Mapping:
+        """An identifier of somebody new who has two."""
+        customer = create_customer(fields={"name": f"Fused {self.chance.random()}"}, actor=actor)
+        for number in range(2):
+            link_customer_identifier(
+                customer_id=customer.pk,
+                channel=CHANNELS[number],
+                identifier_type="handle",
+                value=f"@fused{customer.pk.hex[-9:]}{number}",
+                actor=actor,
+            )
+        return any_of(Mapping.objects.owned().filter(customer=customer), "identifier can leave")
 
     def block(self, actor: Actor) -> None:
         kind, value = self.chance.choice(VALUES)
@@ -204,7 +221,11 @@ class Busy:
 
     def change_rule(self, actor: Actor) -> None:
         rule = IdentifierRule.objects.get(identifier_type="email")
-        changes = {"customers_soft": self.chance.randint(2, 6), "valid_days": self.chance.randint(300, 400)}
+        days = self.chance.randint(300, 400)
+        changes = {
+            "customers_soft": self.chance.randint(2, 6),
+            "valid_days": days + (days == rule.valid_days),
+        }
         set_rule(
             identifier_type="email", version=rule.version, changes=changes, accept_existing=True, actor=actor
         )

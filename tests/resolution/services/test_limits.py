@@ -583,7 +583,7 @@ class TestQuestionsFollow:
         assert asked() == [("open", self.MANY.format(2))]
         told = AuditEntry.objects.filter(action="conflict").latest("sequence")
         assert (told.metadata["why"], told.metadata["reason"]) == (
-            "An identifier was taken off.",
+            "a0@factory.example.com was taken off.",
             self.MANY.format(2),
         )
         self.take_off(customer, "a1@factory.example.com")

@@ -62,7 +62,7 @@ class TestLabelledSets:
         claimed = claim_next(actor=proposer, size=DECIDED)
         for conflict in claimed:
             conflict.refresh_from_db()
-            if conflict.state == Conflict.State.CLAIMED:
+            if (conflict.kind, conflict.state) == (Conflict.Kind.LIKELY_DUPLICATE, Conflict.State.CLAIMED):
                 propose_and_approve(conflict, proposer, approver)
         assert Merge.objects.filter(method=Merge.Method.MANUAL).exists()
         assert Merge.objects.filter(method=Merge.Method.AUTO).exists()

@@ -96,10 +96,24 @@ def take_in(
     return taken
 
 
+_LAST_NOTICED = """
+    SELECT record.customer_id FROM source_records record
+    JOIN import_seen USING (source_key)
+    WHERE record.channel_id = %(channel)s
+    ORDER BY record.customer_id DESC LIMIT 1
+"""
+
+
 def taken_before(channel: Channel, records: Sequence[Record]) -> Taken:
-    """What is left to do for records that are in: their customers are to be compared."""
+    """What is left to do for records that are in and noticed: their customers are to be compared.
+
+    More batches may be in than were settled, so those to come are told by the records noticed so far.
+    """
     rows = SourceRecord.objects.filter(channel=channel, source_key__in=keys_of(records))
-    return Taken(touched=set(rows.values_list("customer_id", flat=True)))
+    taken = Taken(touched=set(rows.values_list("customer_id", flat=True)))
+    for (customer,) in fetch(_LAST_NOTICED, {"channel": channel.pk}):
+        taken.last = customer
+    return taken
 
 
 def _lock_busy_values(channel: Channel, arrivals: Sequence[Arrival], changed: Sequence[Record]) -> None:

@@ -23,7 +23,7 @@ from resolution.models import AuditEntry, BlockedValue, Conflict
 from resolution.selectors.identifier_rules import as_blocked, get_blocked
 from resolution.selectors.reach import Held, Reach, measure_reach
 from resolution.selectors.written import find_written
-from resolution.services import audit, conflicts, keys, limit_follow, locks, reevaluate
+from resolution.services import audit, keys, limit_follow, live_questions, locks, reevaluate
 from resolution.services.audit import Trail
 from resolution.types import Actor
 
@@ -228,16 +228,16 @@ def _end_links(trail: Trail, row: BlockedValue, customers: Collection[uuid.UUID]
 
 
 def _reevaluate(trail: Trail, row: BlockedValue, reach: Reach) -> tuple[int, ...]:
-    conflicts.close_conflicts(
+    live_questions.close_conflicts(
         trail,
         reach.gone,
         outcome=Conflict.Outcome.CLOSED,
         reason=f"without the blocked value {row.value} its customers no longer look alike",
     )
-    conflicts.close_conflicts(
+    live_questions.close_conflicts(
         trail, reach.moot, outcome=Conflict.Outcome.CLOSED, reason=f"{row.value} is blocked"
     )
-    conflicts.weigh_again(dict(reach.rescored))
+    live_questions.weigh_again(dict(reach.rescored))
     why = f"The value {row.value}, blocked now, alone held this customer together."
     opened = reevaluate.ask_over_merged(trail, reach.block, reach.leaning, why)
     return (*opened.new, *opened.refreshed)

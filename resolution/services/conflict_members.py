@@ -18,8 +18,9 @@ from resolution.models import Conflict, ConflictMember
 from resolution.services import locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_evidence import without
-from resolution.services.conflicts import Question, close_conflicts, put_members
+from resolution.services.conflicts import Question, put_members
 from resolution.services.decisions import ASKS_OF_ONE
+from resolution.services.live_questions import close_conflicts
 
 State, Kind, Outcome, Role = Conflict.State, Conflict.Kind, Conflict.Outcome, ConflictMember.Role
 _MOST_TRIES = 5

@@ -1,17 +1,16 @@
-"""Questions to a steward: asked once, pointing at living customers, closed when they are none any more."""
+"""Questions to a steward: asked once, of living customers; `live_questions` has what becomes of them."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import combinations, islice
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
@@ -21,10 +20,8 @@ from resolution.matching.decide import band_of
 from resolution.models import Conflict, Judgement, MatchRun
 from resolution.selectors.judgements import Pair, Verdict, verdicts_on_pairs
 from resolution.selectors.match_model import live_policy
-from resolution.services import locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_evidence import evidence_of
-from resolution.services.conflict_states import states_before
 from resolution.types import Identifier, PairScore
 
 State, Kind, Outcome = Conflict.State, Conflict.Kind, Conflict.Outcome
@@ -68,14 +65,6 @@ _OPEN = """
         updated_at = excluded.updated_at
     RETURNING id, kind, members_key, xmax = 0
 """
-_WEIGH_AGAIN = """
-    UPDATE conflicts c SET band = n.band, weight = n.weight, evidence = n.evidence,
-        reason = coalesce(n.reason, c.reason), version = c.version + 1, updated_at = %(now)s
-    FROM jsonb_to_recordset(%(rows)s) AS n (id bigint, band text, weight float8, evidence jsonb, reason text)
-    WHERE c.id = n.id AND c.state = ANY(%(states)s)
-        AND (c.band, c.weight, c.evidence, c.reason)
-            IS DISTINCT FROM (n.band, n.weight, n.evidence, coalesce(n.reason, c.reason))
-"""
 _PUT_MEMBERS = """
     INSERT INTO conflict_members (conflict_id, customer_id, role)
     SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::text[])
@@ -118,14 +107,6 @@ class Opened:
     new: tuple[int, ...]
     refreshed: tuple[int, ...]
     answered: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a waiting question asked when it was looked at without a lock: of whom, and in which version."""
-
-    members_key: str
-    version: int
 
 
 def name_members(
@@ -221,49 +202,6 @@ def words_said(question: Question) -> list[str]:
     return sorted({verdicts[pair].word for pair in _pairs(question) if pair in verdicts})
 
 
-def lock_as_seen(seen: Mapping[int, Seen]) -> set[int]:
-    """Lock those of these conflicts that nobody has touched since they were seen and return their ids."""
-    rows = locks.lock_rows(
-        Conflict.objects.exclude(state=State.DONE).filter(pk__in=seen).only("members_key", "version")
-    )
-    return {row.pk for row in rows if Seen(row.members_key, row.version) == seen[row.pk]}
-
-
-def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
-    """Close live conflicts whose question has gone, with the reason; return how many were."""
-    live = Conflict.objects.filter(pk__in=conflict_ids, state__in=states_before(State.DONE))
-    closed = [row.pk for row in locks.lock_rows(live.only("pk"))]
-    Conflict.objects.filter(pk__in=closed).update(
-        state=State.DONE,
-        outcome=outcome,
-        leased_until=None,
-        parked_until=None,
-        decided_at=timezone.now(),
-        version=F("version") + 1,
-        updated_at=timezone.now(),
-    )
-    for conflict_id in closed:
-        trail.record("decide", method=outcome, conflict=conflict_id, reason=reason)
-    return len(closed)
-
-
-def weigh_again(scores: Mapping[int, Sequence[PairScore]], reasons: Mapping[int, str] | None = None) -> int:
-    """Give waiting conflicts the evidence of today, by their ids, and reasons where given.
-
-    Returns how many had other evidence or another reason before.
-    """
-    told = {key: reason[:LONGEST_REASON] for key, reason in (reasons or {}).items()}
-    rows = [{"id": key, "reason": told.get(key), **_evidence(found)} for key, found in scores.items()]
-    values: dict[str, Any] = {
-        "rows": Jsonb(rows),
-        "now": timezone.now(),
-        "states": [State.OPEN, State.PARKED, State.RETURNED],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_WEIGH_AGAIN, values)
-        return int(cursor.rowcount)
-
-
 def leave_out_accepted(questions: Sequence[Question]) -> list[Question]:
     """Return the questions about values that nobody has called right as they are."""
     accepted = set(
@@ -272,31 +210,6 @@ def leave_out_accepted(questions: Sequence[Question]) -> list[Question]:
         ).values_list("kind", "members_key")
     )
     return [entry for entry in questions if (entry.kind, entry.key) not in accepted]
-
-
-def close_pair_questions(
-    trail: Trail, pair: Pair, *, outcome: str, reason: str, but: int | None = None
-) -> int:
-    """Close the waiting questions whether exactly these two are one, `but` for the one being decided."""
-    waiting = Conflict.objects.filter(
-        kind__in=ASKS_OF_PAIRS,
-        members_key=name_members(pair),
-        state__in=[State.OPEN, State.PARKED, State.RETURNED],
-    )
-    ids = set(waiting.values_list("pk", flat=True)) - {but}
-    return close_conflicts(trail, ids, outcome=outcome, reason=reason)
-
-
-def outdate_forms(pair: Pair, *, but: int | None = None) -> None:
-    """Make forms of the live questions that ask about these two stale: something was said of them since.
-
-    `but` is the one being decided.
-    """
-    live = Conflict.objects.exclude(state=State.DONE)
-    for key in pair:
-        live = live.filter(members__customer=key)
-    asking = [row.pk for row in locks.lock_rows(live.only("pk")) if row.pk != but]
-    Conflict.objects.filter(pk__in=asking).update(version=F("version") + 1, updated_at=timezone.now())
 
 
 def _ask(trail: Trail, questions: Sequence[Question]) -> tuple[list[int], list[int]]:
@@ -319,7 +232,7 @@ def _columns(questions: Sequence[Question]) -> dict[str, Any]:
 
 def _row(question: Question) -> dict[str, Any]:
     return {
-        **_evidence(question.scores),
+        **weighed(question.scores),
         "kind": question.kind,
         "members_key": question.key,
         "reason": question.reason[:LONGEST_REASON],
@@ -333,7 +246,7 @@ def _row(question: Question) -> dict[str, Any]:
     }
 
 
-def _evidence(scores: Sequence[PairScore]) -> dict[str, Any]:
+def weighed(scores: Sequence[PairScore]) -> dict[str, Any]:
     strongest = max(scores, key=lambda score: score.weight, default=None)
     return {
         "band": band_of(live_policy(), strongest).value if strongest else "",

@@ -28,7 +28,7 @@ from resolution.matching.model import MatchModel
 from resolution.models import Conflict, MatchRun
 from resolution.selectors.match_model import live_policy
 from resolution.selectors.profiles import load_profiles
-from resolution.services import audit, conflicts, locks, runs
+from resolution.services import audit, conflicts, live_questions, locks, runs
 from resolution.services.audit import Trail
 from resolution.services.questions import members_of, question_of_pair, questions_of
 from resolution.services.settle import Merged, Settled, ask, counted, merge_compared, merge_until_still
@@ -167,18 +167,18 @@ def _look_again_at_waiting(actor: Actor, asked: set[str], model: MatchModel) -> 
     settled = Settled()
     for waiting in _waiting_questions():
         unasked = [entry for entry in waiting if entry.members_key not in asked]
-        seen = {entry.pk: conflicts.Seen(entry.members_key, entry.version) for entry in unasked}
+        seen = {entry.pk: live_questions.Seen(entry.members_key, entry.version) for entry in unasked}
         scores = _score_again(unasked, model)
         settled.add(_as_change(actor, partial(_close_or_weigh, scores=scores, seen=seen)))
     return settled
 
 
 def _close_or_weigh(
-    trail: Trail, scores: Mapping[int, list[PairScore]], seen: Mapping[int, conflicts.Seen]
+    trail: Trail, scores: Mapping[int, list[PairScore]], seen: Mapping[int, live_questions.Seen]
 ) -> Settled:
-    still = conflicts.lock_as_seen(seen)
+    still = live_questions.lock_as_seen(seen)
     alike = {key: scores[key] for key in still if any(map(_is_alike, scores[key]))}
-    closed = conflicts.close_conflicts(
+    closed = live_questions.close_conflicts(
         trail,
         still - alike.keys(),
         outcome=Conflict.Outcome.CLOSED,
@@ -187,7 +187,7 @@ def _close_or_weigh(
     questions = [question_of_pair(found[0]) for found in alike.values() if len(found) == 1]
     reasons = {entry.key: entry.reason for entry in conflicts.leave_out_answered(questions)}
     told = {key: reason for key in alike if (reason := reasons.get(seen[key].members_key))}
-    conflicts.weigh_again(alike, told)
+    live_questions.weigh_again(alike, told)
     return Settled(closed=closed, left=len(seen) - len(still))
 
 

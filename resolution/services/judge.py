@@ -14,7 +14,7 @@ from resolution.matching.normalise.text import clean_text
 from resolution.models import Conflict, Judgement
 from resolution.selectors.judgements import KeptApart, digests_of, fingerprint_of
 from resolution.selectors.profiles import load_profiles
-from resolution.services import audit, conflicts, locks
+from resolution.services import audit, live_questions, locks
 from resolution.services.audit import Trail
 from resolution.services.merge import refuse_stale
 from resolution.types import Actor
@@ -226,5 +226,5 @@ def _settle_question(
     outcome = _SETTLES.get(Judgement.Verdict(judgement.verdict))
     if outcome:
         reason = f"{judgement.actor_name} judged the two {judgement.verdict}"
-        conflicts.close_pair_questions(trail, canonical, outcome=outcome, reason=reason, but=decided)
-    conflicts.outdate_forms(canonical, but=decided)
+        live_questions.close_pair_questions(trail, canonical, outcome=outcome, reason=reason, but=decided)
+    live_questions.outdate_forms(canonical, but=decided)

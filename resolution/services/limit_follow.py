@@ -17,9 +17,10 @@ from resolution.selectors.identifier_rules import Rule, load_rules
 from resolution.selectors.past_limits import ValueAt, count_holders, count_values
 from resolution.services import locks
 from resolution.services.audit import Trail
-from resolution.services.conflicts import Question, close_conflicts, put_members
+from resolution.services.conflicts import Question, put_members
 from resolution.services.limit_plan import Crossing, crossing_of
 from resolution.services.limit_questions import MOST_MEMBERS, name_holders, question_of
+from resolution.services.live_questions import close_conflicts
 
 State, Kind = Conflict.State, Conflict.Kind
 

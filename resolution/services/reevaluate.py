@@ -15,7 +15,7 @@ from resolution.selectors.leaning import Leaning, find_leaning
 from resolution.selectors.link_parts import find_link_parts
 from resolution.selectors.reach import find_held
 from resolution.selectors.records import name_records
-from resolution.services import audit, conflicts, limit_follow, locks
+from resolution.services import audit, conflicts, limit_follow, live_questions, locks
 from resolution.services.audit import Trail
 from resolution.services.conflicts import Opened, Question
 from resolution.types import Actor
@@ -102,7 +102,7 @@ def _asked_of(customers: Collection[uuid.UUID]) -> dict[Blocked, list[int]]:
 
 def _close_others(trail: Trail, conflict_ids: Collection[int], opened: Opened, reason: str) -> None:
     """Close those of the questions that were not asked anew."""
-    conflicts.close_conflicts(
+    live_questions.close_conflicts(
         trail,
         set(conflict_ids) - {*opened.new, *opened.refreshed},
         outcome=Conflict.Outcome.CLOSED,

@@ -15,7 +15,15 @@ from resolution.errors import IllegalTransition
 from resolution.matching.decide import band_of
 from resolution.models import AuditEntry, Conflict, ConflictMember, OutboxEvent
 from resolution.selectors.match_model import live_policy
-from resolution.services import audit, conflict_evidence, conflict_members, conflict_states, conflicts, judge
+from resolution.services import (
+    audit,
+    conflict_evidence,
+    conflict_members,
+    conflict_states,
+    conflicts,
+    judge,
+    live_questions,
+)
 from resolution.services.conflict_members import Retargeted
 from resolution.services.conflicts import Opened, Question, open_conflict, open_conflicts
 from resolution.types import Actor, FieldEvidence, Identifier, PairScore
@@ -282,7 +290,7 @@ class TestTransitions:
     def test_closing_closes_the_living_only_and_counts_them(self) -> None:
         live, done = ConflictFactory(), ConflictFactory(state="done", outcome="merged")
         with audit.change(ACTOR) as trail:
-            closed = conflicts.close_conflicts(
+            closed = live_questions.close_conflicts(
                 trail, [live.pk, done.pk], outcome="closed", reason="no longer alike"
             )
         done.refresh_from_db()

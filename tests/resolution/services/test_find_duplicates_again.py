@@ -13,7 +13,7 @@ from psycopg import errors as postgres
 
 from customers.models import Customer
 from resolution.models import BlockingKey, Conflict, MatchRun, Merge
-from resolution.services import conflicts, merge
+from resolution.services import conflicts, live_questions, merge
 from resolution.services import find_duplicates as service
 from resolution.services.find_duplicates import find_duplicates
 from resolution.services.profiles import create_customer
@@ -46,7 +46,7 @@ class TestBegunAnew:
     @pytest.mark.parametrize("failure", [postgres.DeadlockDetected, postgres.SerializationFailure])
     @pytest.mark.parametrize(
         ("module", "name"),
-        [(merge, "merge_in_bulk"), (conflicts, "open_conflicts"), (conflicts, "close_conflicts")],
+        [(merge, "merge_in_bulk"), (conflicts, "open_conflicts"), (live_questions, "close_conflicts")],
     )
     def test_a_part_that_another_change_came_between_is_done_anew(
         self, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, failure: type[Exception]

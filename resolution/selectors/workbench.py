@@ -12,7 +12,7 @@ from django.db.models import Count
 
 from customers.models import Customer
 from resolution.errors import InvalidInput
-from resolution.models import ConflictMember
+from resolution.models import Conflict, ConflictMember
 from resolution.relations import MOVED
 from resolution.selectors.customers import fetch_customers
 from resolution.selectors.earlier_words import Verdict, verdicts_on
@@ -88,6 +88,16 @@ class Workbench:
         return sum(row.differs for row in self.fields)
 
     @property
+    def alone(self) -> bool:
+        """Whether it is about one customer, with nobody beside it."""
+        return len(self.columns) == 1
+
+    @property
+    def asks_of_merge(self) -> bool:
+        """Whether a merge of those side by side is still a question."""
+        return not self.alone and (self.conflict is None or self.conflict.state != Conflict.State.DONE)
+
+    @property
     def told_pairs(self) -> tuple[PairEvidence, ...]:
         """The pairs a screen tells of: the strongest."""
         return self.pairs[:MOST_PAIRS]
@@ -102,7 +112,7 @@ class Workbench:
     @property
     def why_heading(self) -> str:
         """What stands over the evidence: that they may be two when nothing in it speaks for one."""
-        if len(self.columns) == 1:
+        if self.alone:
             return "What holds it together"
         against = self.pairs and not any(pair.speaks_for for pair in self.pairs)
         return "Why they may be two" if against else "Why they may be one"

@@ -62,7 +62,11 @@ class TestChoosing:
     def test_so_does_a_question_about_one_customer(self, as_lead: Client, both: Customer, kind: str) -> None:
         conflict = ConflictFactory(members=[both], kind=kind)
         text = as_lead.get(reverse("resolution:workbench", args=[conflict.pk])).content.decode()
-        assert f'<a href="{address(both)}">Split Anna</a>' in text
+        assert f'<a href="{address(both)}" class="act act-main">Split Anna…</a>' in text
+        assert "Merged customer" not in text
+        assert "What a merge moves" not in text
+        assert 'class="bench-row agrees" data-field="name"' in text
+        assert 'class="bench-row agrees void" data-field="company"' in text
 
     def test_a_question_about_a_value_ticks_the_smaller_part(self, as_lead: Client, shop: Channel) -> None:
         fused = brought_together(shop)
@@ -70,7 +74,7 @@ class TestChoosing:
         conflict = Conflict.objects.get(kind="over_merge")
 
         bench = as_lead.get(reverse("resolution:workbench", args=[conflict.pk])).content.decode()
-        [link] = re.findall(rf'<a href="({re.escape(address(fused))}[^"]*)">Split', bench)
+        [link] = re.findall(rf'<a href="({re.escape(address(fused))}[^"]*)"[^>]*>Split', bench)
         page = as_lead.get(html.unescape(link)).content.decode()
 
         assert "Ticked are the identifiers of the smaller part" in page

@@ -32,6 +32,7 @@ from resolution.services.resolve import find_potential_duplicates
 from resolution.types import Actor, Profile
 from tests.factories import ChannelFactory, ConflictFactory, actor_for, steward
 from tests.resolution.batch.files import ANNA, write
+from tests.resolution.services.waiting import work_held_elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -436,25 +437,11 @@ class TestBadEnds:
         assert list(MatchRun.objects.order_by("pk").values_list("state", flat=True)) == ["failed", "done"]
 
     def test_p6_only_one_runs_at_a_time_and_the_other_request_is_told(self) -> None:
-        held, done = threading.Event(), threading.Event()
-
-        def other_session() -> None:
-            with locks.hold_work(KIND):
-                held.set()
-                done.wait(30)
-            connection.close()
-
-        thread = threading.Thread(target=other_session)
-        thread.start()
-        held.wait(30)
-        try:
+        with work_held_elsewhere(KIND):
             with pytest.raises(Refused, match="being looked for already"):
                 find_duplicates(actor=ACTOR)
             with pytest.raises(Refused):
                 find_duplicates(actor=ACTOR, dry_run=True)
-        finally:
-            done.set()
-            thread.join()
         refused = MatchRun.objects.get()
         assert (refused.state, refused.actor_name) == ("failed", ACTOR.name)
         assert refused.finished_at is not None

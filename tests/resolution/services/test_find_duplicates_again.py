@@ -15,31 +15,15 @@ from customers.models import Customer
 from resolution.models import BlockingKey, Conflict, MatchRun, Merge
 from resolution.services import conflicts, live_questions, merge
 from resolution.services import find_duplicates as service
-from resolution.services.find_duplicates import find_duplicates
-from resolution.services.profiles import create_customer
-from resolution.types import Actor
 from tests.factories import ConflictFactory, CustomerFactory
+from tests.resolution.services.test_find_duplicates import ACTOR, LIKELY, SURE, make, run
 
 pytestmark = pytest.mark.django_db
 
-ACTOR = Actor.machine("test run")
-SURE = {
-    "given_name": "Anna", "family_name": "Smithers", "email": "anna@smithers.example",
-    "birth_date": "1980-02-13", "city": "Berlin", "postcode": "10115",
-}  # fmt: skip
-LIKELY = {"given_name": "Anna", "family_name": "Smithers", "city": "Berlin"}
 OTHER = {
     "given_name": "Boris", "family_name": "Okonkwo", "email": "boris@okonkwo.example",
     "birth_date": "1955-11-30", "city": "Leeds", "postcode": "LS1 4AP",
 }  # fmt: skip
-
-
-def make(**fields: str) -> Customer:
-    return create_customer(fields=fields, actor=ACTOR)
-
-
-def run() -> dict[str, int]:
-    return find_duplicates(actor=ACTOR).settled.counts()
 
 
 class TestBegunAnew:

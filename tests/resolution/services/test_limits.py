@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
 from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from customers.models import Channel, Customer, Mapping
 from resolution.errors import LimitReached, MergeBlocked
 from resolution.models import AuditEntry, Conflict, IdentifierRule
-from resolution.services import audit, conflicts, staging
-from resolution.services.blocks import block_value
+from resolution.services import audit, conflicts
 from resolution.services.decide import decide_conflict
-from resolution.services.erase import erase_customer
 from resolution.services.importing import import_file, open_file
-from resolution.services.link import link_customer_identifier, unlink_customer_identifier
+from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers, merge_in_bulk, preview_merge
 from resolution.services.queue import claim
 from resolution.services.resolve import create_or_resolve_customer, resolve_customer_identity
 from resolution.services.rules import set_rule
-from resolution.services.split import split_customer
-from resolution.services.unmerge import undo_merge
 from resolution.types import Actor, Group, LinkOutcome
 from tests.concurrency import all_at_once
 from tests.factories import ChannelFactory, CustomerFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import stranger, write
-from tests.resolution.services.promises import faults_of_the_tables
-from tests.resolution.services.waiting import met_by
-from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db
 
@@ -382,290 +371,3 @@ class TestQuestions:
         conflict = Conflict.objects.get()
         assert conflict.state == "open"
         assert [member.customer_id for member in conflict.members.all()] == [merge.survivor_id]
-
-
-@pytest.mark.django_db(transaction=True)
-class TestAFileBesideOtherWriters:
-    """A file whose few rows come nowhere near a limit, not yet committed while others write."""
-
-    def take_in(self, folder: Path, name: str, rows: int) -> Callable[[], object]:
-        start = ord(name) * 100
-        path = write(
-            folder / f"{name}.csv", *(stranger(start + number, email=SHARED) for number in range(rows))
-        )
-        channel = ChannelFactory()
-        return lambda: import_file(open_file(path=path, channel=channel), actor=ACTOR, resolve=False)
-
-    def holders(self) -> int:
-        return Mapping.objects.current().filter(normalised=SHARED).values("customer").distinct().count()
-
-    def test_a_second_file_and_the_first_stay_within_the_hard_limit_together(self, tmp_path: Path) -> None:
-        rule(customers_hard=10)
-        first, second = self.take_in(tmp_path, "a", 4), self.take_in(tmp_path, "b", 10)
-
-        met_by(second, first=first, then=lambda: None)
-
-        assert self.holders() == 10
-
-    def test_three_files_at_once_stay_within_it(self, tmp_path: Path) -> None:
-        rule(customers_hard=10)
-
-        all_at_once([self.take_in(tmp_path, name, 4) for name in "abc"])
-
-        assert self.holders() == 10
-
-    def test_single_links_and_a_file_stay_within_it_together(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The file has linked its rows and commits once the single links are made, or one waits for it."""
-        rule(customers_hard=10)
-        places = list(zip(CustomerFactory.create_batch(10), ChannelFactory.create_batch(10), strict=True))
-        file, linked, going_on = self.take_in(tmp_path, "a", 4), threading.Event(), threading.Event()
-
-        def pause(*_: object) -> None:
-            linked.set()
-            assert going_on.wait(30)
-
-        def link_one_by_one() -> None:
-            assert linked.wait(30)
-            for customer, channel in places:
-                with suppress(LimitReached):
-                    link(customer, channel=channel)
-            going_on.set()
-
-        monkeypatch.setattr(staging, "update_customers", pause)
-        release = threading.Timer(5, going_on.set)
-        release.start()
-        all_at_once([file, link_one_by_one])
-        release.cancel()
-
-        assert self.holders() == 10
-
-    def pass_the_limit_together(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Customer]:
-        """Seven links beside a file of four, none of which waits; returns the customers of the links."""
-        rule(customers_soft=10)
-        places = list(zip(CustomerFactory.create_batch(7), ChannelFactory.create_batch(7), strict=True))
-        file, linked, going_on = self.take_in(folder, "a", 4), threading.Event(), threading.Event()
-
-        def pause(*_: object) -> None:
-            linked.set()
-            assert going_on.wait(30)
-
-        def link_one_by_one() -> None:
-            assert linked.wait(30)
-            for customer, channel in places:
-                link(customer, channel=channel)
-            going_on.set()
-
-        monkeypatch.setattr(staging, "update_customers", pause)
-        all_at_once([file, link_one_by_one])
-        assert not Conflict.objects.exists()
-        return [customer for customer, _ in places]
-
-    def assert_eleven_are_asked_about(self) -> None:
-        conflict = Conflict.objects.get()
-        assert (self.holders(), conflict.kind, conflict.identifier_value) == (11, "shared_value", SHARED)
-        assert conflict.reason.startswith("11 customers have the e-mail")
-
-    def test_single_links_and_a_file_that_pass_the_soft_limit_together_are_asked_about(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """No link waits for the file, and neither side alone is past the limit."""
-        self.pass_the_limit_together(tmp_path, monkeypatch)
-        assert SHARED not in str(list(ProcrastinateJob.objects.values_list("args", flat=True)))
-
-        work()
-
-        self.assert_eleven_are_asked_about()
-
-    def test_they_are_whoever_has_the_links_by_then(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for customer in self.pass_the_limit_together(tmp_path, monkeypatch):
-            Mapping.objects.filter(customer=customer).update(customer=CustomerFactory())
-
-        work()
-
-        self.assert_eleven_are_asked_about()
-
-    def test_a_link_near_the_soft_limit_leaves_no_work_where_no_file_is_on_its_way(self) -> None:
-        rule(customers_soft=10)
-        shared_by(6)
-        link(CustomerFactory())
-        assert not ProcrastinateJob.objects.exists()
-
-    def test_single_links_that_come_nowhere_near_it_wait_for_no_file(self, tmp_path: Path) -> None:
-        rule(customers_hard=10)
-        shared_by(3)
-        with connection.cursor() as cursor, transaction.atomic():
-            link(CustomerFactory())
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks"
-                " WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND mode = 'ShareLock'"
-            )
-            assert cursor.fetchone()[0] == 1  # what is blocked, alone
-
-
-@pytest.mark.django_db(transaction=True)
-class TestWhomAQuestionNames:
-    def test_a_holder_who_is_being_merged_is_not_named_and_its_survivor_is_in_time(self) -> None:
-        rule(customers_soft=2)
-        merged, other = shared_by(2)
-        survivor, newcomer, channel = CustomerFactory(), CustomerFactory(), ChannelFactory()
-
-        met_by(
-            lambda: link(newcomer, channel=channel),
-            first=lambda: merge_customers(
-                member_ids=[merged.pk, survivor.pk], survivor_id=survivor.pk, actor=ACTOR
-            ),
-            then=lambda: None,
-        )
-        assert faults_of_the_tables() == []
-        work()
-
-        named = {member.customer_id for member in Conflict.objects.get().members.all()}
-        assert named == {survivor.pk, other.pk, newcomer.pk}
-
-    def test_nor_is_one_who_is_being_erased(self) -> None:
-        rule(customers_soft=2)
-        erased, other = shared_by(2)
-        newcomer, channel = CustomerFactory(), ChannelFactory()
-
-        met_by(
-            lambda: link(newcomer, channel=channel),
-            first=lambda: erase_customer(customer_id=erased.pk, reason="Request 7", actor=ACTOR),
-            then=lambda: None,
-        )
-
-        assert faults_of_the_tables() == []
-        assert Conflict.objects.get().members.filter(customer=other).exists()
-
-
-def asked() -> list[tuple[str, str]]:
-    return list(Conflict.objects.order_by("pk").values_list("state", "reason"))
-
-
-class TestQuestionsFollow:
-    """What is asked about a limit tells what there is, and is asked no more once nothing is past it."""
-
-    MANY = "This customer has {} identifiers of the type e-mail; up to 1 is usual."
-
-    def with_values(self, number: int) -> Customer:
-        rule(values_soft=1)
-        customer, channel = CustomerFactory(name="Anna"), ChannelFactory()
-        for place in range(number):
-            link(customer, f"a{place}@factory.example.com", channel=channel)
-        assert asked() == [("open", self.MANY.format(number))]
-        return customer
-
-    def take_off(self, customer: Customer, value: str) -> None:
-        found = Mapping.objects.current().get(customer=customer, normalised=value)
-        unlink_customer_identifier(customer_id=customer.pk, mapping_id=found.pk, actor=ACTOR)
-
-    def test_an_undone_merge_asks_no_more_of_its_survivor(self) -> None:
-        rule(values_soft=1)
-        pair = [MappingFactory().customer.pk for _ in range(2)]
-        merge = merge_customers(member_ids=pair, actor=ACTOR)
-        assert Conflict.objects.get().state == "open"
-
-        undo_merge(merge_id=merge.pk, judge_different=False, actor=ACTOR)
-
-        closed = Conflict.objects.get()
-        assert (closed.state, closed.outcome) == ("done", "closed")
-        told = AuditEntry.objects.get(action="decide", metadata__conflict=closed.pk)
-        assert told.metadata["reason"].startswith(f"Merge {merge.pk} was taken back.")
-
-    def test_with_each_identifier_taken_off_it_tells_what_is_left(self) -> None:
-        customer = self.with_values(3)
-
-        self.take_off(customer, "a0@factory.example.com")
-
-        assert asked() == [("open", self.MANY.format(2))]
-        told = AuditEntry.objects.filter(action="conflict").latest("sequence")
-        assert (told.metadata["why"], told.metadata["reason"]) == (
-            "a0@factory.example.com was taken off.",
-            self.MANY.format(2),
-        )
-        self.take_off(customer, "a1@factory.example.com")
-        assert [state for state, _ in asked()] == ["done"]
-
-    def split(self, customer: Customer) -> None:
-        moving = Mapping.objects.filter(customer=customer).latest("pk")
-        split_customer(
-            customer_id=customer.pk, mapping_ids=[moving.pk], fields={"name": "Ann"}, actor=ACTOR,
-            judge_different=False,
-        )  # fmt: skip
-
-    def block(self, customer: Customer) -> None:
-        block_value(value="a0@factory.example.com", type="email", actor=ACTOR)
-
-    def allow_more(self, customer: Customer) -> None:
-        set_rule(identifier_type="email", version=1, changes={"values_soft": 2}, actor=ACTOR)
-
-    @pytest.mark.parametrize("act", ["split", "block", "allow_more"])
-    def test_a_customer_within_its_limit_again_is_asked_about_no_more(self, act: str) -> None:
-        customer = self.with_values(2)
-        getattr(self, act)(customer)
-        assert [state for state, _ in asked()] == ["done"]
-
-    def test_a_lower_limit_is_told_by_what_stands_asked(self) -> None:
-        self.with_values(3)
-        set_rule(
-            identifier_type="email", version=1, changes={"values_hard": 2}, accept_existing=True, actor=ACTOR
-        )
-        assert asked() == [
-            ("open", "This customer has already 3 identifiers of the type e-mail; 2 is the most allowed.")
-        ]
-
-    def test_who_has_a_shared_value_no_more_is_not_named_and_others_are(self) -> None:
-        rule(customers_soft=1)
-        people = shared_by(11)
-        link(CustomerFactory())
-        conflict = Conflict.objects.get()
-        named = [member.customer_id for member in conflict.members.order_by("pk")]
-        assert (len(named), conflict.version) == (10, 1)
-        leaving, left_out = people[0], {row.pk for row in people} - set(named)
-
-        self.take_off(leaving, SHARED)
-
-        conflict.refresh_from_db()
-        now = {member.customer_id for member in conflict.members.all()}
-        assert (conflict.reason.split()[0], conflict.version) == ("11", 2)
-        assert leaving.pk not in now
-        assert len(now) == 10
-        assert now - set(named) <= left_out
-
-    def test_a_value_that_fewer_have_than_is_asked_about_is_asked_no_more(self) -> None:
-        rule(customers_soft=1)
-        [first] = shared_by(1)
-        link(CustomerFactory())
-
-        self.take_off(first, SHARED)
-
-        assert [state for state, _ in asked()] == ["done"]
-
-    def test_what_a_hard_limit_refused_stands_until_there_is_room(self) -> None:
-        rule(customers_hard=1)
-        [owner] = shared_by(1)
-        other = MappingFactory(customer=owner, channel_identifier="other@factory.example.com")
-        create_or_resolve_customer(
-            channel=ChannelFactory(),
-            message={"sender_id": SHARED, "sender_name": "Zoe Xu", "customer_phone": "+49 176 12345678"},
-            actor=ACTOR,
-        )
-        before = asked()
-
-        self.take_off(owner, other.normalised)
-        assert asked() == before
-        self.take_off(owner, SHARED)
-
-        assert [state for state, _ in asked()] == ["done"]
-
-    def test_a_value_that_passes_to_another_customer_is_told_of_both(self) -> None:
-        customer = self.with_values(2)
-        moving = Mapping.objects.filter(customer=customer).earliest("pk")
-        Mapping.objects.filter(pk=moving.pk).update(confidence_score="0.50")
-
-        assert link(CustomerFactory(), moving.normalised, channel=moving.channel).action == "updated"
-
-        assert [state for state, _ in asked()] == ["done"]

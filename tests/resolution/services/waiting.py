@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from django.db import connection, transaction
+
+from resolution.services import locks
 
 Result = TypeVar("Result")
 _PATIENCE = 30.0  # seconds; only a test that fails waits so long
@@ -32,6 +36,27 @@ def met_by(call: Callable[[], Result], *, first: Callable[[], object], then: Cal
             _wait_until_somebody_waits()
             then()
         return running.result(timeout=_PATIENCE)
+
+
+@contextmanager
+def work_held_elsewhere(name: str) -> Iterator[None]:
+    """Let another session be at a piece of work of this name meanwhile."""
+    held, done = threading.Event(), threading.Event()
+
+    def other_session() -> None:
+        with locks.hold_work(name):
+            held.set()
+            done.wait(_PATIENCE)
+        connection.close()
+
+    thread = threading.Thread(target=other_session)
+    thread.start()
+    held.wait(_PATIENCE)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def sessions() -> frozenset[int]:

@@ -26,7 +26,7 @@ from resolution.services.staged import Taken
 from tests.factories import ChannelFactory
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, BORIS, CLARA, person, write
 from tests.resolution.services.importing.scene import ACTOR, count_tries, owned, take_in
-from tests.resolution.services.waiting import met_by
+from tests.resolution.services.waiting import met_by, work_held_elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -328,20 +328,8 @@ class TestBrokenImports:
 
     def test_two_imports_into_one_channel_wait_for_each_other(self, channel: Channel, tmp_path: Path) -> None:
         path = write(tmp_path / "a.csv", ANNA)
-        held, done = threading.Event(), threading.Event()
-
-        def other_session() -> None:
-            with locks.hold_work(f"import {channel.pk}"):
-                held.set()
-                done.wait(30)
-            connection.close()
-
-        thread = threading.Thread(target=other_session)
-        thread.start()
-        held.wait(30)
-        try:
-            with pytest.raises(Refused, match="Another import into the channel crm is running"):
-                take_in(path)
-        finally:
-            done.set()
-            thread.join()
+        with (
+            work_held_elsewhere(f"import {channel.pk}"),
+            pytest.raises(Refused, match="Another import into the channel crm is running"),
+        ):
+            take_in(path)

@@ -15,7 +15,7 @@ FAMILY_LEVELS = ("exact", "part", "close", "gendered", "swapped", "far", "differ
 _CACHED_PAIRS = 1 << 17
 SHORTEST_SOUND = 3
 SHORTEST_SHORTENED = 3
-SHORTEST_FOR_SWAPPED_SLIP = 6
+SHORTEST_FOR_SWAPPED_SLIP = 5
 
 SAME_GIVEN = Outcome("exact", "same given name")
 SAME_FIRST = Outcome("exact", "same given name, a middle name on one side")
@@ -44,6 +44,7 @@ SWAPPED = Outcome("swapped", "given and family name changed places")
 
 _NOT_ONE_GIVEN = (OTHER_GIVEN, OTHER_INITIAL, GIVEN_ALIKE)
 _NOT_ONE_FAMILY = (OTHER_FAMILY, FAMILY_ALIKE)
+_ONE_GIVEN = ("exact", "variant", "initial")
 
 NameParts = tuple[str, str]
 NameOutcomes = tuple[Outcome | None, Outcome | None]
@@ -59,16 +60,16 @@ def compare_names(left: NameParts, right: NameParts) -> NameOutcomes:
 
 
 def _changed_places(left: NameParts, right: NameParts) -> bool:
-    """One part must be the same by letter; the other may be an initial or a longer word with a slip."""
+    """One part must be the same by letter; the other may be an initial, a nickname or a word with a slip."""
     crossed = ((left[0], right[1]), (left[1], right[0]))
     same = sum(one == other for one, other in crossed)
     return same == 2 or (same == 1 and all(_could_be_one(*parts) for parts in crossed))
 
 
 def _could_be_one(one: str, other: str) -> bool:
-    if 1 in (len(one), len(other)):
-        return one[0] == other[0]
-    return one == other or (min(len(one), len(other)) >= SHORTEST_FOR_SWAPPED_SLIP and is_near(one, other))
+    if one == other or compare_given(one, other).level in _ONE_GIVEN:
+        return True
+    return min(len(one), len(other)) >= SHORTEST_FOR_SWAPPED_SLIP and is_near(one, other)
 
 
 @lru_cache(_CACHED_PAIRS)

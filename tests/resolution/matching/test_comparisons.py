@@ -124,6 +124,21 @@ class TestNames:
             == compare_names(("l", "fuhrhms"), ("fuhrhms", "luger"))[0]
         )
 
+    @pytest.mark.parametrize(
+        ("left", "right"),
+        [
+            (("newman", "carl"), ("carlton", "newman")),
+            (("smith", "robert"), ("bob", "smith")),
+            (("bellnone", "maury g"), ("maury", "bellnone")),
+            (("hzyes", "irene"), ("irene", "hayes")),
+        ],
+    )
+    def test_finds_them_with_a_nickname_a_middle_name_or_a_short_slip(
+        self, left: tuple[str, str], right: tuple[str, str]
+    ) -> None:
+        assert compare_names(left, right)[0] == ("swapped", "given and family name changed places")
+        assert compare_names(right, left) == compare_names(left, right)
+
     def test_two_people_are_no_swap(self) -> None:
         given, family = compare_names(("mary", "chambers"), ("chambers", "mark"))
         assert (given, family) == (

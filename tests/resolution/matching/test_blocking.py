@@ -69,6 +69,7 @@ class TestSharedKeys:
                 {"family_name": "Smith", "address": "12 High Street"},
                 "house_and_family_name",
             ),
+            ({"company": "Foods & Co Ltd"}, {"company": "FOODS", "name": "Anna"}, "same_company"),
             (
                 {"name": "Anna Smith", "company": "Foods Ltd"},
                 {"family_name": "Smith", "company": "FOODS"},

@@ -265,10 +265,15 @@ class TestAddress:
 
 class TestCompany:
     @pytest.mark.parametrize(
-        "text", ["Foo & Bär GmbH & Co. KG", "FOO AND BAR", "foo & bar Ltd.", "Foo and Bar S.r.l."]
+        "text",
+        ["Foo & Bär GmbH & Co. KG", "FOO AND BAR", "foo & bar Ltd.", "Foo and Bar S.r.l.", "Foo & Bar & Co."],
     )
     def test_the_legal_form_does_not_count(self, text: str) -> None:
         assert normalise_company(text) == "foo and bar"
+
+    @pytest.mark.parametrize("text", ["n/a", "N.A.", "-", "Privat", "self-employed", "Not applicable"])
+    def test_p8_what_stands_for_none_is_none(self, text: str) -> None:
+        assert normalise_company(text) == ""
 
 
 class TestExternalId:

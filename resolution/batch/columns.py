@@ -53,13 +53,14 @@ def _read_words(file: Path) -> dict[str, str]:
     text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for entry in re.sub(r"\n +", " ", text).splitlines():
         field, _, words = entry.partition(":")
-        table |= dict.fromkeys((_squeezed(field), *words.split()), field)
+        table |= dict.fromkeys(map(_squeezed, (field, *words.split())), field)
     table.pop(UNUSED, None)
     return table
 
 
 def _squeezed(header: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", fold_text(header))
+    """A header's letters and digits; Han ones stay."""
+    return re.sub(r"[\W_]", "", fold_text(header))
 
 
 _BY_NAME = _read_names()

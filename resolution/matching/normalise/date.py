@@ -16,8 +16,9 @@ EARLIEST_YEAR, LATEST_YEAR = 1850, 2100
 NEWEST_SHORT_YEAR = 25
 
 _ISO = re.compile(r"(\d{4})[-/. ]?(\d{2})[-/. ]?(\d{2})(?:[t ].*)?")
-_YEAR_FIRST = re.compile(r"(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})(?:[t ].*)?")
+_YEAR_FIRST = re.compile(r"(\d{4})[-/. ]+(\d{1,2})[-/. ]+(\d{1,2})[-.]?(?:[t ].*)?")
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/. ]+(\d{1,2})[-/. ]+(\d{4}|\d{2})")
+_EASTERN = str.maketrans("年月日년월일", "------")
 _DAY_MONTH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?\.?[- ]*([a-z]{3,10})\.?,?[- ]*(\d{4}|\d{2})")
 _MONTH_DAY = re.compile(r"([a-z]{3,10})\.? *(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})")
 
@@ -41,7 +42,7 @@ MONTH_NUMBERS = {word: number for number, words in enumerate(_MONTHS, start=1) f
 @lru_cache(CACHED_VALUES)
 def normalise_date(text: str, region: str = "") -> str:
     """Write a day as YYYY-MM-DD; empty when it is no day, implausible, or a form's placeholder."""
-    folded = fold_text(text[:60])
+    folded = fold_text(text[:60].translate(_EASTERN))
     day = _numeric_date(folded, region.upper()) or _worded_date(folded)
     return "" if day in junk.BIRTH_DATES else day
 

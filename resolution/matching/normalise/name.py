@@ -71,7 +71,33 @@ def parse_name(text: str) -> Name | None:
     text = _SPARE.sub(" ", clean_text(text[: 2 * LONGEST_FULL_NAME])[:LONGEST_FULL_NAME])
     if fold_text(text) in junk.NAMES:
         return None
-    return _quick_name(text) or _parsed_name(text)
+    return _eastern_name(text) or _quick_name(text) or _parsed_name(text)
+
+
+# Chinese characters with their Japanese signs, and Hangul; the given name may be in kana.
+_EASTERN = "[㐀-䶿一-鿿々〆가-힣]"
+_EASTERN_NAME = re.compile(
+    f"({_EASTERN}{{1,4}}) ((?:{_EASTERN}|[ぁ-ヿ]){{1,5}})|({_EASTERN}{{1,5}})([ぁ-ヿ]{{0,4}})"
+)
+# Family names of two characters where the whole has three.
+_LONG_FAMILY = word_set("""
+    欧阳 歐陽 司马 司馬 上官 诸葛 諸葛 东方 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 司徒 夏侯 端木 南宫
+    남궁 황보 제갈 사공 선우 서문 독고
+    """)
+
+
+def _eastern_name(text: str) -> Name | None:
+    """The family name stands first, mostly of one character; of two where there are four or more."""
+    found = None if text.isascii() else _EASTERN_NAME.fullmatch(text)
+    if not found:
+        return None
+    family, given, whole, kana = found.groups("")
+    if kana:
+        return name_of(kana, whole)
+    if whole:
+        cut = 2 if len(whole) > 3 or (len(whole) == 3 and whole[:2] in _LONG_FAMILY) else 1
+        family, given = whole[:cut], whole[cut:]
+    return name_of(given, family)
 
 
 _SPARE = re.compile(r"\([^)]*\)|\"[^\"]*\"|[()\"<>\[\]{}]")

@@ -12,6 +12,7 @@ from resolution.types import Address, Name, Profile
 GIVEN = (
     "anna", "ann", "anne", "anna maria", "maria anna", "a", "bob", "robert", "daniel", "daniela", "yustin",
     "justin", "jonathan", "jean pierre", "jeanpierre", "sasha", "aleksandr", "alexander", "smith", "李", "o",
+    "anna 李", "娜", "堇莎",
 )  # fmt: skip
 FAMILY = (
     "smith", "smyth", "smith jones", "jones smith", "jones", "ivanov", "ivanova", "kowalski", "kowalska",

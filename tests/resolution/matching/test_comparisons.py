@@ -146,6 +146,11 @@ class TestNames:
             ("different", "different family name"),
         )
 
+    def test_p8_two_scripts_are_no_evidence(self) -> None:
+        assert compare_names(("伟", "王"), ("wei", "wang")) == (None, None)
+        assert compare_names(("伟", "王"), ("伟", "王"))[0] == ("exact", "same given name")
+        assert compare_names(("伟", "王"), ("娜", "李"))[1] == ("different", "different family name")
+
     def test_p8_a_missing_part_is_no_evidence(self) -> None:
         assert compare_names(("", "smith"), ("anna", "smith"))[0] is None
         assert compare_names(("anna", ""), ("anna", "smith"))[1] is None

@@ -188,6 +188,22 @@ class TestName:
         assert name_of("太郎", "山田") == Name("太郎", "山田")
 
     @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("山田 太郎", Name("太郎", "山田")),
+            ("山田太郎", Name("太郎", "山田")),
+            ("山田\u3000さくら", Name("sakura", "山田")),
+            ("王伟", Name("伟", "王")),
+            ("欧阳娜", Name("娜", "欧阳")),
+            ("곤 희슬", Name("huiseul", "gon")),
+            ("곤희슬", Name("huiseul", "gon")),
+            ("李", Name("", "李")),
+        ],
+    )
+    def test_an_eastern_name_begins_with_the_family_name(self, text: str, name: Name) -> None:
+        assert parse_name(text) == name
+
+    @pytest.mark.parametrize(
         ("given", "family"), [("N/A", ""), ("Test", "-"), ("xxx", "Unknown"), ("Guest", "")]
     )
     def test_p8_a_placeholder_is_no_name(self, given: str, family: str) -> None:
@@ -217,6 +233,9 @@ class TestDate:
             "3.4.1980",
             "03/04/1980",
             "3 April 1980",
+            "1980年4月3日",
+            "1980년 4월 3일",
+            "1980. 04. 03.",
             "April 3, 1980",
             "3. Apr. 80",
             "1980-04-03T00:00:00",

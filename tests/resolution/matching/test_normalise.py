@@ -204,6 +204,23 @@ class TestName:
         assert parse_name(text) == name
 
     @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("Кассиль Николай Егорович", Name("nikolay egorovich", "kassil")),
+            ("Николай Егорович Кассиль", Name("nikolay egorovich", "kassil")),
+            ("Тетерина Карина Васильевна", Name("karina vasilevna", "teterina")),
+            ("Каминова Р. Е.", Name("r e", "kaminova")),
+            ("KAMINOVA R.E.", Name("r e", "kaminova")),
+            ("Kumar A K", Name("a k", "kumar")),
+            ("A. K. Kumar", Name("a k", "kumar")),
+            ("Anna Li", Name("anna", "li")),
+            ("John II", Name("john", "")),
+        ],
+    )
+    def test_a_family_name_may_stand_before_initials_and_patronymics(self, text: str, name: Name) -> None:
+        assert parse_name(text) == name
+
+    @pytest.mark.parametrize(
         ("given", "family"), [("N/A", ""), ("Test", "-"), ("xxx", "Unknown"), ("Guest", "")]
     )
     def test_p8_a_placeholder_is_no_name(self, given: str, family: str) -> None:

@@ -167,6 +167,17 @@ class TestSeveralFiles:
         assert loaded.profile(2).emails == ("a@x.example",)
         assert loaded.raw.column("Vorname").to_pylist() == [None, None, "Anna", "Bo"]
 
+    def test_one_with_whole_names_writes_them_as_the_other_does(self, tmp_path: Path) -> None:
+        """The parts of one name have one number, whichever column they came from."""
+        apart, whole = tmp_path / "apart.csv", tmp_path / "whole.csv"
+        apart.write_text("first_name,last_name,email\nAnna,Quux,a@x.de\n")
+        whole.write_text("full_name,email\nAnna Quux,b@y.de\n")
+        names = load_files([apart, whole]).table.columns["name"]
+
+        assert names.first[0] == names.first[1]
+        for part in ("given", "family"):
+            assert len(set(names.part(part).texts)) == len(names.part(part).texts)
+
     def test_with_the_same_ids_have_them_under_their_names(self, tmp_path: Path) -> None:
         paths = [
             text_file(tmp_path / f"{name}.csv", "id,email\n1,a@x.example\n2,b@x.example\n") for name in "ab"

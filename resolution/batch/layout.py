@@ -21,6 +21,7 @@ from resolution.batch.columns import (
     map_columns,
 )
 from resolution.batch.extras import extra_name, is_determined, is_extra
+from resolution.batch.full_addresses import with_places
 from resolution.batch.sheet import Sheet, Texts
 from resolution.errors import InvalidInput
 from resolution.matching.table import EXTRA
@@ -210,7 +211,7 @@ def _extra_field(sheet: Sheet, place: int, use: ColumnUse, closed: Set[str]) -> 
 
 
 def texts_by_field(sheet: Sheet, layout: Layout) -> dict[str, list[Texts]]:
-    """The columns of each field; the parts of an address as one."""
+    """The columns of each field; the parts of an address as one, a whole one apart."""
     found = {
         field: [sheet.texts[place] for place in layout.places(field)]
         for field in FIELDS
@@ -218,6 +219,8 @@ def texts_by_field(sheet: Sheet, layout: Layout) -> dict[str, list[Texts]]:
     }
     if "address" in found:
         found["address"] = [joined_lines(found["address"])]
+        if found.keys().isdisjoint(_PLACES):
+            found |= with_places(found["address"][0])
     return found
 
 

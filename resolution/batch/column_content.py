@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from resolution.matching.model import load_model
 from resolution.matching.normalise.address import STREET_KINDS, STREET_WORDS
+from resolution.matching.normalise.company import normalise_company
 from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.date import normalise_date
 from resolution.matching.normalise.email import normalise_email
@@ -35,6 +36,8 @@ _WRITTEN = 0.3
 # Shares of a column's values among the names of the model from which it is a column of names.
 _KNOWN_GIVEN, _KNOWN_FAMILY, _KNOWN_WHOLE = 0.35, 0.12, 0.1
 _FEWEST_NAMES = 15
+# The share of companies that are written with a legal form of so many letters, the space before it included.
+_WITH_FORM, _SHORTEST_FORM = 0.3, 4
 _KINDS_OF_STREET = frozenset(STREET_WORDS.values()) | STREET_WORDS.keys() | STREET_KINDS
 _GLUED_KIND = re.compile(
     r"(?:strasse|str|weg|platz|gasse|allee|straat|laan|gatan|vagen|vej|gade|veien|katu|tie)$"
@@ -161,12 +164,23 @@ def _are_full_names(values: Sequence[str]) -> bool:
     return given >= _KNOWN_GIVEN and family >= _KNOWN_WHOLE
 
 
+def _are_companies(values: Sequence[str]) -> bool:
+    """Names of which many end in a legal form; two letters may be anything."""
+    folded = [" ".join(plain_words(value)) for value in values]
+    formed = sum(
+        len(name) - len(normalise_company(value)) >= _SHORTEST_FORM and bool(normalise_company(value))
+        for name, value in zip(folded, values, strict=True)
+    )
+    return len(values) >= _FEWEST_OF_MANY and formed >= _WITH_FORM * len(values)
+
+
 _CONTENT: tuple[tuple[str, Callable[[Sequence[str]], bool]], ...] = (
     ("email", _mostly(_looks_like_email)),
     ("birth_date", _are_births),
     ("postcode", _are_postcodes),
     ("phone", _are_phones),
     ("country", _mostly(_looks_like_country)),
+    ("company", _are_companies),
     ("name", _are_full_names),
     ("given_name", _are_given_names),
     ("family_name", _are_family_names),

@@ -492,6 +492,9 @@ class TestGuesses:
                 "col6": f"{rng.randrange(1, 90)} {rng.choice(FAMILY)} Street",
                 "col7": f"{rng.choice('LMB')}S{rng.randrange(9)} {rng.randrange(9)}AP",
                 "col8": rng.choice(["DE", "FR", "GB"]),
+                "col9": f"{rng.choice(FAMILY)} {rng.choice(GIVEN)} {rng.choice(('GmbH', 'Ltd', 'SL', ''))}",
+                "col10": f"LC{10_000_000 + 7919 * (n % 280)}",
+                "col11": rng.choice(["red", "green"]),
             }
             for n in range(300)
         ]
@@ -500,7 +503,13 @@ class TestGuesses:
 
         assert list(found.values()) == [
             "given_name", "family_name", "email", "phone", "birth_date", "address", "postcode", "country",
+            "company", "external_id", "",
         ]  # fmt: skip
+
+    def test_of_codes_under_a_name_that_says_what_they_are_are_not_made(self, tmp_path: Path) -> None:
+        rows = [{"email": f"a{n}@x.example", "order_ref": f"LC{10_000_000 + n % 280}"} for n in range(300)]
+
+        assert fields(load_files([parquet(tmp_path / "a.parquet", rows)]))["order_ref"] == ""
 
     def test_of_a_column_of_whole_names(self, tmp_path: Path) -> None:
         rng = random.Random(12)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -19,6 +20,8 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:
         _end("Stopped. What was finished before stands; the rest was left as it was.", STOPPED)
+    finally:
+        gc.freeze()  # else all that is left is searched for garbage several times before the process ends
 
 
 def _refuse_bytes(words: list[str]) -> None:

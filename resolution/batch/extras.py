@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from resolution.batch.columns import extra_by_name, field_by_name
 from resolution.batch.numbering import combine
+from resolution.batch.parquet_table import is_text
 from resolution.batch.sheet import Texts
 
 # A column says little of a person when it is blank so often, or nearly always the same.
@@ -50,19 +51,7 @@ def _is_attribute(name: str, kind: pa.DataType, texts: Texts) -> bool:
     if _NOT_AN_ATTRIBUTE.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()):
         return False
     varied = _FEWEST_VALUES <= texts.distinct <= _MOST_DISTINCT * texts.filled
-    return varied and _is_plain(kind) and _are_words(texts)
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    return any(
-        holds(kind)
-        for holds in (
-            pa.types.is_string,
-            pa.types.is_large_string,
-            pa.types.is_integer,
-            pa.types.is_dictionary,
-        )
-    )
+    return varied and (is_text(kind) or pa.types.is_integer(kind)) and _are_words(texts)
 
 
 def _are_words(texts: Texts) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from resolution.errors import InvalidInput, NotFound
@@ -28,23 +29,30 @@ _FOREIGN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileFacts:
-    """A readable file; `lines` counts line ends, `encoding` is empty for Parquet.
+    """A readable file; `lines` counts the line ends of a text, `encoding` is empty for Parquet.
 
     `identity` changes when the file is replaced or written to.
     """
 
     path: Path
     kind: str
-    sha256: str
     encoding: str
     lines: int
     identity: tuple[int, int, int]
 
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the content, in hex; reads the file. Raises InvalidInput where it cannot be read."""
+        digest = hashlib.sha256()
+        for chunk in _chunks(self.path):
+            digest.update(chunk)
+        return digest.hexdigest()
+
 
 def examine(path: Path, *, encoding: str = "") -> FileFacts:
-    """Read a file once from end to end; memory stays flat.
+    """Look at a file, at a text from end to end; memory stays flat.
 
     Raises NotFound or InvalidInput saying why the file cannot serve.
     """
@@ -52,9 +60,10 @@ def examine(path: Path, *, encoding: str = "") -> FileFacts:
     identity = identity_of(path)
     head = _head(path)
     kind = _kind(path, head)
-    digest, lines, is_utf8 = _walk(path)
-    given = encoding or ("" if kind == "parquet" else _encoding(head, is_utf8))
-    return FileFacts(path, kind, digest, given, lines, identity)
+    if kind == "parquet":
+        return FileFacts(path, kind, encoding, 0, identity)
+    lines, is_utf8 = _walk(path)
+    return FileFacts(path, kind, encoding or _encoding(head, is_utf8), lines, identity)
 
 
 def identity_of(path: Path) -> tuple[int, int, int]:
@@ -113,13 +122,12 @@ def _kind(path: Path, head: bytes) -> str:
     return "parquet" if head.startswith(b"PAR1") else "csv"
 
 
-def _walk(path: Path) -> tuple[str, int, bool]:
-    digest, lines, decoder = hashlib.sha256(), 0, _Utf8Check()
+def _walk(path: Path) -> tuple[int, bool]:
+    lines, decoder = 0, _Utf8Check()
     for chunk in _chunks(path):
-        digest.update(chunk)
         lines += chunk.count(b"\n")
         decoder.feed(chunk)
-    return digest.hexdigest(), lines, decoder.passed()
+    return lines, decoder.passed()
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

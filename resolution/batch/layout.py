@@ -22,6 +22,7 @@ from resolution.batch.columns import (
 )
 from resolution.batch.extras import extra_name, is_determined, is_extra
 from resolution.batch.full_addresses import with_places
+from resolution.batch.parquet_table import is_text
 from resolution.batch.sheet import Sheet, Texts
 from resolution.errors import InvalidInput
 from resolution.matching.table import EXTRA
@@ -163,8 +164,8 @@ def _with_guessed_id(sheet: Sheet, uses: list[ColumnUse]) -> list[ColumnUse]:
 
 
 def _looks_like_id(sheet: Sheet, place: int) -> bool:
-    texts, kind = sheet.texts[place], sheet.raw.schema.field(place).type
-    if texts.distinct < len(sheet) or not (pa.types.is_integer(kind) or _is_string(kind)):
+    texts, kind = sheet.texts[place], sheet.types[place]
+    if texts.distinct < len(sheet) or not (pa.types.is_integer(kind) or is_text(kind)):
         return False
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", sheet.names[place]).casefold()
     if _LOOKS_LIKE_ID.search(words) or pa.types.is_integer(kind):
@@ -188,10 +189,6 @@ def _holds_codes(texts: Texts) -> bool:
         return False
     values = texts.values[:_LOOKED_AT].to_pylist()
     return sum(bool(_CODE.fullmatch(value)) for value in values) >= _ENOUGH_CODES * len(values)
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
 
 
 # ── Extras
@@ -226,7 +223,7 @@ def _extra_field(sheet: Sheet, place: int, use: ColumnUse, closed: Set[str]) -> 
         return f"{EXTRA}{REGION}" if use.how == "given" or sheet.texts[place].distinct > 1 else ""
     if use.field or (REGION in closed and field_by_name(use.column) == REGION):
         return ""
-    kind = sheet.raw.schema.field(place).type
+    kind = sheet.types[place]
     if not is_extra(use.column, kind, sheet.texts[place], len(sheet)):
         return ""
     return f"{EXTRA}{extra_name(use.column)}"

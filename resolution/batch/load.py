@@ -26,7 +26,7 @@ from resolution.batch.layout import (
     texts_by_field,
 )
 from resolution.batch.run_facts import ColumnFact, CompletenessFact, InputFact, SharedValueFact
-from resolution.batch.sheet import Sheet, Texts, as_texts, read_sheet
+from resolution.batch.sheet import Sheet, Texts, read_sheet
 from resolution.batch.table import Refusal
 from resolution.errors import InvalidInput
 from resolution.matching.table import EXTRA, PROFILE_COLUMNS, Column, ProfileTable
@@ -46,9 +46,8 @@ class Loaded:
     """n records of one or several files, row i being record i everywhere.
 
     `ids` are the records' own as text, "FILE:ROW" where they have none; `sources` the number of the input
-    each is from. `raw` has the columns as read, of several files by name. `refusals` are the rows of each
-    input that could not be read. Values of too many people are in `shared_values` and nowhere else.
-    `notes` are whole sentences.
+    each is from. `refusals` are the rows of each input that could not be read. Values of too many people are
+    in `shared_values` and nowhere else. `notes` are whole sentences.
     """
 
     ids: npt.NDArray[np.object_]
@@ -57,7 +56,6 @@ class Loaded:
     columns: tuple[ColumnFact, ...]
     completeness: tuple[CompletenessFact, ...]
     inputs: tuple[InputFact, ...]
-    raw: pa.Table
     refusals: tuple[tuple[Refusal, ...], ...] = ()
     shared_values: tuple[SharedValueFact, ...] = ()
     notes: tuple[str, ...] = ()
@@ -143,7 +141,6 @@ def _loaded(sheets: Sequence[Sheet], layouts: Sequence[Layout], watch: Watch) ->
         columns=tuple(_column_facts(sheets, layouts)),
         completeness=completeness,
         inputs=tuple(InputFact(str(sheet.path), len(sheet), sheet.kind) for sheet in sheets),
-        raw=_raw(sheets),
         refusals=tuple(sheet.refusals for sheet in sheets),
         shared_values=shared,
         notes=tuple(_notes(sheets, layouts, customs)),
@@ -218,25 +215,6 @@ def _stacked(columns: Sequence[Texts | None], sizes: Sequence[int]) -> Texts:
         values.append(column.values.cast(pa.string()))
         before += len(column.values)
     return Texts(pa.concat_arrays(values), np.concatenate(codes))
-
-
-def _raw(sheets: Sequence[Sheet]) -> pa.Table:
-    """All files by the names of their columns; as text where two files disagree on a column's type."""
-    tables = [sheet.raw for sheet in sheets]
-    if len(tables) == 1:
-        return tables[0]
-    try:
-        return pa.concat_tables(tables, promote_options="default")
-    except pa.ArrowException:
-        return pa.concat_tables([_as_text_table(sheet) for sheet in sheets], promote_options="default")
-
-
-def _as_text_table(sheet: Sheet) -> pa.Table:
-    columns = [
-        texts.values.cast(pa.string()).take(pa.array(texts.codes, mask=texts.codes < 0))
-        for texts in map(as_texts, sheet.raw.columns)
-    ]
-    return pa.table(columns, names=list(sheet.names))
 
 
 # ── Ids

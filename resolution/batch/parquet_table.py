@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ from resolution.errors import InvalidInput
 _ROWS_A_READ = 2000
 # Else a row group, which may be the whole file, is read into memory at once.
 _BYTES_A_READ = 1 << 16
+# The texts of a dictionary have to fit into one array, of two gibibytes at most.
+_MOST_NUMBERED = 1 << 30
 
 
 def open_parquet(facts: FileFacts) -> Table:
@@ -29,14 +32,56 @@ def open_parquet(facts: FileFacts) -> Table:
     return Table(names, partial(_rows, facts), expected, {"kind": "parquet"})
 
 
-def opened(facts: FileFacts) -> pq.ParquetFile:
-    """Open a Parquet file; raises InvalidInput where it is broken or out of reach."""
+def opened(facts: FileFacts, numbered: Sequence[str] = ()) -> pq.ParquetFile:
+    """Open a Parquet file; the columns `numbered` come as dictionaries, each text once.
+
+    Raises InvalidInput where it is broken or out of reach.
+    """
     try:
-        return pq.ParquetFile(facts.path, pre_buffer=False, buffer_size=_BYTES_A_READ)
+        return pq.ParquetFile(
+            facts.path, pre_buffer=False, buffer_size=_BYTES_A_READ, read_dictionary=list(numbered)
+        )
     except pa.ArrowException as error:
         raise broken(facts, error) from error
     except OSError as error:
         raise unreadable(facts.path, error) from error
+
+
+def column_readers(facts: FileFacts) -> list[Callable[[], pa.ChunkedArray]]:
+    """Give what reads each column whole, in their order; those of text come as dictionaries, each text once.
+
+    A reader raises InvalidInput where its column is broken.
+    """
+    with opened(facts) as file:
+        sizes = _sizes(file.metadata)
+        schema = file.schema_arrow
+    return [partial(_column, facts, field, sizes[field.name] < _MOST_NUMBERED) for field in schema]
+
+
+def _sizes(metadata: pq.FileMetaData) -> Counter[str]:
+    """The bytes of every column, not compressed, by its path."""
+    sizes: Counter[str] = Counter()
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            sizes[column.path_in_schema] += column.total_uncompressed_size
+    return sizes
+
+
+def _column(facts: FileFacts, field: pa.Field, numbered: bool) -> pa.ChunkedArray:
+    texts = [field.name] if numbered and is_text(field.type) else []
+    with opened(facts, texts) as file:
+        try:
+            found = file.read([field.name], use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise broken(facts, error) from error
+    return found.column(field.name)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a column's values are text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def broken(facts: FileFacts, error: Exception) -> InvalidInput:

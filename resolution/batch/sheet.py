@@ -6,12 +6,12 @@ ragged rows, other encodings, bytes that are no text) goes through that, row by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ import pyarrow.csv as pa_csv
 
 from resolution.batch.csv_table import LONGEST_FIELD
 from resolution.batch.facts import FileFacts, examine
-from resolution.batch.parquet_table import as_text, broken, opened
+from resolution.batch.parquet_table import as_text, column_readers, is_text
 from resolution.batch.reader import open_table
 from resolution.batch.spread import in_threads
 from resolution.batch.table import Refusal, Row, Table
@@ -34,6 +34,8 @@ _ROWS_A_BATCH = 20_000
 _BLOCK = 1 << 23
 # Longer texts are cut: no normaliser looks further.
 _LONGEST_TEXT = 4 * LONGEST_VALUE + 4
+
+Written = TypeVar("Written", pa.Array, pa.ChunkedArray)
 
 # Kinds of columns that hold several values in one.
 _NESTED = (pa.types.is_nested, pa.types.is_union)
@@ -72,50 +74,63 @@ class Texts:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """One file: its columns as read and as text, in its own order, and the rows that could not be read."""
+    """One file: its columns as text, in its own order, and the rows that could not be read.
+
+    `types` are those of the columns' values as read.
+    """
 
     path: Path
     kind: str
-    raw: pa.Table
+    names: tuple[str, ...]
+    types: tuple[pa.DataType, ...]
     texts: tuple[Texts, ...]
     refusals: tuple[Refusal, ...]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.raw.column_names)
-
     def __len__(self) -> int:
-        rows: int = self.raw.num_rows
-        return rows
+        return len(self.texts[0].codes)
 
 
 def read_sheet(path: Path, *, delimiter: str = "", encoding: str = "") -> Sheet:
     """Read a file whole. Raises NotFound or InvalidInput in one sentence where it cannot serve."""
     facts = examine(path, encoding=encoding)
     table = open_table(facts, delimiter=delimiter)
-    quick = _parquet(facts, table) if facts.kind == "parquet" else _clean_csv(facts, table)
-    raw, refusals = (quick, ()) if quick is not None else _row_by_row(table)
-    if raw.num_rows == 0:
+    quick = _parquet(facts) if facts.kind == "parquet" else _clean_csv(facts, table)
+    columns, refusals = (quick, ()) if quick is not None else _row_by_row(table)
+    if not len(columns[0].texts.codes):
         raise InvalidInput(
             f"{path} has {_words_for_none(refusals)}; a file with rows below its header is wanted.",
             path=str(path),
         )
-    return Sheet(path, facts.kind, raw, tuple(in_threads(as_texts, raw.columns)), refusals)
+    types, texts = tuple(column.type for column in columns), tuple(column.texts for column in columns)
+    return Sheet(path, facts.kind, table.names, types, texts, refusals)
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """A column as text, and the type that its values were read as."""
+
+    type: pa.DataType
+    texts: Texts
+
+
+def _as_column(column: pa.ChunkedArray) -> _Column:
+    kind = column.type
+    return _Column(kind.value_type if pa.types.is_dictionary(kind) else kind, as_texts(column))
 
 
 def _words_for_none(refusals: tuple[Refusal, ...]) -> str:
     return f"no row that can be read ({refusals[0].reason})" if refusals else "no rows"
 
 
-def _parquet(facts: FileFacts, table: Table) -> pa.Table | None:
-    """The table as Arrow reads it; None where some text is not UTF-8."""
-    with opened(facts) as file:
-        try:
-            found = file.read()
-        except (pa.ArrowException, OSError) as error:
-            raise broken(facts, error) from error
-    found = found.rename_columns(list(table.names))
-    return found if all(map(_is_text, found.columns)) else None
+def _parquet(facts: FileFacts) -> Sequence[_Column] | None:
+    """The columns as Arrow reads them, each by itself; None where some text is not UTF-8."""
+    columns = in_threads(lambda read: _of_text(read()), column_readers(facts))
+    found = [column for column in columns if column]
+    return found if len(found) == len(columns) else None
+
+
+def _of_text(column: pa.ChunkedArray) -> _Column | None:
+    return _as_column(column) if _is_text(column) else None
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:
@@ -126,8 +141,8 @@ def _is_text(column: pa.ChunkedArray) -> bool:
     return not pa.types.is_binary(column.type) and not pa.types.is_large_binary(column.type)
 
 
-def _clean_csv(facts: FileFacts, table: Table) -> pa.Table | None:
-    """The rows as Arrow reads them, where that is beyond doubt; else None.
+def _clean_csv(facts: FileFacts, table: Table) -> Sequence[_Column] | None:
+    """The columns as Arrow reads them, where that is beyond doubt; else None.
 
     Rows in doubt are ragged, run over several lines, or hold more than a value may.
     """
@@ -151,7 +166,9 @@ def _clean_csv(facts: FileFacts, table: Table) -> pa.Table | None:
     except (pa.ArrowException, OSError):
         return None
     found = found.slice(int(headed))
-    return None if any(map(_is_doubtful, found.columns)) else _without_blank_rows(found)
+    if any(map(_is_doubtful, found.columns)):
+        return None
+    return in_threads(_as_column, _without_blank_rows(found).columns)
 
 
 def _is_told(path: Path) -> bool:
@@ -180,11 +197,12 @@ def _without_blank_rows(table: pa.Table) -> pa.Table:
     return table.filter(pc.invert(blank))
 
 
-def _row_by_row(table: Table) -> tuple[pa.Table, tuple[Refusal, ...]]:
+def _row_by_row(table: Table) -> tuple[Sequence[_Column], tuple[Refusal, ...]]:
     refusals: list[Refusal] = []
     schema = pa.schema([(name, pa.string()) for name in table.names])
     batches = list(_batches(table, refusals, schema))
-    return pa.Table.from_batches(batches, schema), tuple(refusals)
+    found = pa.Table.from_batches(batches, schema)
+    return in_threads(_as_column, found.columns), tuple(refusals)
 
 
 def _batches(table: Table, refusals: list[Refusal], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -201,16 +219,15 @@ def as_texts(column: pa.ChunkedArray) -> Texts:
     if _is_nested(column.type):
         column = _of_texts(column)
     encoded = _encoded(_cut(column))
-    texts, distinct = _written(encoded.dictionary)
-    return _numbered(texts, encoded.indices, distinct=distinct)
+    texts = _written(_cut(encoded.dictionary))
+    return _numbered(texts, encoded.indices, distinct=_differ(texts, encoded.dictionary))
 
 
-def _cut(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Cut texts to what normalisers look at."""
-    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    if not is_text or (pc.max(pc.binary_length(column)).as_py() or 0) <= _LONGEST_TEXT:
-        return column
-    return pc.utf8_slice_codeunits(column, 0, _LONGEST_TEXT)
+def _cut(texts: Written) -> Written:
+    """Cut texts to what normalisers look at; leaves columns of anything else."""
+    if not is_text(texts.type) or (pc.max(pc.binary_length(texts)).as_py() or 0) <= _LONGEST_TEXT:
+        return texts
+    return pc.utf8_slice_codeunits(texts, 0, _LONGEST_TEXT)
 
 
 def _is_nested(kind: pa.DataType) -> bool:
@@ -220,15 +237,19 @@ def _is_nested(kind: pa.DataType) -> bool:
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     """One array whose dictionary has each value once."""
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        return _as_one(column)
     if column.nbytes < _MOST_AT_ONCE:
         column = pa.chunked_array([column.combine_chunks()], column.type)
     try:
         chunks = column.dictionary_encode()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # a type Arrow cannot number: its text can
         chunks = _of_texts(column).dictionary_encode()
+    return _as_one(chunks)
+
+
+def _as_one(chunks: pa.ChunkedArray) -> pa.DictionaryArray:
     whole = chunks.unify_dictionaries().combine_chunks()
-    return whole if isinstance(whole, pa.DictionaryArray) else pa.array([], column.type).dictionary_encode()
+    return whole if isinstance(whole, pa.DictionaryArray) else pa.array([], chunks.type)
 
 
 def _of_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -241,17 +262,24 @@ def _text_or_none(value: Any) -> str | None:
     return None if value is None else as_text(value)
 
 
-def _written(values: pa.Array) -> tuple[pa.Array, bool]:
-    """Distinct values as text, without the spaces around them, and whether these surely differ too."""
+def _written(values: pa.Array) -> pa.Array:
+    """Distinct values as text, without the spaces around them."""
     kind = values.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        texts = pc.utf8_trim_whitespace(values)
-        return texts, texts.equals(values)
+    if is_text(kind):
+        return pc.utf8_trim_whitespace(values)
     if pa.types.is_integer(kind) or pa.types.is_date(kind):
-        return values.cast(pa.string()), not pa.types.is_date64(kind)
+        return values.cast(pa.string())
     if pa.types.is_timestamp(kind):
-        return _written_times(values), True
-    return pc.utf8_trim_whitespace(pa.array(map(_text_or_none, values.to_pylist()), pa.string())), False
+        return _written_times(values)
+    return pc.utf8_trim_whitespace(pa.array(map(_text_or_none, values.to_pylist()), pa.string()))
+
+
+def _differ(texts: pa.Array, values: pa.Array) -> bool:
+    """Whether the texts of distinct values surely differ too."""
+    kind = values.type
+    if is_text(kind):
+        return bool(texts.equals(values))
+    return bool(pa.types.is_integer(kind) or pa.types.is_date32(kind) or pa.types.is_timestamp(kind))
 
 
 def _written_times(values: pa.Array) -> pa.Array:

@@ -6,7 +6,7 @@ as strongly as its model allows.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -123,10 +123,11 @@ class _Batch:
         if not len(places):
             return
         low, high, inverse = distinct_pairs(left[places], right[places])
-        known, two = self.ready.known_names, np.zeros(len(low), dtype=np.bool_)
-        both = np.flatnonzero(_are_known(known, texts, low) & _are_known(known, texts, high))
-        pairs = zip(texts_at(texts, low[both]), texts_at(texts, high[both]), strict=True)
-        two[both] = np.fromiter((are_two_names(*pair, known) for pair in pairs), np.bool_, count=len(both))
+        two = np.zeros(len(low), dtype=np.bool_)
+        firsts, others = _first_words(texts, low), _first_words(texts, high)
+        known = self.ready.known_names
+        for place, (first, other) in enumerate(zip(firsts, others, strict=True)):
+            two[place] = first in known and other in known and are_two_names(first, other)
         levels[places[two[inverse]]] = _NEAR
 
     def _weigh_part(
@@ -221,11 +222,8 @@ class _Batch:
         )  # fmt: skip
 
 
-def _are_known(known: Container[str], texts: Sequence[str], codes: Codes) -> npt.NDArray[np.bool_]:
-    """Which names begin with one that is known."""
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    found = [text.partition(" ")[0] in known for text in texts_at(texts, distinct)]
-    return np.array(found, dtype=np.bool_)[inverse]
+def _first_words(texts: Sequence[str], codes: Codes) -> list[str]:
+    return [text.partition(" ")[0] for text in texts_at(texts, codes)]
 
 
 def _shorter(texts: Sequence[str], left: Codes, right: Codes) -> Codes:

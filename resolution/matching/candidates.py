@@ -186,7 +186,7 @@ def _pairs_within(rows: Rows, sizes: Rows, count: int) -> Rows:
     """
     found = [np.zeros(0, dtype=np.int64)]
     starts = np.cumsum(sizes) - sizes
-    for size in np.unique(sizes):
+    for size in np.flatnonzero(np.bincount(sizes)):
         block = rows[starts[sizes == size][:, None] + np.arange(size)]
         one, other = np.triu_indices(int(size), 1)
         pairs = (block[:, one] * count + block[:, other]).ravel()

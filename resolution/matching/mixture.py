@@ -27,7 +27,7 @@ from resolution.matching.patterns import (
     sample_of,
 )
 from resolution.matching.scores import Floats
-from resolution.matching.table import EXTRA, ProfileTable, Rows
+from resolution.matching.table import EXTRA, ProfileTable, Rows, each_once
 
 # Pairs of one rule that are looked at: more moves the third digit of nothing.
 PAIRS_A_RULE = 8_000
@@ -72,7 +72,7 @@ class Learning:
         self.rounds = 0
         coarse = [entry for entry in candidates.joined if entry.tokens == entry.rule.tokens]
         samples = [sample_of(entry.pairs, PAIRS_A_RULE, rng) for entry in coarse]
-        every = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *samples]))
+        every = each_once(np.concatenate([np.zeros(0, dtype=np.int64), *samples]))
         seen, strange = mapper(partial(levels_of, believed, table), (every, random_pairs(len(table), rng)))
         patterns = (
             compress(entry.rule.name, seen[np.searchsorted(every, pairs)], self._decided(entry.tokens))

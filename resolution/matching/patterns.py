@@ -12,7 +12,7 @@ from resolution.matching.comparisons.answers import SILENT
 from resolution.matching.kernel import score_rows
 from resolution.matching.model import FREQUENCY_FIELDS, MatchModel
 from resolution.matching.scores import NAME, Floats
-from resolution.matching.table import ProfileTable, Rows
+from resolution.matching.table import ProfileTable, Rows, each_once
 from resolution.matching.tokens import TOKENS
 
 # Random pairs that are looked at: more moves the third digit of nothing.
@@ -56,8 +56,7 @@ def random_pairs(count: int, rng: np.random.Generator) -> Rows:
         return (left * count + right).astype(np.int64)
     left, right = rng.integers(0, count, RANDOM_PAIRS), rng.integers(0, count, RANDOM_PAIRS)
     apart = left != right
-    pairs: Rows = np.unique(np.minimum(left, right)[apart] * count + np.maximum(left, right)[apart])
-    return pairs
+    return each_once(np.minimum(left, right)[apart] * count + np.maximum(left, right)[apart])
 
 
 def fields_of(tokens: Iterable[str]) -> frozenset[str]:

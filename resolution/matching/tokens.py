@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from resolution.matching.facts import mailboxes_of, sounds_of_names
 from resolution.matching.normalise.address import street_core, street_cores
-from resolution.matching.normalise.email import are_shared_mailboxes, is_shared_mailbox, local_parts
+from resolution.matching.normalise.email import are_shared_mailboxes, is_shared_mailbox
 from resolution.matching.normalise.name import core_family, sound_of, sounds_of
 from resolution.matching.table import Column, Part, ProfileTable, Rows, number_values
 from resolution.types import Address, Name
@@ -61,7 +63,7 @@ def _mailbox(email: str) -> tuple[str, ...]:
 
 
 def _number_mailboxes(column: Column) -> list[Numbered]:
-    locals_ = local_parts(column.arrow)
+    locals_ = mailboxes_of(column)
     bare = pc.replace_substring_regex(locals_, "[._]", "")
     long = pc.greater_equal(pc.utf8_length(bare), SHORTEST_MAILBOX)
     own = pc.and_(long, pc.invert(are_shared_mailboxes(locals_)))
@@ -105,6 +107,10 @@ def _given_word(given: str) -> str:
     return given.split()[0]
 
 
+# Which words of a given and of a family name are heard.
+_HEARD = (_given_word, core_family)
+
+
 def _family(family: str) -> tuple[str, ...]:
     return _heard(sound_of(core_family(family)))
 
@@ -141,34 +147,22 @@ def _sounds(column: Column, *, silent: bool) -> tuple[Rows, Rows, int]:
 
     With `silent` a name that makes no sound still has a number.
     """
-    numbers: dict[str, int] = {}
-    found = []
-    for part, heard in ((column.part("given"), _given_word), (column.part("family"), core_family)):
-        sounds = _sounds_of(part, heard)
-        own = [numbers.setdefault(text, len(numbers)) if text or silent else -1 for text in sounds]
-        found.append(looked_up(np.array(own, dtype=np.int64), part))
-    return found[0], found[1], len(numbers)
-
-
-def _sounds_of(part: Part, heard: Callable[[str], str]) -> list[str]:
-    """How what is heard of each distinct name sounds, worked out once a part; empty for none."""
-
-    def hear(texts: Sequence[str]) -> list[str]:
-        return sounds_of([heard(text) if " " in text else text for text in texts])
-
-    sounds: list[str] = part.fact("sounds", hear)
-    return sounds
+    parts = (column.part("given"), column.part("family"))
+    sounds = [sounds_of_names(part, heard) for part, heard in zip(parts, _HEARD, strict=True)]
+    both = pa.concat_arrays(sounds)
+    numbers = _renumber(number_values(both), silent | _is_heard(both))
+    given, family = np.split(numbers.codes, [len(sounds[0])])
+    return looked_up(given, parts[0]), looked_up(family, parts[1]), numbers.size
 
 
 def heard_by_several(table: ProfileTable) -> Iterator[Callable[[], object]]:
-    """What several tokens ask of the parts of names and addresses, to be worked out before they do."""
-    for field, part, hear in (
-        ("name", "family", partial(_sounds_of, heard=core_family)),
-        ("address", "street", _head_codes),
-        ("name", "given", partial(_sounds_of, heard=_given_word)),
-    ):
-        if field in table.columns:
-            yield partial(hear, table.columns[field].part(part))
+    """What several tokens ask of names and addresses, to be worked out before they do."""
+    if names := table.columns.get("name"):
+        yield partial(sounds_of_names, names.part("family"), core_family)
+    if addresses := table.columns.get("address"):
+        yield partial(_number_doors, addresses)
+    if names:
+        yield partial(sounds_of_names, names.part("given"), _given_word)
 
 
 def _number_given(column: Column) -> list[Numbered]:
@@ -180,10 +174,14 @@ def _number_family(column: Column) -> list[Numbered]:
 
 
 def _by_sound(part: Part, of: Callable[[str], str]) -> Numbered:
-    sounds = _sounds_of(part, of)
-    heard = np.fromiter(map(bool, sounds), dtype=np.bool_, count=len(sounds))
-    own = _renumber(number_values(sounds), heard)
+    sounds = sounds_of_names(part, of)
+    own = _renumber(number_values(sounds), _is_heard(sounds))
     return Numbered(looked_up(own.codes, part), own.size)
+
+
+def _is_heard(sounds: pa.Array) -> npt.NDArray[np.bool_]:
+    heard: npt.NDArray[np.bool_] = pc.not_equal(sounds, "").to_numpy(zero_copy_only=False)
+    return heard
 
 
 def looked_up(of_text: Rows, part: Part) -> Rows:
@@ -195,10 +193,10 @@ def looked_up(of_text: Rows, part: Part) -> Rows:
 def _distinct(codes: Rows) -> Numbered:
     """Number codes anew, from 0 on without gaps; -1 stays."""
     filled = codes >= 0
-    distinct, inverse = np.unique(codes[filled], return_inverse=True)
+    numbers = pa.array(codes[filled]).dictionary_encode()
     found = np.full(len(codes), -1, dtype=np.int64)
-    found[filled] = inverse
-    return Numbered(found, len(distinct))
+    found[filled] = numbers.indices.to_numpy()
+    return Numbered(found, len(numbers.dictionary))
 
 
 def _house(address: Address) -> tuple[str, ...]:
@@ -229,22 +227,20 @@ def _door(address: Address) -> tuple[str, ...]:
 
 
 def _number_doors(column: Column) -> list[Numbered]:
-    house, street = column.part("house"), column.part("street")
-    heads = _head_codes(street)
-    head = looked_up(heads.codes, street)
-    both = (house.codes >= 0) & (head >= 0)
-    return [_distinct(np.where(both, house.codes.astype(np.int64) * max(heads.size, 1) + head, -1))]
+    def number(_: Sequence[Any]) -> Numbered:
+        house, street = column.part("house"), column.part("street")
+        heads = _head_codes(street)
+        head = looked_up(heads.codes, street)
+        both = (house.codes >= 0) & (head >= 0)
+        return _distinct(np.where(both, house.codes.astype(np.int64) * max(heads.size, 1) + head, -1))
+
+    return [column.fact("doors", number)]
 
 
 def _head_codes(street: Part) -> Numbered:
     """How the first letters of each distinct street sound, in numbers."""
-
-    def number(texts: Sequence[str]) -> Numbered:
-        codes = number_values(_heads_of(street.fact("cores", street_cores)))
-        return Numbered(codes.astype(np.int64), int(codes.max(initial=-1)) + 1)
-
-    found: Numbered = street.fact("heads", number)
-    return found
+    codes = number_values(_heads_of(street.fact("cores", street_cores)))
+    return Numbered(codes.astype(np.int64), int(codes.max(initial=-1)) + 1)
 
 
 @lru_cache(1 << 16)

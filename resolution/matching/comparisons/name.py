@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
 from functools import lru_cache
 
 from resolution.matching.comparisons.nicknames import are_forms_of_one_name
@@ -105,6 +104,7 @@ def _middle_fits(lefts: list[str], rights: list[str]) -> bool:
     return lefts[0][0] == rights[0][0] and 1 in (len(lefts[0]), len(rights[0]))
 
 
+@lru_cache(_CACHED_PAIRS)
 def _compare_first_names(first: str, other: str) -> Outcome | None:
     if are_forms_of_one_name(first, other):
         return NICKNAME
@@ -181,9 +181,7 @@ def _is_gendered(left: str, right: str) -> bool:
     return len(short) > 3 and (long == short + "ova" or (short[:-2] == long[:-3] and long.endswith("aya")))
 
 
-def are_two_names(left: str, right: str, known: Container[str]) -> bool:
-    """Tell whether two spellings are two known names and no slip: Anna and Anne, Daniel and Daniela."""
-    first, other = left.split()[0], right.split()[0]
-    if first == other or first not in known or other not in known:
-        return False
-    return first[-1] != other[-1] or sound_of(first) != sound_of(other)
+@lru_cache(_CACHED_PAIRS)
+def are_two_names(first: str, other: str) -> bool:
+    """Tell whether two spellings of known first names are no slip: Anna and Anne, Daniel and Daniela."""
+    return first != other and (first[-1] != other[-1] or sound_of(first) != sound_of(other))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from functools import lru_cache
 
+import numpy as np
 from nameparser import HumanName, Lexicon
 
 from resolution.matching.normalise import junk
@@ -181,14 +182,15 @@ def core_family(family: str) -> str:
 
 # Letters that are heard as one, longer groups first; then what single consonants sound like.
 _GROUPS = (
-    ("schtsch", "x"), ("shch", "x"), ("tsch", "x"), ("tch", "x"), ("sch", "x"), ("sh", "x"), ("ch", "x"),
-    ("cz", "x"), ("sz", "x"), ("zh", "x"), ("rz", "x"), ("ph", "f"), ("pf", "f"), ("ck", "k"), ("qu", "k"),
-    ("kh", "k"), ("tz", "s"), ("ts", "s"), ("dt", "t"), ("th", "t"),
+    (b"schtsch", b"x"), (b"shch", b"x"), (b"tsch", b"x"), (b"tch", b"x"), (b"sch", b"x"), (b"sh", b"x"),
+    (b"ch", b"x"), (b"cz", b"x"), (b"sz", b"x"), (b"zh", b"x"), (b"rz", b"x"), (b"ph", b"f"), (b"pf", b"f"),
+    (b"ck", b"k"), (b"qu", b"k"), (b"kh", b"k"), (b"tz", b"s"), (b"ts", b"s"), (b"dt", b"t"), (b"th", b"t"),
 )  # fmt: skip
-_CONSONANTS = str.maketrans("vwqcgzdbm", "ffkkkstpn")
-_UNHEARD = str.maketrans("", "", "aeiouyjh ")
+_CONSONANTS = bytes.maketrans(b"vwqcgzdbm", b"ffkkkstpn")
+_UNHEARD = b"aeiouyjh "
 _VOWELS = tuple("aeiouyj")
-_REPEATED = re.compile(r"(.)\1+")
+_REPEATED = re.compile(rb"(.)\1+")
+_LINE_END = ord("\n")
 
 
 @lru_cache(CACHED_VALUES)
@@ -196,13 +198,15 @@ def sound_of(name: str) -> str:
     """Reduce a canonical name to the consonants one hears, so that spellings of several languages meet."""
     if not name.isascii():
         return name
-    return _head(name) + _consonants(name)
+    return _head(name) + _REPEATED.sub(rb"\1", _consonants(name.encode())).decode()
 
 
 def sounds_of(names: Sequence[str]) -> list[str]:
     """Reduce many names at once as `sound_of` does each: all of them as one text, a name a line."""
+    if not names:
+        return []
     lines = "\n".join([name if name.isascii() else "" for name in names])
-    heard = _consonants(lines).split("\n") if names else []
+    heard = _without_repeats(_consonants(lines.encode())).decode().split("\n")
     return [_head(name) + sound if name.isascii() else name for name, sound in zip(names, heard, strict=True)]
 
 
@@ -210,7 +214,15 @@ def _head(name: str) -> str:
     return "a" if name.startswith(_VOWELS) else ""
 
 
-def _consonants(text: str) -> str:
+def _consonants(text: bytes) -> bytes:
     for group, sound in _GROUPS:
         text = text.replace(group, sound)
-    return _REPEATED.sub(r"\1", text.translate(_CONSONANTS).replace("ks", "x").translate(_UNHEARD))
+    return text.translate(_CONSONANTS).replace(b"ks", b"x").translate(None, _UNHEARD)
+
+
+def _without_repeats(text: bytes) -> bytes:
+    """Leave out letters that repeat the one before; what `_REPEATED` does, for long texts."""
+    signs = np.frombuffer(text, dtype=np.uint8)
+    kept = np.ones(len(signs), dtype=np.bool_)
+    kept[1:] = (signs[1:] != signs[:-1]) | (signs[1:] == _LINE_END)
+    return signs[kept].tobytes()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -165,7 +166,7 @@ class TestSeveralFiles:
         assert loaded.sources.tolist() == [0, 0, 1, 1]
         assert loaded.profile(0).names == loaded.profile(2).names
         assert loaded.profile(2).emails == ("a@x.example",)
-        assert loaded.raw.column("Vorname").to_pylist() == [None, None, "Anna", "Bo"]
+        assert loaded.profile(3).names == loaded.profile(1).names
 
     def test_one_with_whole_names_writes_them_as_the_other_does(self, tmp_path: Path) -> None:
         """The parts of one name have one number, whichever column they came from."""
@@ -184,12 +185,6 @@ class TestSeveralFiles:
         ]
 
         assert load_files(paths).ids.tolist() == ["a:1", "a:2", "b:1", "b:2"]
-
-    def test_that_disagree_on_the_type_of_a_column_are_shown_as_text(self, tmp_path: Path) -> None:
-        one = parquet(tmp_path / "a.parquet", [{"id": 1, "email": "a@x.example"}])
-        other = parquet(tmp_path / "b.parquet", [{"id": "x", "email": "a@x.example"}])
-
-        assert load_files([one, other]).raw.column("id").to_pylist() == ["1", "x"]
 
 
 class TestIds:
@@ -446,6 +441,40 @@ class TestOddFiles:
         assert loaded.table.columns["name"].values[0].given == "anna"
 
 
+class TestParquet:
+    def test_has_the_texts_of_every_row_however_they_are_stored(self, tmp_path: Path) -> None:
+        """Few values and many, numbered by whoever wrote them, in several groups of rows, or none at all."""
+        few, many = ["Köln ", None, "", "Bonn"] * 2_000, [f"{n:_>400}" for n in range(8_000)]
+        table = pa.table(
+            {
+                "few": few,
+                "many.of them": many,
+                "large": pa.array(few, pa.large_string()),
+                "numbered": pa.array(few).dictionary_encode(),
+                "numbers": pa.array([1, None, 2, 1] * 2_000).dictionary_encode(),
+                "several": pa.array([["x"]] * 8_000),
+                "": pa.nulls(8_000, pa.string()),
+            }
+        )
+        path = tmp_path / "a.parquet"
+        pq.write_table(table, path, row_group_size=3_000)
+
+        sheet = read_sheet(path)
+
+        rows, cities = np.arange(8_000), ["Köln", "", "", "Bonn"] * 2_000
+        assert [texts.at(rows) for texts in sheet.texts] == [
+            cities, many, cities, cities, ["1", "", "2", "1"] * 2_000, ['["x"]'] * 8_000, [""] * 8_000,
+        ]  # fmt: skip
+        assert sheet.texts[0].distinct == sheet.texts[3].distinct == 2
+        assert sheet.types[0] == sheet.types[3] == pa.string()
+
+    def test_of_texts_that_are_one_when_they_are_cut_has_them_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.parquet"
+        pq.write_table(pa.table({"email": ["x" * 1_000_000 + end for end in "abc"]}), path)
+
+        assert read_sheet(path).texts[0].distinct == 1
+
+
 class TestCleanCsv:
     @pytest.mark.parametrize(
         "text",
@@ -465,9 +494,9 @@ class TestCleanCsv:
         path = text_file(tmp_path / "a.csv", text)
         rows = [row.values for row in open_table(examine(path)).rows() if isinstance(row, Row)]
 
-        found = read_sheet(path).raw
+        found = [texts.at(np.arange(len(rows))) for texts in read_sheet(path).texts]
 
-        assert list(zip(*(column.to_pylist() for column in found.columns), strict=True)) == rows
+        assert list(zip(*found, strict=True)) == [tuple(value.strip() for value in row) for row in rows]
 
     def test_with_blank_and_quoted_values_has_every_row(self, tmp_path: Path) -> None:
         path = tmp_path / "a.csv"

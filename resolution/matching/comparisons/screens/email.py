@@ -20,14 +20,15 @@ from resolution.matching.comparisons.answers import (
 )
 from resolution.matching.comparisons.email import MOST_SLIPS
 from resolution.matching.comparisons.signs import signs_of
-from resolution.matching.normalise.email import are_shared_mailboxes, domains, is_relay, local_parts
+from resolution.matching.facts import mailboxes_of
+from resolution.matching.normalise.email import are_shared_mailboxes, domains, is_relay
 from resolution.matching.table import Column, number_values
 
 
 class _EmailFacts:
     def __init__(self, column: Column) -> None:
         addresses = column.arrow
-        locals_, domains_ = local_parts(addresses), domains(addresses)
+        locals_, domains_ = mailboxes_of(column), domains(addresses)
         self.local, self.signs = number_values(locals_), signs_of(column.values)
         self.shared = mask_of(are_shared_mailboxes(locals_))
         known = domains_.dictionary_encode()

@@ -48,7 +48,7 @@ from resolution.matching.comparisons.outcome import (
     is_near,
 )
 from resolution.matching.comparisons.signs import signs_of
-from resolution.matching.normalise.name import sounds_of
+from resolution.matching.facts import sounds_of_words
 from resolution.matching.table import Column, Part, arrow_of, number_values, texts_at
 
 
@@ -171,9 +171,9 @@ def word_numbers(column: Column) -> tuple[Codes, Codes]:
 class _WordFacts:
     """What is known of names: those of one word, how they sound and begin, and what they may stand for."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.texts = texts
-        column, sounds = arrow_of(texts), pa.array(sounds_of(list(texts)), pa.string())
+    def __init__(self, part: Part) -> None:
+        self.texts = texts = part.texts
+        column, sounds = arrow_of(texts), sounds_of_words(part)
         self.signs = signs_of(texts)
         self.length = self.signs.length
         self.one_word = (self.length > 1) & ~mask_of(pc.match_substring(column, " "))
@@ -182,10 +182,8 @@ class _WordFacts:
         self.start = number_values(pc.utf8_slice_codeunits(column, 0, SHORTEST_SHORTENED))
         self.first = number_values(pc.utf8_slice_codeunits(column, 0, 1))
         self.feminine = mask_of(pc.ends_with(column, "a"))
-        self.ascii, self.latin = (
-            mask_of(pc.string_is_ascii(column)),
-            mask_of(pc.match_substring_regex(column, "[a-z]")),
-        )
+        self.ascii = mask_of(pc.string_is_ascii(column))
+        self.latin = mask_of(pc.match_substring_regex(column, "[a-z]"))
 
     @cached_property
     def forms(self) -> npt.NDArray[np.uint64]:
@@ -249,7 +247,7 @@ def _initials(words: pa.Array) -> Mask:
 
 def word_facts(part: Part) -> _WordFacts:
     """What the screens ask of the distinct texts of a name's part, worked out once."""
-    found: _WordFacts = part.fact("words", _WordFacts)
+    found: _WordFacts = part.fact("words", lambda _: _WordFacts(part))
     return found
 
 

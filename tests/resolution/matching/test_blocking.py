@@ -35,7 +35,7 @@ class TestSharedKeys:
                 {"phone": "+447700900123", "name": "Ann"},
                 "same_phone_tail",
             ),
-            ({"external_id": "crm:17"}, {"external_id": "crm:17"}, "same_external_id"),
+            ({"external_id": "crm:1-7"}, {"external_id": "crm:17"}, "same_external_id"),
             ({"handle": "@Anna"}, {"handle": "anna"}, "same_handle"),
             ({"birth_date": "1980-02-03"}, {"birth_date": "1980-03-02"}, "same_birth_date"),
             ({"name": "Anna Müller"}, {"name": "Mueller Anna"}, "full_name"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +23,10 @@ _WHOSE = (
 _OWNERS = re.compile(rf"^(?:{_WHOSE})(?=[a-z])")
 _OWNERS_BEHIND = re.compile(rf"(?<=[a-z]{{2}})(?:{_WHOSE}|raw|text|value|str)$")
 _NUMBERED = re.compile(r"(?<=[a-z])\d{1,2}$")
+_WORDS = re.compile(r"[^\W\d_]?[^\W\d_A-Z]+\d*|[A-Z]+\d*|\d+")
+_ADD_NOTHING = frozenset({"full", "complete", "res", "resident", "desc", "txt", "clean", "fake"})
+_KINDS_OF_ADDRESS = frozenset({"mail", "mailing"})
+_SHORT_WORDS = {"nm": "name", "ph": "phone", "nbr": "number", "strt": "street"}
 UNUSED = "unused"
 _PARTS = {"street_number": "address", "address_2": "address"}
 _ORDER_OF_PARTS = ("street_number", "address", "address_2")
@@ -100,6 +104,9 @@ class ColumnMap:
         return {use.column: use.field for use in self.uses}
 
 
+_WHOLE_LINE = _ORDER_OF_PARTS.index("address")
+
+
 def _part_rank(use: ColumnUse) -> int:
     guessed = field_by_name(use.column) if use.how == "name" else "address"
     return _ORDER_OF_PARTS.index(guessed) if guessed in _ORDER_OF_PARTS else 1
@@ -123,17 +130,26 @@ def extra_by_name(header: str) -> str:
 
 
 def _spellings(header: str) -> list[str]:
-    """A header as files may mean it: whole, without its number, without the words that say whose it is."""
+    """A header as files may mean it: whole, and without its number or words that add nothing or say whose."""
     whole = _squeezed(header)
     bare = _NUMBERED.sub("", whole)
     return [
         whole,
         _OWNERS.sub("", whole),
+        *_rearranged(header),
         bare,
         _OWNERS.sub("", bare),
         _OWNERS_BEHIND.sub("", bare),
         _OWNERS_BEHIND.sub("", _OWNERS.sub("", bare)),
     ]
+
+
+def _rearranged(header: str) -> tuple[str, str]:
+    """A header's telling words written out, in their order and the other way round: "NAME_FIRST"."""
+    words = [_SHORT_WORDS.get(word, word) for word in map(_squeezed, _WORDS.findall(header)) if word]
+    told = [word for word in words if word not in _ADD_NOTHING] or words
+    told = told[1:] if len(told) > 1 and told[0] in _KINDS_OF_ADDRESS else told
+    return "".join(told), "".join(reversed(told))
 
 
 def is_row_id(header: str) -> bool:
@@ -184,8 +200,17 @@ def map_columns(
         uses.append(_use_of(name, guesses[place], values, told, closed, named - MANY_COLUMNS))
         if uses[-1].field not in MANY_COLUMNS:
             closed.add(uses[-1].field)
+    uses = _with_one_address(uses)
     _check_result(uses, names)
     return ColumnMap(tuple(uses))
+
+
+def _with_one_address(uses: Sequence[ColumnUse]) -> list[ColumnUse]:
+    """Of several whole street lines that names tell of (billing, shipping) the first one counts."""
+    streets = [
+        use for use in uses if use.field == "address" and use.how == "name" and _part_rank(use) == _WHOLE_LINE
+    ]
+    return [replace(use, field="", how="not used") if use in streets[1:] else use for use in uses]
 
 
 def _use_of(

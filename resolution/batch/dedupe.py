@@ -138,7 +138,7 @@ def _through_stages(options: Options, loaded: Loaded, stages: Stages) -> Outcome
         candidates = _candidates(loaded, copies, options)
     with stages.stage("train"):
         work_out_facts(loaded.table, mapper=in_threads)
-        trained = _model(loaded, candidates, options)
+        trained = _model(loaded, copies, candidates, options)
     left, right = candidates.rows()
     with stages.stage("score", len(left)) as note:
         kept = score_candidates(trained.model, loaded.table, left, right, floor=_floor(options), watch=note)
@@ -192,7 +192,7 @@ def _candidates(loaded: Loaded, copies: Copies, options: Options) -> Candidates:
     return found.of(loaded.sources[left] != loaded.sources[right])
 
 
-def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
+def _model(loaded: Loaded, copies: Copies, candidates: Candidates, options: Options) -> Trained:
     if options.model is not None:
         return Trained(_given_model(options.model), "given")
     trained = train(
@@ -202,6 +202,7 @@ def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
         seed=options.seed,
         labels=_labels(loaded, candidates, options),
         mapper=in_forks if len(loaded) >= FEWEST_SPREAD else in_process,
+        distinct=rows_of(loaded.table, copies.distinct),
     )
     if trained.method == "believed":
         return trained

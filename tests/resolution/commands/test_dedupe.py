@@ -138,6 +138,13 @@ class TestCopies:
         assert len(found) == 2_999
         assert {pair["id_a"] for pair in found} == {"c0"}
 
+    def test_copies_make_what_they_say_no_commoner(self, tmp_path: Path) -> None:
+        path = tmp_path / "copies.csv"
+        row = ",Anna,Smith,anna@smith.example,+4915123456789\n"
+        path.write_text("id,first_name,last_name,email,phone\n" + "".join(f"{n}{row}" for n in range(5_000)))
+
+        assert len(set(clusters(dedupe(path)).values())) == 1
+
     def test_what_many_people_could_say_joins_nobody(self, tmp_path: Path) -> None:
         path = tmp_path / "bare.csv"
         path.write_text("id,first_name,city\n" + "".join(f"{n},Anna,Berlin\n" for n in range(500)))

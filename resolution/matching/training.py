@@ -82,7 +82,8 @@ def train(
 
     `labels` are (row, row, is one person). `mapper` compares several samples of pairs, each by itself.
     `distinct` is the table without copies, by which values are common or rare. With too few pairs, or where
-    learning contradicts belief, shipped shares are kept, with the table's own frequencies and priors. Labels that contradict all that is known are left aside.
+    learning contradicts belief, shipped shares are kept, with the table's own frequencies and priors. Labels
+    that contradict all that is known are left aside.
     """
     rng = np.random.default_rng(seed)
     believed = believe(base, table, distinct)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from resolution.matching.normalise import junk
-from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, plain_words
+from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, fold_text, plain_words
 
 _FORMS = """
 gmbh and co kgaa|gmbh and co kg|gmbh co kg|gmbh and co|gmbh co|gmbh|mbh|kgaa|kg|ohg|ug|ag|gbr|ek|e v|ev
@@ -26,6 +26,8 @@ _FORMS_BY_END = {
 @lru_cache(CACHED_VALUES)
 def normalise_company(text: str) -> str:
     """Fold a company's name and take off its legal form; empty for fillers."""
+    if junk.is_filler(fold_text(text[:LONGEST_VALUE])):
+        return ""
     words = plain_words(text[:LONGEST_VALUE].replace("&", " and "))
     words = _without_forms(words)
     folded = " ".join(words)

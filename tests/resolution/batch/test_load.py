@@ -226,6 +226,12 @@ class TestIds:
 
 
 class TestExtras:
+    def test_p8_a_filler_is_no_value(self, tmp_path: Path) -> None:
+        rows = [{"first_name": "Anna", "sex": sex} for sex in ("m", "f", "N/A", "f", "m", "#N/A")]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert [dict(loaded.profile(row).extras).get("sex") for row in range(6)] == [*"mf", None, *"fm", None]
+
     def rows(self, **more: Any) -> list[dict[str, Any]]:
         rng = random.Random(5)
         return [

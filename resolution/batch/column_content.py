@@ -50,6 +50,13 @@ def field_by_content(values: Sequence[str], taken: Collection[str] = ()) -> str:
     return "" if found in taken else found
 
 
+def is_contradicted(field: str, values: Sequence[str]) -> bool:
+    """Tell whether what a column holds cannot be what its name says: a "mail" of yes and no."""
+    filled = [value.strip()[:_LONGEST_LOOKED_AT] for value in values if value.strip()]
+    looks_like = _PLAINLY.get(field)
+    return looks_like is not None and len(filled) >= _FEWEST_VALUES and not any(map(looks_like, filled))
+
+
 def _mostly(looks_like: Callable[[str], bool]) -> Callable[[Sequence[str]], bool]:
     return lambda values: sum(map(looks_like, values)) >= _ENOUGH * len(values)
 
@@ -60,6 +67,10 @@ def _looks_like_email(value: str) -> bool:
 
 def _looks_like_date(value: str) -> bool:
     return bool(re.search(r"\d[-/.]\d|^\d{8}$", value)) and bool(normalise_date(value))
+
+
+def _has_digits(value: str) -> bool:
+    return sum(map(str.isdigit, value)) > 4
 
 
 def _looks_like_country(value: str) -> bool:
@@ -161,6 +172,11 @@ def _are_full_names(values: Sequence[str]) -> bool:
     return given >= _KNOWN_GIVEN and family >= _KNOWN_WHOLE
 
 
+_PLAINLY: dict[str, Callable[[str], object]] = {
+    "email": lambda value: "@" in value,
+    "phone": _has_digits,
+    "birth_date": normalise_date,
+}
 _CONTENT: tuple[tuple[str, Callable[[Sequence[str]], bool]], ...] = (
     ("email", _mostly(_looks_like_email)),
     ("birth_date", _are_births),

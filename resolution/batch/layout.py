@@ -13,6 +13,7 @@ import pyarrow as pa
 from resolution.batch.canonical import joined_lines
 from resolution.batch.columns import (
     FIELDS,
+    JOINED,
     ColumnMap,
     ColumnUse,
     field_by_name,
@@ -45,7 +46,7 @@ class Layout:
     notes: tuple[str, ...] = ()
 
     def places(self, field: str) -> tuple[int, ...]:
-        """The columns that fill a field, by place; the parts of an address in their order."""
+        """The columns that fill a field, by place; the parts of an address or a date in their order."""
         return ColumnMap(self.uses).places().get(field, ())
 
     def extras(self) -> dict[str, int]:
@@ -207,15 +208,13 @@ def _extra_field(sheet: Sheet, place: int, use: ColumnUse, closed: Set[str]) -> 
 
 
 def texts_by_field(sheet: Sheet, layout: Layout) -> dict[str, list[Texts]]:
-    """The columns of each field; the parts of an address as one."""
+    """The columns of each field; the parts of an address or a date as one."""
     found = {
         field: [sheet.texts[place] for place in layout.places(field)]
         for field in FIELDS
         if layout.places(field)
     }
-    if "address" in found:
-        found["address"] = [joined_lines(found["address"])]
-    return found
+    return found | {field: [joined_lines(found[field])] for field in JOINED & found.keys()}
 
 
 def systems_of(layout: Layout) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from resolution.batch.canonical import joined_lines
+from resolution.batch.cells import WHOLE_PLACES, holds_places, one_value_each, places_apart
 from resolution.batch.columns import (
     FIELDS,
     JOINED,
@@ -40,10 +41,14 @@ _HAS_DIGITS = re.compile(r"[^\s]*\d[^\s]*")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one sheet is read; `notes` are sentences on what was decided and might surprise."""
+    """How one sheet is read; `notes` are sentences on what was decided and might surprise.
+
+    `whole_place` is the field whose cells have street, postcode and town in one.
+    """
 
     uses: tuple[ColumnUse, ...]
     notes: tuple[str, ...] = ()
+    whole_place: str = ""
 
     def places(self, field: str) -> tuple[int, ...]:
         """The columns that fill a field, by place; the parts of an address or a date in their order."""
@@ -89,7 +94,7 @@ def layout_of(sheet: Sheet, mapping: Mapping, id_column: str = "") -> Layout:
     uses = list(map_columns(sheet.names, plain, _sample(sheet)).uses)
     closed = {field for field, _ in given}
     layout = _with_ids(sheet, Layout(tuple(uses)), closed)
-    return _with_extras(sheet, layout, told, closed)
+    return _with_whole_place(sheet, _with_extras(sheet, layout, told, closed), closed)
 
 
 def _sample(sheet: Sheet) -> list[tuple[str, ...]]:
@@ -101,6 +106,21 @@ def _sample(sheet: Sheet) -> list[tuple[str, ...]]:
         values = texts.at(filled[::step][:_LOOKED_AT])
         columns.append(values + [""] * (_LOOKED_AT - len(values)))
     return list(zip(*columns, strict=True))
+
+
+def _with_whole_place(sheet: Sheet, layout: Layout, closed: Set[str]) -> Layout:
+    """Find the column that has postcode and town in one cell, where no other column has either."""
+    known = [field for field in WHOLE_PLACES if layout.places(field)]
+    places = {"postcode", "city"}
+    if len(places & {*known}) > 1 or len(places & closed) or not known:
+        return layout
+    field = next((field for field in known if field != "address"), "address")
+    if not holds_places(_texts_of(sheet, layout, field)[0], streets=field == "address"):
+        return layout
+    columns = " and ".join(sheet.names[place] for place in layout.places(field))
+    what = "street, postcode and city" if field == "address" else "postcode and city"
+    note = f"The column {columns} of {sheet.path.name} holds {what} in one; they are compared each by itself."
+    return replace(layout, notes=(*layout.notes, note), whole_place=field)
 
 
 # ── Ids
@@ -209,12 +229,18 @@ def _extra_field(sheet: Sheet, place: int, use: ColumnUse, closed: Set[str]) -> 
 
 def texts_by_field(sheet: Sheet, layout: Layout) -> dict[str, list[Texts]]:
     """The columns of each field; the parts of an address or a date as one."""
-    found = {
-        field: [sheet.texts[place] for place in layout.places(field)]
-        for field in FIELDS
-        if layout.places(field)
-    }
-    return found | {field: [joined_lines(found[field])] for field in JOINED & found.keys()}
+    found = {field: _texts_of(sheet, layout, field) for field in FIELDS if layout.places(field)}
+    if layout.whole_place:
+        parts = places_apart(found.pop(layout.whole_place)[0], streets=layout.whole_place == "address")
+        found |= {field: [*found.get(field, ()), texts] for field, texts in parts.items() if texts.filled}
+    return found
+
+
+def _texts_of(sheet: Sheet, layout: Layout, field: str) -> list[Texts]:
+    columns = [sheet.texts[place] for place in layout.places(field)]
+    if field in JOINED:
+        return [joined_lines(columns)]
+    return [texts for column in columns for texts in one_value_each(field, column)]
 
 
 def systems_of(layout: Layout) -> list[str]:

@@ -531,3 +531,49 @@ class TestGuesses:
         rows = [{"who": f"{rng.choice(GIVEN)} {rng.choice(FAMILY)}", "x": rng.random()} for _ in range(300)]
 
         assert fields(load_files([parquet(tmp_path / "a.parquet", rows)]))["who"] == "name"
+
+
+class TestCellsOfSeveralValues:
+    """What one column holds of several fields, or several values of one."""
+
+    def test_a_whole_address_gives_street_postcode_and_city(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv",
+            "Name;Anschrift\nAnna Smith;Hauptstr. 5, 10115 Berlin\nB. Low;Am Weg 2, 80331 München\n"
+            "C. Li;Ring 9, 50667 Köln\n",
+        )
+        loaded = load_files([path])
+
+        [address] = loaded.profile(0).addresses
+        assert (address.street, address.house, address.postcode, address.city) == (
+            "hauptstrasse", "5", "10115", "berlin",
+        )  # fmt: skip
+        assert loaded.notes[0].startswith(
+            "The column Anschrift of a.csv holds street, postcode and city in one"
+        )
+
+    def test_a_postcode_with_its_town_gives_both(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv", "Name;PLZ Ort\nAnna Smith;10115 Berlin\nB. Low;Ulm\nC. Li;50667 Köln\n"
+        )
+        loaded = load_files([path])
+
+        places = [(found.postcode, found.city) for row in range(3) for found in loaded.profile(row).addresses]
+        assert places == [("10115", "berlin"), ("", "ulm"), ("50667", "koln")]
+
+    def test_a_dropped_city_is_not_taken_from_an_address(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv", "Name;PLZ Ort\nA. B;10115 Berlin\nB. L;89073 Ulm\nC. L;50667 Köln\n"
+        )
+        loaded = load_files([path], mapping=[("city", "")])
+
+        assert {found.city for row in range(3) for found in loaded.profile(row).addresses} == {""}
+
+    def test_mailboxes_and_numbers_of_one_cell_are_values_of_one_record(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv", "name,mail,tel\nAnna,a@x.org; b@y.org,+49301234567 / +49307654321\n"
+        )
+        profile = load_files([path]).profile(0)
+
+        assert profile.emails == ("a@x.org", "b@y.org")
+        assert profile.phones == ("+49301234567", "+49307654321")

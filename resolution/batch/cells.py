@@ -78,7 +78,8 @@ def _column(values: pa.Array, texts: Texts) -> Texts:
 
 # The fields that a column with a whole address may be known as, and of those the ones it then fills too.
 WHOLE_PLACES = ("address", "postcode", "city")
-_FEWEST, _LOOKED_AT, _ENOUGH = 3, 2000, 0.5
+# Streets alone, or towns alone, may well be most of a file.
+_FEWEST, _LOOKED_AT, _ENOUGH = 3, 2000, 0.25
 _CODES = "|".join((
     "[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}", "[A-Z][0-9][A-Z][ -]?[0-9][A-Z][0-9]", "[0-9]{4} ?[A-Z]{2}",
     "[0-9]{2}-[0-9]{3}", "[0-9]{3} [0-9]{2}", "[0-9]{5}-[0-9]{3,4}", "[0-9]{4}-[0-9]{3}", "[0-9]{3}-[0-9]{4}",

@@ -238,11 +238,13 @@ def rows_to_explain(loaded: Loaded, text: str) -> tuple[int, int]:
     commas = [place for place, sign in enumerate(text) if sign == ","]
     asked = [(text[:comma].strip(), text[comma + 1 :].strip()) for comma in commas]
     for left, right in asked:
-        if left in places and right in places:
+        if left in places and right in places and left != right:
             return places[left], places[right]
     if not asked:
         raise InvalidInput(f"--explain {text[:80]!r} is not two ids with a comma between.")
     missing = [key for key in asked[0] if key not in places]
+    if not missing:
+        raise InvalidInput(f"--explain names the record {asked[0][0][:80]!r} twice; two records are wanted.")
     raise InvalidInput(
         f"There is no record {missing[0][:80]!r} to explain; ids are such as {next(iter(places))[:80]!r}."
     )

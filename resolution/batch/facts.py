@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ _FOREIGN = (
     (b"\x1f\x8b", "compressed by gzip"),
     (b"%PDF", "a PDF"),
     (b"SQLite format 3", "a SQLite database"),
+    (b"<", "a web page or XML"),
 )
+# Objects of JSON, one a line or in a list.
+_JSON = re.compile(rb"\s*(?:\[\s*)?\{\s*(?:\"|\})")
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,10 @@ def _head(path: Path) -> bytes:
 def _kind(path: Path, head: bytes) -> str:
     if not head.strip():
         raise InvalidInput(f"{path} is empty; a file with a header and rows is wanted.", path=str(path))
-    for mark, what in _FOREIGN:
-        if head.startswith(mark):
-            raise InvalidInput(f"{path} is {what}; save it as CSV or Parquet first.", path=str(path))
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    foreign = next((what for mark, what in _FOREIGN if start.startswith(mark)), "")
+    if foreign or _JSON.match(start):
+        raise InvalidInput(f"{path} is {foreign or 'JSON'}; save it as CSV or Parquet first.", path=str(path))
     return "parquet" if head.startswith(b"PAR1") else "csv"
 
 

@@ -150,7 +150,8 @@ def _why_no_id(sheet: Sheet, place: int) -> str:
         return f"is blank in {blank:,} of {rows:,} rows"
     if again := int(np.count_nonzero(texts.counts > 1)):
         example = texts.values[int(np.argmax(texts.counts))].as_py()
-        return f"holds {again:,} ids more than once, as “{example[:60]}” {int(texts.counts.max()):,} times"
+        ids = "an id" if again == 1 else f"{again:,} ids"
+        return f"holds {ids} more than once, as “{example[:60]}” {int(texts.counts.max()):,} times"
     return ""
 
 

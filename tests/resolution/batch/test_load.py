@@ -199,7 +199,7 @@ class TestIds:
     def test_that_come_twice_are_refused_with_an_example(self, option: str, tmp_path: Path) -> None:
         path = text_file(tmp_path / "a.csv", "id,email\n1,a@x.example\n1,b@x.example\n2,c@x.example\n")
 
-        with pytest.raises(InvalidInput, match=r"“id” holds 1 ids more than once, as “1” 2 times; make"):
+        with pytest.raises(InvalidInput, match=r"“id” holds an id more than once, as “1” 2 times; make"):
             load_files([path], id_column=option)
 
     def test_that_are_blank_are_refused_when_named(self, tmp_path: Path) -> None:
@@ -401,7 +401,7 @@ class TestOddFiles:
         assert [(entry.line, entry.reason) for entry in loaded.refusals[0]] == [
             (3, "3 values where 2 columns are")
         ]
-        assert "1 rows of a.csv could not be read." in loaded.notes
+        assert "1 row of a.csv could not be read; rejects.csv says which and why." in loaded.notes
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
     def test_of_any_encoding_are_read(self, encoding: str, tmp_path: Path) -> None:

@@ -216,6 +216,7 @@ class TestOptions:
             (["--engine", "abacus"], "There is no engine 'abacus'; there is duckdb."),
             (["--explain", "r1"], "is not two ids with a comma between"),
             (["--explain", "r1,zz"], "There is no record 'zz' to explain; ids are such as 'r1'."),
+            (["--explain", "r1,r1"], "--explain names the record 'r1' twice; two records are wanted."),
             (["--map", "shoe=first_name"], "There is no field “shoe”"),
             (["--map", "email=nowhere"], "No file has a column “nowhere”"),
             (["--map", "email"], "'email' is not FIELD=COLUMN"),
@@ -247,7 +248,7 @@ class TestOddInput:
         [
             ("", "is empty"),
             (csv_text(), "has no rows"),
-            (csv_text(ANNA, ANNA), "holds 1 ids more than once"),
+            (csv_text(ANNA, ANNA), "holds an id more than once"),
             ("a,b\n1,2\n3,4\n", "say which is which with --map"),
         ],
     )

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from resolution.matching.model import load_model
 from resolution.matching.normalise.address import STREET_KINDS, STREET_WORDS
+from resolution.matching.normalise.company import has_legal_form
 from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.date import normalise_date
 from resolution.matching.normalise.email import normalise_email
@@ -35,6 +36,8 @@ _WRITTEN = 0.3
 # Shares of a column's values among the names of the model from which it is a column of names.
 _KNOWN_GIVEN, _KNOWN_FAMILY, _KNOWN_WHOLE = 0.35, 0.12, 0.1
 _FEWEST_NAMES = 15
+# The share of companies that are written with their legal form.
+_FORMED = 0.3
 _KINDS_OF_STREET = frozenset(STREET_WORDS.values()) | STREET_WORDS.keys() | STREET_KINDS
 _GLUED_KIND = re.compile(
     r"(?:strasse|str|weg|platz|gasse|allee|straat|laan|gatan|vagen|vej|gade|veien|katu|tie)$"
@@ -113,6 +116,12 @@ def _are_coded_digits(values: Sequence[str]) -> bool:
     return len(codes) >= 0.95 * len(values) and coded >= 0.02 * len(values) and spread
 
 
+def _are_companies(values: Sequence[str]) -> bool:
+    """Many end in a legal form, as people, streets and towns do not."""
+    firms = sum(has_legal_form(value) for value in values)
+    return len(values) >= _FEWEST_OF_MANY and firms >= _FORMED * len(values)
+
+
 def _are_street_lines(values: Sequence[str]) -> bool:
     """Lines with a number and often a word for street, or nearly always such a word at one of their ends."""
     lines = [plain_words(value) for value in values]
@@ -183,6 +192,7 @@ _CONTENT: tuple[tuple[str, Callable[[Sequence[str]], bool]], ...] = (
     ("postcode", _are_postcodes),
     ("phone", _are_phones),
     ("country", _mostly(_looks_like_country)),
+    ("company", _are_companies),
     ("name", _are_full_names),
     ("given_name", _are_given_names),
     ("family_name", _are_family_names),

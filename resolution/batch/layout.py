@@ -24,6 +24,7 @@ from resolution.batch.columns import (
 )
 from resolution.batch.extras import extra_name, is_determined, is_extra
 from resolution.batch.parquet_table import is_text
+from resolution.batch.shared_ids import are_shared_ids
 from resolution.batch.sheet import Sheet, Texts
 from resolution.errors import InvalidInput
 from resolution.matching.table import EXTRA
@@ -34,6 +35,8 @@ RECORD_ID, EXTERNAL_ID, REGION = "record_id", "external_id", "region"
 NOT_USED = "not used"
 _LOOKED_AT = 1000
 _PLACES = ("city", "postcode")
+# What two people of one home do not have in common.
+_PERSONAL = ("given_name", "name")
 _LONGEST_ID = 64
 _LOOKS_LIKE_ID = re.compile(r"(?:^|[_\W])(?:id|ids|nr|no|num|number|key|code|ref|reference|index|uuid|guid)$")
 _HAS_DIGITS = re.compile(r"[^\s]*\d[^\s]*")
@@ -93,7 +96,7 @@ def layout_of(sheet: Sheet, mapping: Mapping, id_column: str = "") -> Layout:
     told = {column: field for field, column in given if column and field.startswith(EXTRA)}
     uses = list(map_columns(sheet.names, plain, _sample(sheet)).uses)
     closed = {field for field, _ in given}
-    layout = _with_ids(sheet, Layout(tuple(uses)), closed)
+    layout = _with_shared_ids(sheet, _with_ids(sheet, Layout(tuple(uses)), closed), closed)
     return _with_whole_place(sheet, _with_extras(sheet, layout, told, closed), closed)
 
 
@@ -176,6 +179,20 @@ def _with_guessed_id(sheet: Sheet, uses: list[ColumnUse]) -> list[ColumnUse]:
             uses[place] = replace(use, field=RECORD_ID, how="content")
             break
     return uses
+
+
+def _with_shared_ids(sheet: Sheet, layout: Layout, closed: Set[str]) -> Layout:
+    """Take unused columns as ids of customers where the rows that share one are of one person."""
+    names = next((sheet.texts[place] for field in _PERSONAL for place in layout.places(field)), None)
+    if EXTERNAL_ID in closed or names is None:
+        return layout
+    uses = [
+        replace(use, field=EXTERNAL_ID, how="content")
+        if not use.field and not field_by_name(use.column) and are_shared_ids(sheet.texts[place], names)
+        else use
+        for place, use in enumerate(layout.uses)
+    ]
+    return replace(layout, uses=tuple(uses))
 
 
 def _looks_like_id(sheet: Sheet, place: int) -> bool:

@@ -34,6 +34,11 @@ def normalise_company(text: str) -> str:
     return "" if junk.is_filler(folded) or folded in junk.NAMES else folded
 
 
+def has_legal_form(text: str) -> bool:
+    """Tell whether a text ends in a legal form: "Smith Ltd"."""
+    return bool(_last_form(plain_words(text[:LONGEST_VALUE].replace("&", " and "))))
+
+
 def _without_forms(words: list[str]) -> list[str]:
     while form := _last_form(words):
         words = words[: -len(form)]

@@ -577,3 +577,34 @@ class TestCellsOfSeveralValues:
 
         assert profile.emails == ("a@x.org", "b@y.org")
         assert profile.phones == ("+49301234567", "+49307654321")
+
+
+class TestColumnsWithoutAName:
+    def rows(self, count: int, **more: str) -> list[dict[str, str]]:
+        return [
+            {"first_name": GIVEN[number % len(GIVEN)], "last_name": FAMILY[number % len(FAMILY)]}
+            | {column: text.format(number) for column, text in more.items()}
+            for number in range(count)
+        ]
+
+    def test_that_hold_ids_of_customers_link_their_rows(self, tmp_path: Path) -> None:
+        rows = [row for row in self.rows(60, col9="LC{:05d}") for _ in range(2)]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert fields(loaded)["col9"] == "external_id"
+        assert loaded.profile(0).external_ids == loaded.profile(1).external_ids == ("id:LC00000",)
+
+    def test_that_hold_ids_can_be_dropped(self, tmp_path: Path) -> None:
+        rows = [row for row in self.rows(60, col9="LC{:05d}") for _ in range(2)]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)], mapping=[("external_id", "")])
+
+        assert fields(loaded)["col9"] != "external_id"
+
+    def test_that_hold_companies_are_known(self, tmp_path: Path) -> None:
+        firms = ("Ltd", "GmbH", "SARL", "Corporation", "& Sons")
+        rows = [
+            row | {"col7": f"{row['last_name']} {n} {firms[n % 5]}"} for n, row in enumerate(self.rows(60))
+        ]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert fields(loaded)["col7"] == "company"

@@ -52,6 +52,13 @@ _SEVERAL: Mapping[str, tuple[str, Callable[[str], list[str]]]] = MappingProxyTyp
 )
 
 
+# What a value of the other kind looks like in a column of mailboxes, and in one of telephone numbers.
+_OTHER_KIND = MappingProxyType(
+    {"email": r"^[+(]?[0-9][0-9 ()./\-]{6,22}$", "phone": r"^[^\s@]+@[^\s@]+\.[^\s@]+$"}
+)
+OTHER = MappingProxyType({"email": "phone", "phone": "email"})
+
+
 def one_value_each(field: str, texts: Texts) -> list[Texts]:
     """Spread the values of a column's cells over as many columns as are needed; mostly that is the one."""
     if field not in _SEVERAL:
@@ -68,6 +75,17 @@ def one_value_each(field: str, texts: Texts) -> list[Texts]:
         for column, value in zip(columns, values, strict=False):
             column[place] = value
     return [_column(pa.array(column, pa.string()), texts) for column in columns]
+
+
+def of_other_kind(field: str, texts: Texts) -> Texts | None:
+    """The telephone numbers in a column of mailboxes, or the other way round; None where there are none."""
+    if field not in _OTHER_KIND:
+        return None
+    others = pc.match_substring_regex(texts.values, _OTHER_KIND[field])
+    if not pc.any(others).as_py():
+        return None
+    found = _column(pc.if_else(others, texts.values, pa.scalar("", texts.values.type)), texts)
+    return found if found.filled else None
 
 
 def _column(values: pa.Array, texts: Texts) -> Texts:

@@ -31,6 +31,8 @@ _NATIONAL_POSTCODE = re.compile(
 _DIGITS = re.compile(r"\d{5,6}")
 _NUMBER = re.compile(r"[+\d ().\-/]+(?:\s*(?:ext|x)\.?\s*\d+)?", re.IGNORECASE)
 _WRITTEN_NUMBER = re.compile(r"\+[\d ().\-/]+|\(?0[\d ().\-/]+|[\d().]+[ \-/][\d ().\-/]+")
+# The share of mailboxes, and of telephone numbers, in a column of both.
+_FEWEST_OF_EACH = 0.1
 # The share of numbers that must be written as telephone numbers are.
 _WRITTEN = 0.3
 # Shares of a column's values among the names of the model from which it is a column of names.
@@ -95,6 +97,19 @@ def _are_phones(values: Sequence[str]) -> bool:
     written = sum(bool(_WRITTEN_NUMBER.fullmatch(value)) for value in likely)
     enough = len(likely) >= _ENOUGH * len(values) and written >= _WRITTEN * len(values)
     return enough and not _mostly(_looks_like_date)(values)
+
+
+def _are_contacts(values: Sequence[str]) -> bool:
+    """Mailboxes and telephone numbers in one column, a good part of each."""
+    mailboxes = [value for value in values if "@" in value]
+    others = [value for value in values if "@" not in value]
+    fewest = _FEWEST_OF_EACH * len(values)
+    enough = len(mailboxes) >= fewest and len(others) >= fewest
+    return enough and _mostly(_looks_like_email)(mailboxes) and _mostly(_looks_like_number)(others)
+
+
+def _looks_like_number(value: str) -> bool:
+    return bool(_NUMBER.fullmatch(value)) and _has_digits(value)
 
 
 def _are_postcodes(values: Sequence[str]) -> bool:
@@ -191,6 +206,7 @@ _CONTENT: tuple[tuple[str, Callable[[Sequence[str]], bool]], ...] = (
     ("birth_date", _are_births),
     ("postcode", _are_postcodes),
     ("phone", _are_phones),
+    ("email", _are_contacts),
     ("country", _mostly(_looks_like_country)),
     ("company", _are_companies),
     ("name", _are_full_names),

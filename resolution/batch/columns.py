@@ -17,25 +17,29 @@ _EXTRAS_FILE = Path(__file__).with_name("extra_names.txt")
 # Words around a name that say whose it is or which: "billing_city", "email_work", "surname_1".
 _WHOSE = (
     "customer|client|contact|person|personal|primary|secondary|main|home|work|office|business|private|privat|billing"
-    "|mailing|permanent|billto|shipto|shipping|delivery|postal|residential|user|member|account|applicant|patient|owner|holder|subject|guest"
+    "|default|mailing|permanent|billto|shipto|shipping|delivery|postal|residential|user|member|account|applicant|patient|owner|holder|subject|guest"
     "|kunden?|cust|address|addr|cli|other|alt|alternate|current|orig|original|raw"
 )
-_OWNERS = re.compile(rf"^(?:{_WHOSE})(?=[a-z])")
+_OWNERS = re.compile(rf"^(?:(?:{_WHOSE})(?=[a-z]))+")
 _OWNERS_BEHIND = re.compile(rf"(?<=[a-z]{{2}})(?:{_WHOSE}|raw|text|value|str)$")
 _NUMBERED = re.compile(r"(?<=[a-z])\d{1,2}$")
+_NUMBERED_WITHIN = re.compile(r"(?<=[a-z]{2})\d(?=[a-z]{2})")
 UNUSED = "unused"
+# The share of another column's values below which a column of the same name is passed over.
+_NEARLY_BLANK = 0.1
 # Columns that are a part of a field, in the order in which the parts make it.
 _ORDERS_OF_PARTS = {
     "address": ("street_number", "address", "address_2"),
     "birth_date": ("birth_year", "birth_month", "birth_day"),
 }
 _PARTS = {part: field for field, parts in _ORDERS_OF_PARTS.items() for part in parts if part != field}
+_PUT_TOGETHER = re.compile(r"formatted|^(?:full|complete|whole)address")
 _BIRTH_PARTS = _ORDERS_OF_PARTS["birth_date"]
 # Fields whose columns make one value; each column of the others has one of its own.
 JOINED = frozenset(_ORDERS_OF_PARTS)
 # What separates the words of a header, and what stands in front of all of a program's own.
 _SEPARATORS = re.compile(r"[\s_.:/-]")
-_ALTERNATIVES = re.compile(r"[/|()\[\]]| - | or | oder ")
+_ALTERNATIVES = re.compile(r"[/|()\[\]]| or | oder ")
 FIELDS = (
     "record_id", "external_id", "name", "given_name", "family_name", "email", "phone", "birth_date",
     "address", "postcode", "city", "region", "country", "company", "handle",
@@ -133,6 +137,11 @@ def field_by_name(header: str) -> str:
     """Find the field a column's name speaks of: empty when it says nothing, "unused" when none of ours."""
     if found := next((_BY_NAME[word] for word in _spellings(header) if word in _BY_NAME), ""):
         return found
+    # "Address 1 - City", "Organization 1 - Name"
+    kind, sign, part = header.rpartition(" - ")
+    if sign:
+        found = field_by_name(part)
+        return found if found not in {"", "name"} else field_by_name(kind) or found
     # "City/Town", "Date of Birth (DOB)"
     parts = {field_by_name(part) for part in _ALTERNATIVES.split(header) if part != header} - {""}
     return parts.pop() if len(parts) == 1 else ""
@@ -155,6 +164,7 @@ def _spellings(header: str) -> list[str]:
         _OWNERS.sub("", bare),
         _OWNERS_BEHIND.sub("", bare),
         _OWNERS_BEHIND.sub("", _OWNERS.sub("", bare)),
+        _NUMBERED_WITHIN.sub("", bare),
     ]
 
 
@@ -176,7 +186,16 @@ def fields_by_names(names: Sequence[str]) -> list[str]:
             found[place] = "given_name"
         elif word in _WHOLE_ALONE and not family:
             found[place] = "name"
-    return _with_birth_parts(names, _with_one_row_id(names, found))
+    return _with_birth_parts(names, _with_one_row_id(names, _without_repeated_address(squeezed, found)))
+
+
+def _without_repeated_address(squeezed: Sequence[str], found: list[str]) -> list[str]:
+    """Leave out an address that was put together of the file's other columns."""
+    parts = [place for place, field in enumerate(found) if field == "address"]
+    whole = [place for place in parts if _PUT_TOGETHER.search(squeezed[place])]
+    for place in whole if len(whole) < len(parts) else ():
+        found[place] = UNUSED
+    return found
 
 
 def _without_common_start(names: Sequence[str]) -> Sequence[str]:
@@ -229,7 +248,7 @@ def map_columns(
     _check_given(names, given)
     told = {column: field for field, column in given if column}
     closed = {field for field, _ in given}
-    guesses = fields_by_names(names)
+    guesses = _fullest(fields_by_names(names), sample)
     named = {_PARTS.get(guess, guess) for name, guess in zip(names, guesses, strict=True) if name not in told}
     uses = []
     for place, name in enumerate(names):
@@ -240,6 +259,20 @@ def map_columns(
             closed.add(uses[-1].field)
     _check_result(uses, names)
     return ColumnMap(tuple(uses))
+
+
+def _fullest(guesses: list[str], sample: Sequence[Sequence[str]]) -> list[str]:
+    """Of several columns for one value leave out those that are blank, or nearly, beside another."""
+    filled = [sum(bool(row[place].strip()) for row in sample) for place in range(len(guesses))]
+    most = {
+        guess: max(filled[place] for place, other in enumerate(guesses) if other == guess)
+        for guess in guesses
+    }
+    single = MANY_COLUMNS | _PARTS.keys() | {"", UNUSED, "record_id", "external_id"}
+    return [
+        UNUSED if guess not in single and filled[place] < _NEARLY_BLANK * most[guess] else guess
+        for place, guess in enumerate(guesses)
+    ]
 
 
 def _use_of(

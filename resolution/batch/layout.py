@@ -11,7 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from resolution.batch.canonical import joined_lines
-from resolution.batch.cells import WHOLE_PLACES, holds_places, one_value_each, places_apart
+from resolution.batch.cells import (
+    OTHER,
+    WHOLE_PLACES,
+    holds_places,
+    of_other_kind,
+    one_value_each,
+    places_apart,
+)
 from resolution.batch.columns import (
     FIELDS,
     JOINED,
@@ -248,6 +255,10 @@ def _extra_field(sheet: Sheet, place: int, use: ColumnUse, closed: Set[str]) -> 
 def texts_by_field(sheet: Sheet, layout: Layout) -> dict[str, list[Texts]]:
     """The columns of each field; the parts of an address or a date as one."""
     found = {field: _texts_of(sheet, layout, field) for field in FIELDS if layout.places(field)}
+    for field, other in OTHER.items():
+        strays = [of_other_kind(field, sheet.texts[place]) for place in layout.places(field)]
+        if kept := [texts for texts in strays if texts is not None]:
+            found[other] = [*found.get(other, ()), *kept]
     if layout.whole_place:
         parts = places_apart(found.pop(layout.whole_place)[0], streets=layout.whole_place == "address")
         found |= {field: [*found.get(field, ()), texts] for field, texts in parts.items() if texts.filled}

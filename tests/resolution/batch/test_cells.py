@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from resolution.batch.cells import holds_places, one_value_each, places_apart
+from resolution.batch.cells import holds_places, of_other_kind, one_value_each, places_apart
 from resolution.batch.sheet import Texts, as_texts
 
 
@@ -62,6 +62,23 @@ class TestSeveralValues:
 
     def test_other_fields_stay_whole(self) -> None:
         assert rows(one_value_each("company", column("Smith; Jones"))) == [("Smith; Jones",)]
+
+
+class TestOtherKinds:
+    def test_numbers_among_mailboxes_are_found(self) -> None:
+        found = of_other_kind("email", column("a@x.org", "+49 30 1234567", "", "none"))
+
+        assert found is not None
+        assert rows([found]) == [("",), ("+49 30 1234567",), ("",), ("",)]
+
+    def test_mailboxes_among_numbers_are_found(self) -> None:
+        found = of_other_kind("phone", column("a@x.org", "+49 30 1234567"))
+
+        assert found is not None
+        assert rows([found]) == [("a@x.org",), ("",)]
+
+    def test_a_column_of_one_kind_has_none(self) -> None:
+        assert of_other_kind("email", column("a@x.org", "n/a", "")) is None
 
 
 class TestPlaces:

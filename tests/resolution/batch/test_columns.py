@@ -33,6 +33,8 @@ class TestNames:
             ("تاريخ الميلاد", "birth_date"), ("עיר", "city"), ("Поштовий індекс", "postcode"),
             ("City/Town", "city"), ("Date of Birth (DOB)", "birth_date"), ("Mailing City", "city"),
             ("GBDAT", "birth_date"), ("Kontakt", ""),
+            ("Address 1 - City", "city"), ("E-mail 1 - Value", "email"), ("E-mail 2 Address", "email"),
+            ("Default Address Zip", "postcode"), ("Organization 1 - Name", "company"),
             ("Firma", "company"), ("username", "handle"), ("telephone", "phone"), ("shoe size", ""),
         ],
     )  # fmt: skip
@@ -69,6 +71,8 @@ class TestNames:
             (["birth_year", "birth_month", "birth_day"], ["birth_date"] * 3),
             (["Geburtstag", "Geburtsmonat", "Geburtsjahr"], ["birth_date"] * 3),
             (["birth_year", "email"], ["", "email"]),
+            (["Address - Formatted", "Address - Street", "City"], ["", "address", "city"]),
+            (["full_address", "email"], ["address", "email"]),
             (["dob", "birth_year", "birth_month", "birth_day"], ["birth_date", "", "", ""]),
         ],
     )  # fmt: skip
@@ -95,6 +99,7 @@ class TestContent:
             (["red", "blue", "green"], ""),
             (["10234567", "10234568", "10234569"], ""),
             (["a@b.example"], ""),
+            (["a@b.example", "+49 30 1234567", "c@d.example", "030 7654321"], "email"),
             (["19500102", "19810506", "20010910"], "birth_date"),
             ([f"{number}000" for number in range(30, 60)] * 2, ""),
         ],
@@ -136,6 +141,11 @@ class TestMapColumns:
     )
     def test_what_a_column_holds_outweighs_its_name(self, name: str, values: list[str]) -> None:
         assert fields([name, "email"], rows=[(value, "a@b.example") for value in values]) == ["", "email"]
+
+    def test_a_blank_column_leaves_its_field_to_a_filled_one(self) -> None:
+        rows = [("", "Ulm", "a@b.example")] * 3
+
+        assert fields(["Business City", "Home City", "email"], rows=rows) == ["", "city", "email"]
 
     def test_what_is_told_outweighs_what_a_column_holds(self) -> None:
         rows = [(value, "a@b.example") for value in ("yes", "no", "yes")]

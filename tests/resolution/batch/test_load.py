@@ -608,3 +608,13 @@ class TestColumnsWithoutAName:
         loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
 
         assert fields(loaded)["col7"] == "company"
+
+    def test_that_hold_mailboxes_and_numbers_give_both(self, tmp_path: Path) -> None:
+        rows = [
+            {"name": "Anna", "Kontakt": text}
+            for text in ("a@x.org", "b@y.org", "+49301234567", "+49307654321")
+        ]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert [loaded.profile(row).emails for row in (0, 2)] == [("a@x.org",), ()]
+        assert [loaded.profile(row).phones for row in (0, 2)] == [(), ("+49301234567",)]

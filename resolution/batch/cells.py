@@ -52,6 +52,14 @@ _SEVERAL: Mapping[str, tuple[str, Callable[[str], list[str]]]] = MappingProxyTyp
 )
 
 
+def values_in(field: str, cell: str) -> list[str]:
+    """The values of one cell; itself where it holds one, or none that is known."""
+    if field not in _SEVERAL:
+        return [cell]
+    found = _SEVERAL[field][1](cell)[:_MOST_VALUES]
+    return found if len(found) > 1 else [cell]
+
+
 # What a value of the other kind looks like in a column of mailboxes, and in one of telephone numbers.
 _OTHER_KIND = MappingProxyType(
     {"email": r"^[+(]?[0-9][0-9 ()./\-]{6,22}$", "phone": r"^[^\s@]+@[^\s@]+\.[^\s@]+$"}

@@ -11,6 +11,7 @@ from typing import Any
 
 from customers.models import Customer
 from customers.models.mapping import IDENTIFIER_LENGTH
+from resolution.batch.cells import values_in
 from resolution.batch.columns import JOINED, ColumnMap
 from resolution.batch.table import Refusal, Row
 from resolution.birth_dates import is_unread, read_birth_date, unread_sentence
@@ -89,7 +90,8 @@ class RecordMaker:
         """Check a row and make its record, or say why it is refused."""
         data: dict[str, Any] = {}
         for field, places in self._fields.items():
-            values = [" ".join(row.values[place].split()) for place in places]
+            cells = (value for place in places for value in values_in(field, row.values[place]))
+            values = [" ".join(cell.split()) for cell in cells]
             if text := _joined(field, values):
                 data[field] = text
         if fault := self._fault(row, data):

@@ -62,6 +62,8 @@ class Options:
     engine: str = "duckdb"
     seed: int = 1
     explain: str = ""
+    delimiter: str = ""
+    encoding: str = ""
 
 
 def _watch_nothing(stage: str, done: int, total: int) -> None:
@@ -120,7 +122,13 @@ def load_inputs(options: Options, stages: Stages) -> Loaded:
     """Check what was asked for and read the files."""
     check_options(options)
     with stages.stage("load"):
-        loaded = load_files(options.inputs, id_column=options.id_column, mapping=options.mapping)
+        loaded = load_files(
+            options.inputs,
+            id_column=options.id_column,
+            mapping=options.mapping,
+            delimiter=options.delimiter,
+            encoding=options.encoding,
+        )
     if options.explain:
         rows_to_explain(loaded, options.explain)
     return loaded

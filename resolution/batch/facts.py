@@ -29,6 +29,8 @@ _FOREIGN = (
     (b"SQLite format 3", "a SQLite database"),
     (b"<", "a web page or XML"),
 )
+# Letters that eight bits have beyond ASCII, in all their encodings.
+_BEYOND_ASCII, _WORDS_BEYOND_ASCII = re.compile(rb"[\xc0-\xff]"), re.compile(rb"[\xc0-\xff]{3,}")
 # Objects of JSON, one a line or in a list.
 _JSON = re.compile(rb"\s*(?:\[\s*)?\{\s*(?:\"|\})")
 
@@ -168,7 +170,13 @@ def _encoding(head: bytes, is_utf8: bool) -> str:
     for mark, name in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return name
-    return _utf16_without_mark(head) or ("utf-8" if is_utf8 else "cp1252")
+    return _utf16_without_mark(head) or ("utf-8" if is_utf8 else _eight_bits(head))
+
+
+def _eight_bits(head: bytes) -> str:
+    """Cyrillic where letters beyond ASCII make whole words, else Western, where they stand among others."""
+    beyond, in_words = len(_BEYOND_ASCII.findall(head)), sum(map(len, _WORDS_BEYOND_ASCII.findall(head)))
+    return "cp1251" if in_words > beyond / 2 else "cp1252"
 
 
 def _utf16_without_mark(head: bytes) -> str:

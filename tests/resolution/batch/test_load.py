@@ -533,6 +533,19 @@ class TestGuesses:
         assert fields(load_files([parquet(tmp_path / "a.parquet", rows)]))["who"] == "name"
 
 
+class TestEncodings:
+    @pytest.mark.parametrize("encoding", ["utf-8", "cp1251"])
+    def test_cyrillic_is_read(self, encoding: str, tmp_path: Path) -> None:
+        path = text_file(tmp_path / "a.csv", "Имя;Фамилия\nАнна;Иванова\n", encoding)
+
+        assert load_files([path]).profile(0).names[0].family == "ivanova"
+
+    def test_western_letters_stay_western(self, tmp_path: Path) -> None:
+        path = text_file(tmp_path / "a.csv", "Vorname;Nachname\nJürgen;Müßig\nÅsa;Öberg\n", "cp1252")
+
+        assert [load_files([path]).profile(row).names[0].family for row in (0, 1)] == ["mussig", "oberg"]
+
+
 class TestCellsOfSeveralValues:
     """What one column holds of several fields, or several values of one."""
 

@@ -182,6 +182,14 @@ class TestOptions:
         assert clusters(dedupe(people, "--threshold", "-2", "--keep", "-6"))["r2"] == "r1"
         assert clusters(dedupe(people, "--threshold", "500"))["r2"] == "r2"
 
+    def test_delimiter_and_encoding_can_be_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.csv"
+        path.write_bytes("id^name\n1^Łukasz Żak\n2^Ann Low\n".encode("cp1250"))
+        out = dedupe(path, "--delimiter", "^", "--encoding", "cp1250")
+
+        assert set(clusters(out)) == {"1", "2"}
+        assert json.loads((out / "report.json").read_text())["columns"][1]["example"] == "Łukasz Żak"
+
     def test_labels_are_learnt_from(self, crowd: Path) -> None:
         path = crowd.parent / "labels.csv"
         path.write_text("id_a,id_b,same\n" + "".join(f"p{n},againp{n},1\n" for n in range(40)))
@@ -214,6 +222,8 @@ class TestOptions:
             (["--keep", "inf"], "--keep is inf; a match weight"),
             (["--seed", "-1"], "--seed is -1; a whole number from 0 on is wanted."),
             (["--engine", "abacus"], "There is no engine 'abacus'; there is duckdb."),
+            (["--encoding", "klingon"], "There is no encoding “klingon”"),
+            (["--delimiter", "::"], "“::” is not one character"),
             (["--explain", "r1"], "is not two ids with a comma between"),
             (["--explain", "r1,zz"], "There is no record 'zz' to explain; ids are such as 'r1'."),
             (["--explain", "r1,r1"], "--explain names the record 'r1' twice; two records are wanted."),

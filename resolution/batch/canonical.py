@@ -33,7 +33,7 @@ from resolution.matching.normalise.bulk import (
 )
 from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.external_id import external_id_in, normalise_handle
-from resolution.matching.normalise.text import plain_words
+from resolution.matching.normalise.text import fold_text, plain_words
 from resolution.matching.table import EXTRA, ArrowTexts, Column, Composites, Part, single_column
 from resolution.types import Address, Name
 
@@ -119,7 +119,11 @@ def canonical_columns(fields: Fields, regions: Regions, systems: Sequence[str]) 
 
 def extra_column(texts: Texts) -> Column:
     """Make the column of what only this file tells: its words, folded."""
-    return _plain(texts, _each(texts, lambda text: " ".join(plain_words(text))))
+    return _plain(texts, _each(texts, _plain_text))
+
+
+def _plain_text(text: str) -> str:
+    return "" if junk.is_filler(fold_text(text)) else " ".join(plain_words(text))
 
 
 def extra_field(name: str) -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from resolution.matching.model import load_model
 from resolution.matching.normalise.address import STREET_KINDS, STREET_WORDS
-from resolution.matching.normalise.company import normalise_company
+from resolution.matching.normalise.company import has_legal_form
 from resolution.matching.normalise.country import country_code
 from resolution.matching.normalise.date import normalise_date
 from resolution.matching.normalise.email import normalise_email
@@ -31,13 +31,15 @@ _NATIONAL_POSTCODE = re.compile(
 _DIGITS = re.compile(r"\d{5,6}")
 _NUMBER = re.compile(r"[+\d ().\-/]+(?:\s*(?:ext|x)\.?\s*\d+)?", re.IGNORECASE)
 _WRITTEN_NUMBER = re.compile(r"\+[\d ().\-/]+|\(?0[\d ().\-/]+|[\d().]+[ \-/][\d ().\-/]+")
+# The share of mailboxes, and of telephone numbers, in a column of both.
+_FEWEST_OF_EACH = 0.1
 # The share of numbers that must be written as telephone numbers are.
 _WRITTEN = 0.3
 # Shares of a column's values among the names of the model from which it is a column of names.
 _KNOWN_GIVEN, _KNOWN_FAMILY, _KNOWN_WHOLE = 0.35, 0.12, 0.1
 _FEWEST_NAMES = 15
-# The share of companies that are written with a legal form of so many letters, the space before it included.
-_WITH_FORM, _SHORTEST_FORM = 0.3, 4
+# The share of companies that are written with their legal form.
+_FORMED = 0.3
 _KINDS_OF_STREET = frozenset(STREET_WORDS.values()) | STREET_WORDS.keys() | STREET_KINDS
 _GLUED_KIND = re.compile(
     r"(?:strasse|str|weg|platz|gasse|allee|straat|laan|gatan|vagen|vej|gade|veien|katu|tie)$"
@@ -53,6 +55,13 @@ def field_by_content(values: Sequence[str], taken: Collection[str] = ()) -> str:
     return "" if found in taken else found
 
 
+def is_contradicted(field: str, values: Sequence[str]) -> bool:
+    """Tell whether what a column holds cannot be what its name says: a "mail" of yes and no."""
+    filled = [value.strip()[:_LONGEST_LOOKED_AT] for value in values if value.strip()]
+    looks_like = _PLAINLY.get(field)
+    return looks_like is not None and len(filled) >= _FEWEST_VALUES and not any(map(looks_like, filled))
+
+
 def _mostly(looks_like: Callable[[str], bool]) -> Callable[[Sequence[str]], bool]:
     return lambda values: sum(map(looks_like, values)) >= _ENOUGH * len(values)
 
@@ -63,6 +72,10 @@ def _looks_like_email(value: str) -> bool:
 
 def _looks_like_date(value: str) -> bool:
     return bool(re.search(r"\d(?:[-/.]|[年년] ?)\d|^\d{8}$", value)) and bool(normalise_date(value))
+
+
+def _has_digits(value: str) -> bool:
+    return sum(map(str.isdigit, value)) > 4
 
 
 def _looks_like_country(value: str) -> bool:
@@ -86,6 +99,19 @@ def _are_phones(values: Sequence[str]) -> bool:
     return enough and not _mostly(_looks_like_date)(values)
 
 
+def _are_contacts(values: Sequence[str]) -> bool:
+    """Mailboxes and telephone numbers in one column, a good part of each."""
+    mailboxes = [value for value in values if "@" in value]
+    others = [value for value in values if "@" not in value]
+    fewest = _FEWEST_OF_EACH * len(values)
+    enough = len(mailboxes) >= fewest and len(others) >= fewest
+    return enough and _mostly(_looks_like_email)(mailboxes) and _mostly(_looks_like_number)(others)
+
+
+def _looks_like_number(value: str) -> bool:
+    return bool(_NUMBER.fullmatch(value)) and _has_digits(value)
+
+
 def _are_postcodes(values: Sequence[str]) -> bool:
     if len(values) < _FEWEST_OF_MANY:
         return False
@@ -103,6 +129,12 @@ def _are_coded_digits(values: Sequence[str]) -> bool:
     coded = sum(value[0] == "0" or not value.isdigit() for value in codes)
     spread = len({code[0] for code in codes}) >= 3 and len(set(codes)) < len(codes)
     return len(codes) >= 0.95 * len(values) and coded >= 0.02 * len(values) and spread
+
+
+def _are_companies(values: Sequence[str]) -> bool:
+    """Many end in a legal form, as people, streets and towns do not."""
+    firms = sum(has_legal_form(value) for value in values)
+    return len(values) >= _FEWEST_OF_MANY and firms >= _FORMED * len(values)
 
 
 def _are_street_lines(values: Sequence[str]) -> bool:
@@ -164,21 +196,17 @@ def _are_full_names(values: Sequence[str]) -> bool:
     return given >= _KNOWN_GIVEN and family >= _KNOWN_WHOLE
 
 
-def _are_companies(values: Sequence[str]) -> bool:
-    """Names of which many end in a legal form; two letters may be anything."""
-    folded = [" ".join(plain_words(value)) for value in values]
-    formed = sum(
-        len(name) - len(normalise_company(value)) >= _SHORTEST_FORM and bool(normalise_company(value))
-        for name, value in zip(folded, values, strict=True)
-    )
-    return len(values) >= _FEWEST_OF_MANY and formed >= _WITH_FORM * len(values)
-
-
+_PLAINLY: dict[str, Callable[[str], object]] = {
+    "email": lambda value: "@" in value,
+    "phone": _has_digits,
+    "birth_date": normalise_date,
+}
 _CONTENT: tuple[tuple[str, Callable[[Sequence[str]], bool]], ...] = (
     ("email", _mostly(_looks_like_email)),
     ("birth_date", _are_births),
     ("postcode", _are_postcodes),
     ("phone", _are_phones),
+    ("email", _are_contacts),
     ("country", _mostly(_looks_like_country)),
     ("company", _are_companies),
     ("name", _are_full_names),

@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from resolution.batch.column_content import field_by_content
+from resolution.batch.column_content import field_by_content, is_contradicted
 from resolution.errors import InvalidInput
-from resolution.matching.normalise.text import fold_text
+from resolution.matching.normalise.text import HAN, fold_text
 
 _NAMES_FILE = Path(__file__).with_name("column_names.txt")
 _EXTRAS_FILE = Path(__file__).with_name("extra_names.txt")
 # Words around a name that say whose it is or which: "billing_city", "email_work", "surname_1".
 _WHOSE = (
     "customer|client|contact|person|personal|primary|secondary|main|home|work|office|business|private|privat|billing"
-    "|shipping|delivery|postal|residential|user|member|account|applicant|patient|owner|holder|subject|guest"
+    "|default|mailing|permanent|billto|shipto|shipping|delivery|postal|residential|user|member|account|applicant|patient|owner|holder|subject|guest"
     "|kunden?|cust|address|addr|cli|other|alt|alternate|current|orig|original|raw"
 )
-_OWNERS = re.compile(rf"^(?:{_WHOSE})(?=[a-z])")
+_OWNERS = re.compile(rf"^(?:(?:{_WHOSE})(?=[a-z]))+")
 _OWNERS_BEHIND = re.compile(rf"(?<=[a-z]{{2}})(?:{_WHOSE}|raw|text|value|str)$")
 _NUMBERED = re.compile(r"(?<=[a-z])\d{1,2}$")
+_NUMBERED_WITHIN = re.compile(r"(?<=[a-z]{2})\d(?=[a-z]{2})")
 _WORDS = re.compile(r"[^\W\d_]?[^\W\d_A-Z]+\d*|[A-Z]+\d*|\d+")
 _ADD_NOTHING = frozenset({"full", "complete", "res", "resident", "desc", "txt", "clean", "fake"})
 _KINDS_OF_ADDRESS = frozenset({"mail", "mailing"})
 _SHORT_WORDS = {"nm": "name", "ph": "phone", "nbr": "number", "strt": "street"}
 UNUSED = "unused"
-_PARTS = {"street_number": "address", "address_2": "address"}
-_ORDER_OF_PARTS = ("street_number", "address", "address_2")
+# The share of another column's values below which a column of the same name is passed over.
+_NEARLY_BLANK = 0.1
+# Columns that are a part of a field, in the order in which the parts make it.
+_ORDERS_OF_PARTS = {
+    "address": ("street_number", "address", "address_2"),
+    "birth_date": ("birth_year", "birth_month", "birth_day"),
+}
+_PARTS = {part: field for field, parts in _ORDERS_OF_PARTS.items() for part in parts if part != field}
+_PUT_TOGETHER = re.compile(r"formatted|^(?:full|complete|whole)address")
+_BIRTH_PARTS = _ORDERS_OF_PARTS["birth_date"]
+# Fields whose columns make one value; each column of the others has one of its own.
+JOINED = frozenset(_ORDERS_OF_PARTS)
+# What separates the words of a header, and what stands in front of all of a program's own.
+_SEPARATORS = re.compile(r"[\s_.:/-]")
+_ALTERNATIVES = re.compile(r"[/|()\[\]]| or | oder ")
 FIELDS = (
     "record_id", "external_id", "name", "given_name", "family_name", "email", "phone", "birth_date",
     "address", "postcode", "city", "region", "country", "company", "handle",
@@ -41,13 +55,17 @@ IDENTIFYING = frozenset(FIELDS) - {"record_id", "region", "country"}
 ROW_IDS = frozenset({"id", "recordid", "recid", "recno", "recordno", "recordnumber", "uuid", "guid", "rowid",
                      "rowno", "rownumber", "indexid"})  # fmt: skip
 # Words for a whole name that stand for the family name beside a given name, and the other way round.
-_FAMILY_BESIDE_GIVEN = frozenset({"name", "nom", "naam", "namn", "navn", "nimi", "apellido"})
+_FAMILY_BESIDE_GIVEN = frozenset({"name", "nom", "naam", "namn", "navn", "nimi", "nume", "apellido"})
 _GIVEN_BESIDE_FAMILY = frozenset({"nome", "nombre", "name", "isim", "ad", "imya", "imja"})
+
+
+# Words for a given name that stand for a whole one where no family name is beside it.
+_WHOLE_WITHOUT_FAMILY = ("nombre", "jméno", "meno", "ime", "όνομα", "이름", "名前")
 
 
 def _read_names() -> dict[str, str]:
     """Squeezed column name → field, "unused" for names that say a column is none of ours."""
-    table = {_squeezed(field): field for field in (*FIELDS, *_PARTS)}
+    table = {_squeezed(field): field for field in (*FIELDS, *_PARTS) if field not in _BIRTH_PARTS}
     return table | dict.fromkeys(_read_words(_EXTRAS_FILE), UNUSED) | _read_words(_NAMES_FILE)
 
 
@@ -57,17 +75,19 @@ def _read_words(file: Path) -> dict[str, str]:
     text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for entry in re.sub(r"\n +", " ", text).splitlines():
         field, _, words = entry.partition(":")
-        table |= dict.fromkeys(map(_squeezed, (field, *words.split())), field)
+        table |= dict.fromkeys((_squeezed(field), *map(_squeezed, words.split())), field)
     table.pop(UNUSED, None)
     return table
 
 
 def _squeezed(header: str) -> str:
-    """A header's letters and digits; Han ones stay."""
-    return re.sub(r"[\W_]", "", fold_text(header))
+    return re.sub(f"[^a-z0-9{HAN}]", "", fold_text(header))
 
 
 _BY_NAME = _read_names()
+# Words for a birth date that stand for its day where a month and a year are beside it.
+_DAYS_OF_BIRTH = (["birthday"], ["geburtstag"], ["fodselsdag"], ["verjaardag"])
+_WHOLE_ALONE = frozenset(map(_squeezed, _WHOLE_WITHOUT_FAMILY))
 _EXTRAS_BY_NAME = _read_words(_EXTRAS_FILE)
 
 
@@ -93,23 +113,22 @@ class ColumnMap:
         for place, use in enumerate(self.uses):
             if use.field:
                 found[use.field] = (*found.get(use.field, ()), place)
-        return found | self._address_places()
+        return {
+            field: self._in_order(places) if field in JOINED else places for field, places in found.items()
+        }
 
-    def _address_places(self) -> dict[str, tuple[int, ...]]:
-        """The number goes before the street and the street before the flat, wherever the file has them."""
-        parts = [(_part_rank(use), place) for place, use in enumerate(self.uses) if use.field == "address"]
-        return {"address": tuple(place for _, place in sorted(parts))} if parts else {}
+    def _in_order(self, places: tuple[int, ...]) -> tuple[int, ...]:
+        """The number goes before the street, the year before the month, wherever the file has them."""
+        guesses = fields_by_names([use.column for use in self.uses])
+        return tuple(sorted(places, key=lambda place: _part_rank(self.uses[place], guesses[place])))
 
     def as_options(self) -> dict[str, str]:
         return {use.column: use.field for use in self.uses}
 
 
-_WHOLE_LINE = _ORDER_OF_PARTS.index("address")
-
-
-def _part_rank(use: ColumnUse) -> int:
-    guessed = field_by_name(use.column) if use.how == "name" else "address"
-    return _ORDER_OF_PARTS.index(guessed) if guessed in _ORDER_OF_PARTS else 1
+def _part_rank(use: ColumnUse, guess: str) -> int:
+    order = _ORDERS_OF_PARTS[use.field]
+    return order.index(guess) if use.how == "name" and guess in order else 1
 
 
 def is_known_header(cell: str) -> bool:
@@ -120,7 +139,16 @@ def is_known_header(cell: str) -> bool:
 @lru_cache(4096)
 def field_by_name(header: str) -> str:
     """Find the field a column's name speaks of: empty when it says nothing, "unused" when none of ours."""
-    return next((_BY_NAME[word] for word in _spellings(header) if word in _BY_NAME), "")
+    if found := next((_BY_NAME[word] for word in _spellings(header) if word in _BY_NAME), ""):
+        return found
+    # "Address 1 - City", "Organization 1 - Name"
+    kind, sign, part = header.rpartition(" - ")
+    if sign:
+        found = field_by_name(part)
+        return found if found not in {"", "name"} else field_by_name(kind) or found
+    # "City/Town", "Date of Birth (DOB)"
+    parts = {field_by_name(part) for part in _ALTERNATIVES.split(header) if part != header} - {""}
+    return parts.pop() if len(parts) == 1 else ""
 
 
 @lru_cache(4096)
@@ -130,7 +158,7 @@ def extra_by_name(header: str) -> str:
 
 
 def _spellings(header: str) -> list[str]:
-    """A header as files may mean it: whole, and without its number or words that add nothing or say whose."""
+    """A header as files may mean it: whole, without its number, without the words that say whose it is."""
     whole = _squeezed(header)
     bare = _NUMBERED.sub("", whole)
     return [
@@ -141,6 +169,7 @@ def _spellings(header: str) -> list[str]:
         _OWNERS.sub("", bare),
         _OWNERS_BEHIND.sub("", bare),
         _OWNERS_BEHIND.sub("", _OWNERS.sub("", bare)),
+        _NUMBERED_WITHIN.sub("", bare),
     ]
 
 
@@ -159,17 +188,57 @@ def is_row_id(header: str) -> bool:
 
 def fields_by_names(names: Sequence[str]) -> list[str]:
     """Find the field of each column by the names of all: what "Nom" means depends on a "Prénom" beside it."""
+    names = _without_common_start(names)
     found = [field_by_name(name) for name in names]
-    squeezed = [_squeezed(name) for name in names]
+    squeezed = [_NUMBERED.sub("", _squeezed(name)) for name in names]
     given, family = "given_name" in found, "family_name" in found
     for place, word in enumerate(squeezed):
         if found[place] == "name" and given and not family and word in _FAMILY_BESIDE_GIVEN:
             found[place] = "family_name"
         elif found[place] == "name" and family and not given and word in _GIVEN_BESIDE_FAMILY:
             found[place] = "given_name"
-        elif word == "nombre" and not family:
+        elif word in _WHOLE_ALONE and not family:
             found[place] = "name"
-    return _with_one_row_id(names, found)
+    return _with_birth_parts(names, _with_one_row_id(names, _without_repeated_address(squeezed, found)))
+
+
+def _without_repeated_address(squeezed: Sequence[str], found: list[str]) -> list[str]:
+    """Leave out an address that was put together of the file's other columns."""
+    parts = [place for place, field in enumerate(found) if field == "address"]
+    whole = [place for place in parts if _PUT_TOGETHER.search(squeezed[place])]
+    for place in whole if len(whole) < len(parts) else ():
+        found[place] = UNUSED
+    return found
+
+
+def _without_common_start(names: Sequence[str]) -> Sequence[str]:
+    """Leave out what all names of a file begin with: "c_first_name", "c_mail" → "first_name", "mail"."""
+    start = _common_start(names) if len(names) > 2 else ""
+    bare = [name[len(start) :] for name in names]
+    return max(names, bare, key=lambda some: sum(bool(field_by_name(name)) for name in some))
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """What all names begin with, up to its last separator."""
+    first, last = min(names), max(names)
+    same = next((place for place, pair in enumerate(zip(first, last, strict=False)) if len({*pair}) > 1), 0)
+    ends = [found.end() for found in _SEPARATORS.finditer(first[:same])]
+    return first[: ends[-1]] if ends else ""
+
+
+def _with_birth_parts(names: Sequence[str], found: list[str]) -> list[str]:
+    """Year, month and day of birth make a date where a file has all three and no whole one."""
+    extras = [extra_by_name(name) for name in names]
+    told = {extra: place for place, extra in enumerate(extras) if extra in _BIRTH_PARTS}
+    whole = [
+        place for place, field in enumerate(found) if field == "birth_date" and place not in told.values()
+    ]
+    if "birth_day" not in told and [_squeezed(names[place]) for place in whole] in _DAYS_OF_BIRTH:
+        told["birth_day"] = whole.pop()
+    if not whole and all(part in told for part in _BIRTH_PARTS):
+        for part in _BIRTH_PARTS:
+            found[told[part]] = part
+    return found
 
 
 def _with_one_row_id(names: Sequence[str], found: list[str]) -> list[str]:
@@ -192,25 +261,31 @@ def map_columns(
     _check_given(names, given)
     told = {column: field for field, column in given if column}
     closed = {field for field, _ in given}
-    guesses = fields_by_names(names)
+    guesses = _fullest(fields_by_names(names), sample)
     named = {_PARTS.get(guess, guess) for name, guess in zip(names, guesses, strict=True) if name not in told}
     uses = []
     for place, name in enumerate(names):
         values = [row[place] for row in sample]
-        uses.append(_use_of(name, guesses[place], values, told, closed, named - MANY_COLUMNS))
-        if uses[-1].field not in MANY_COLUMNS:
+        guess = "" if is_contradicted(guesses[place], values) else guesses[place]
+        uses.append(_use_of(name, guess, values, told, closed, named - MANY_COLUMNS))
+        if uses[-1].field not in MANY_COLUMNS and guess not in _BIRTH_PARTS:
             closed.add(uses[-1].field)
-    uses = _with_one_address(uses)
     _check_result(uses, names)
     return ColumnMap(tuple(uses))
 
 
-def _with_one_address(uses: Sequence[ColumnUse]) -> list[ColumnUse]:
-    """Of several whole street lines that names tell of (billing, shipping) the first one counts."""
-    streets = [
-        use for use in uses if use.field == "address" and use.how == "name" and _part_rank(use) == _WHOLE_LINE
+def _fullest(guesses: list[str], sample: Sequence[Sequence[str]]) -> list[str]:
+    """Of several columns for one value leave out those that are blank, or nearly, beside another."""
+    filled = [sum(bool(row[place].strip()) for row in sample) for place in range(len(guesses))]
+    most = {
+        guess: max(filled[place] for place, other in enumerate(guesses) if other == guess)
+        for guess in guesses
+    }
+    single = MANY_COLUMNS | _PARTS.keys() | {"", UNUSED, "record_id", "external_id"}
+    return [
+        UNUSED if guess not in single and filled[place] < _NEARLY_BLANK * most[guess] else guess
+        for place, guess in enumerate(guesses)
     ]
-    return [replace(use, field="", how="not used") if use in streets[1:] else use for use in uses]
 
 
 def _use_of(

@@ -43,7 +43,7 @@ def open_csv(facts: FileFacts, *, delimiter: str = "") -> Table:
             f"{facts.path} holds blank lines only; a header and rows are wanted.", path=str(facts.path)
         )
     headed = _is_header(first)
-    names = check_names(first if headed else [""] * len(first))
+    names = check_names(first if headed else [""] * len(first), facts.path)
     return Table(
         names=names,
         rows=partial(_rows, facts, delimiter, bool(told), headed, len(names)),

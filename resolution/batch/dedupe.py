@@ -63,6 +63,8 @@ class Options:
     engine: str = "duckdb"
     seed: int = 1
     explain: str = ""
+    delimiter: str = ""
+    encoding: str = ""
 
 
 def _watch_nothing(stage: str, done: int, total: int) -> None:
@@ -117,7 +119,13 @@ def load_inputs(options: Options, stages: Stages) -> Loaded:
     """Check what was asked for and read the files."""
     check_options(options)
     with stages.stage("load"):
-        loaded = load_files(options.inputs, id_column=options.id_column, mapping=options.mapping)
+        loaded = load_files(
+            options.inputs,
+            id_column=options.id_column,
+            mapping=options.mapping,
+            delimiter=options.delimiter,
+            encoding=options.encoding,
+        )
     if options.explain:
         rows_to_explain(loaded, options.explain)
     return loaded
@@ -135,7 +143,7 @@ def _through_stages(options: Options, loaded: Loaded, stages: Stages) -> Outcome
         candidates = _candidates(loaded, copies, options)
     with stages.stage("train"):
         work_out_facts(loaded.table, mapper=in_threads)
-        trained = _model(loaded, candidates, options)
+        trained = _model(loaded, copies, candidates, options)
     left, right = candidates.rows()
     with stages.stage("score", len(left)) as note:
         kept = score_candidates(trained.model, loaded.table, left, right, floor=_floor(options), watch=note)
@@ -193,7 +201,7 @@ def _candidates(loaded: Loaded, copies: Copies, options: Options) -> Candidates:
     return found.of(loaded.sources[left] != loaded.sources[right])
 
 
-def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
+def _model(loaded: Loaded, copies: Copies, candidates: Candidates, options: Options) -> Trained:
     if options.model is not None:
         return Trained(_given_model(options.model), "given")
     trained = train(
@@ -203,6 +211,7 @@ def _model(loaded: Loaded, candidates: Candidates, options: Options) -> Trained:
         seed=options.seed,
         labels=_labels(loaded, candidates, options),
         mapper=in_forks if len(loaded) >= FEWEST_SPREAD else in_process,
+        distinct=rows_of(loaded.table, copies.distinct),
     )
     if trained.method == "believed":
         return trained
@@ -244,11 +253,13 @@ def rows_to_explain(loaded: Loaded, text: str) -> tuple[int, int]:
     commas = [place for place, sign in enumerate(text) if sign == ","]
     asked = [(text[:comma].strip(), text[comma + 1 :].strip()) for comma in commas]
     for left, right in asked:
-        if left in places and right in places:
+        if left in places and right in places and left != right:
             return places[left], places[right]
     if not asked:
         raise InvalidInput(f"--explain {text[:80]!r} is not two ids with a comma between.")
     missing = [key for key in asked[0] if key not in places]
+    if not missing:
+        raise InvalidInput(f"--explain names the record {asked[0][0][:80]!r} twice; two records are wanted.")
     raise InvalidInput(
         f"There is no record {missing[0][:80]!r} to explain; ids are such as {next(iter(places))[:80]!r}."
     )

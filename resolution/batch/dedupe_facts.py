@@ -29,6 +29,7 @@ from resolution.batch.run_facts import (
     UnlinkablePoint,
 )
 from resolution.matching.candidates import Joined
+from resolution.matching.comparisons import phrase_of
 from resolution.matching.comparisons.answers import SILENT
 from resolution.matching.groups import ROW
 from resolution.matching.kernel import score_pairs, score_rows
@@ -44,6 +45,7 @@ _MEMBERS_SHOWN = 8
 _SAMPLES = 10
 _BINS = 48
 _SELF_SCORED = 50_000
+_FIELD_OF_PART = {"given_name": "name", "family_name": "name"}
 # The register holds groups back for a person; of a file they are told.
 _REASONS = {
     "Held back: ": "",
@@ -179,9 +181,9 @@ def _as_known(shared: str, profile: Profile) -> str:
 
 def _model(outcome: Outcome) -> ModelFacts:
     model, trained, kept = outcome.trained.model, outcome.trained, outcome.kept
-    comparisons = []
+    comparisons, told = [], {entry.field for entry in outcome.loaded.completeness}
     for field, levels in model.comparisons.items():
-        if field not in kept.levels:
+        if field not in kept.levels or _FIELD_OF_PART.get(field, field) not in told:
             continue
         said = kept.levels[field]
         counts = np.bincount(said[said != SILENT], minlength=len(levels))
@@ -189,7 +191,15 @@ def _model(outcome: Outcome) -> ModelFacts:
             ComparisonFact(
                 field,
                 tuple(
-                    LevelFact(level.name, level.m, level.u, level.household, level.weight, int(count))
+                    LevelFact(
+                        level.name,
+                        level.m,
+                        level.u,
+                        level.household,
+                        level.weight,
+                        int(count),
+                        phrase_of(field, level.name),
+                    )
                     for level, count in zip(levels, counts, strict=True)
                 ),
             )
@@ -280,7 +290,12 @@ def _clusters(outcome: Outcome) -> ClusterFacts:
 def _cluster(outcome: Outcome, rows: Rows, why: Mapping[int, str]) -> ClusterFact:
     members = tuple(describe(outcome, int(row)) for row in rows[:_MEMBERS_SHOWN])
     reason = _in_words(outcome, why.get(int(rows[0]), ""))
-    return ClusterFact(str(outcome.loaded.ids[rows[0]]), len(rows), reason, members)
+    return ClusterFact(str(outcome.loaded.ids[rows[0]]), len(rows), reason, members, _who(outcome, rows))
+
+
+def _who(outcome: Outcome, rows: Rows) -> str:
+    names = (name for row in rows[:_MEMBERS_SHOWN] for name in outcome.loaded.profile(int(row)).names)
+    return next((f"{name.given} {name.family}".strip() for name in names), "")
 
 
 def _in_words(outcome: Outcome, reason: str) -> str:

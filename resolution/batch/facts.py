@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,12 @@ _FOREIGN = (
     (b"\x1f\x8b", "compressed by gzip"),
     (b"%PDF", "a PDF"),
     (b"SQLite format 3", "a SQLite database"),
+    (b"<", "a web page or XML"),
 )
+# Letters that eight bits have beyond ASCII, in all their encodings.
+_BEYOND_ASCII, _WORDS_BEYOND_ASCII = re.compile(rb"[\xc0-\xff]"), re.compile(rb"[\xc0-\xff]{3,}")
+# Objects of JSON, one a line or in a list.
+_JSON = re.compile(rb"\s*(?:\[\s*)?\{\s*(?:\"|\})")
 
 
 @dataclass(frozen=True)
@@ -116,9 +122,10 @@ def _head(path: Path) -> bytes:
 def _kind(path: Path, head: bytes) -> str:
     if not head.strip():
         raise InvalidInput(f"{path} is empty; a file with a header and rows is wanted.", path=str(path))
-    for mark, what in _FOREIGN:
-        if head.startswith(mark):
-            raise InvalidInput(f"{path} is {what}; save it as CSV or Parquet first.", path=str(path))
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    foreign = next((what for mark, what in _FOREIGN if start.startswith(mark)), "")
+    if foreign or _JSON.match(start):
+        raise InvalidInput(f"{path} is {foreign or 'JSON'}; save it as CSV or Parquet first.", path=str(path))
     return "parquet" if head.startswith(b"PAR1") else "csv"
 
 
@@ -163,7 +170,13 @@ def _encoding(head: bytes, is_utf8: bool) -> str:
     for mark, name in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return name
-    return _utf16_without_mark(head) or ("utf-8" if is_utf8 else "cp1252")
+    return _utf16_without_mark(head) or ("utf-8" if is_utf8 else _eight_bits(head))
+
+
+def _eight_bits(head: bytes) -> str:
+    """Cyrillic where letters beyond ASCII make whole words, else Western, where they stand among others."""
+    beyond, in_words = len(_BEYOND_ASCII.findall(head)), sum(map(len, _WORDS_BEYOND_ASCII.findall(head)))
+    return "cp1251" if in_words > beyond / 2 else "cp1252"
 
 
 def _utf16_without_mark(head: bytes) -> str:

@@ -11,8 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from resolution.batch.canonical import joined_lines
+from resolution.batch.cells import (
+    OTHER,
+    WHOLE_PLACES,
+    holds_places,
+    of_other_kind,
+    one_value_each,
+    places_apart,
+)
 from resolution.batch.columns import (
     FIELDS,
+    JOINED,
     ColumnMap,
     ColumnUse,
     field_by_name,
@@ -21,8 +30,8 @@ from resolution.batch.columns import (
     map_columns,
 )
 from resolution.batch.extras import extra_name, is_determined, is_extra
-from resolution.batch.full_addresses import with_places
 from resolution.batch.parquet_table import is_text
+from resolution.batch.shared_ids import are_shared_ids
 from resolution.batch.sheet import Sheet, Texts
 from resolution.errors import InvalidInput
 from resolution.matching.table import EXTRA
@@ -33,6 +42,8 @@ RECORD_ID, EXTERNAL_ID, REGION = "record_id", "external_id", "region"
 NOT_USED = "not used"
 _LOOKED_AT = 1000
 _PLACES = ("city", "postcode")
+# What two people of one home do not have in common.
+_PERSONAL = ("given_name", "name")
 _LONGEST_ID = 64
 _LOOKS_LIKE_ID = re.compile(r"(?:^|[_\W])(?:id|ids|nr|no|num|number|key|code|ref|reference|index|uuid|guid)$")
 # Names that tools give columns which have none, and what an id of a person looks like.
@@ -44,13 +55,17 @@ _HAS_DIGITS = re.compile(r"[^\s]*\d[^\s]*")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one sheet is read; `notes` are sentences on what was decided and might surprise."""
+    """How one sheet is read; `notes` are sentences on what was decided and might surprise.
+
+    `whole_place` is the field whose cells have street, postcode and town in one.
+    """
 
     uses: tuple[ColumnUse, ...]
     notes: tuple[str, ...] = ()
+    whole_place: str = ""
 
     def places(self, field: str) -> tuple[int, ...]:
-        """The columns that fill a field, by place; the parts of an address in their order."""
+        """The columns that fill a field, by place; the parts of an address or a date in their order."""
         return ColumnMap(self.uses).places().get(field, ())
 
     def extras(self) -> dict[str, int]:
@@ -92,8 +107,8 @@ def layout_of(sheet: Sheet, mapping: Mapping, id_column: str = "") -> Layout:
     told = {column: field for field, column in given if column and field.startswith(EXTRA)}
     uses = list(map_columns(sheet.names, plain, _sample(sheet)).uses)
     closed = {field for field, _ in given}
-    layout = _with_ids(sheet, Layout(tuple(uses)), closed)
-    return _with_extras(sheet, layout, told, closed)
+    layout = _with_shared_ids(sheet, _with_ids(sheet, Layout(tuple(uses)), closed), closed)
+    return _with_whole_place(sheet, _with_extras(sheet, layout, told, closed), closed)
 
 
 def _sample(sheet: Sheet) -> list[tuple[str, ...]]:
@@ -105,6 +120,21 @@ def _sample(sheet: Sheet) -> list[tuple[str, ...]]:
         values = texts.at(filled[::step][:_LOOKED_AT])
         columns.append(values + [""] * (_LOOKED_AT - len(values)))
     return list(zip(*columns, strict=True))
+
+
+def _with_whole_place(sheet: Sheet, layout: Layout, closed: Set[str]) -> Layout:
+    """Find the column that has postcode and town in one cell, where no other column has either."""
+    known = [field for field in WHOLE_PLACES if layout.places(field)]
+    places = {"postcode", "city"}
+    if len(places & {*known}) > 1 or len(places & closed) or not known:
+        return layout
+    field = next((field for field in known if field != "address"), "address")
+    if not holds_places(_texts_of(sheet, layout, field)[0], streets=field == "address"):
+        return layout
+    columns = " and ".join(sheet.names[place] for place in layout.places(field))
+    what = "street, postcode and city" if field == "address" else "postcode and city"
+    note = f"The column {columns} of {sheet.path.name} holds {what} in one; they are compared each by itself."
+    return replace(layout, notes=(*layout.notes, note), whole_place=field)
 
 
 # ── Ids
@@ -136,7 +166,8 @@ def _why_no_id(sheet: Sheet, place: int) -> str:
         return f"is blank in {blank:,} of {rows:,} rows"
     if again := int(np.count_nonzero(texts.counts > 1)):
         example = texts.values[int(np.argmax(texts.counts))].as_py()
-        return f"holds {again:,} ids more than once, as “{example[:60]}” {int(texts.counts.max()):,} times"
+        ids = "an id" if again == 1 else f"{again:,} ids"
+        return f"holds {ids} more than once, as “{example[:60]}” {int(texts.counts.max()):,} times"
     return ""
 
 
@@ -161,6 +192,20 @@ def _with_guessed_id(sheet: Sheet, uses: list[ColumnUse]) -> list[ColumnUse]:
             uses[place] = replace(use, field=RECORD_ID, how="content")
             break
     return uses
+
+
+def _with_shared_ids(sheet: Sheet, layout: Layout, closed: Set[str]) -> Layout:
+    """Take unused columns as ids of customers where the rows that share one are of one person."""
+    names = next((sheet.texts[place] for field in _PERSONAL for place in layout.places(field)), None)
+    if EXTERNAL_ID in closed or names is None:
+        return layout
+    uses = [
+        replace(use, field=EXTERNAL_ID, how="content")
+        if not use.field and not field_by_name(use.column) and are_shared_ids(sheet.texts[place], names)
+        else use
+        for place, use in enumerate(layout.uses)
+    ]
+    return replace(layout, uses=tuple(uses))
 
 
 def _looks_like_id(sheet: Sheet, place: int) -> bool:
@@ -230,17 +275,23 @@ def _extra_field(sheet: Sheet, place: int, use: ColumnUse, closed: Set[str]) -> 
 
 
 def texts_by_field(sheet: Sheet, layout: Layout) -> dict[str, list[Texts]]:
-    """The columns of each field; the parts of an address as one, a whole one apart."""
-    found = {
-        field: [sheet.texts[place] for place in layout.places(field)]
-        for field in FIELDS
-        if layout.places(field)
-    }
-    if "address" in found:
-        found["address"] = [joined_lines(found["address"])]
-        if found.keys().isdisjoint(_PLACES):
-            found |= with_places(found["address"][0])
+    """The columns of each field; the parts of an address or a date as one."""
+    found = {field: _texts_of(sheet, layout, field) for field in FIELDS if layout.places(field)}
+    for field, other in OTHER.items():
+        strays = [of_other_kind(field, sheet.texts[place]) for place in layout.places(field)]
+        if kept := [texts for texts in strays if texts is not None]:
+            found[other] = [*found.get(other, ()), *kept]
+    if layout.whole_place:
+        parts = places_apart(found.pop(layout.whole_place)[0], streets=layout.whole_place == "address")
+        found |= {field: [*found.get(field, ()), texts] for field, texts in parts.items() if texts.filled}
     return found
+
+
+def _texts_of(sheet: Sheet, layout: Layout, field: str) -> list[Texts]:
+    columns = [sheet.texts[place] for place in layout.places(field)]
+    if field in JOINED:
+        return [joined_lines(columns)]
+    return [texts for column in columns for texts in one_value_each(field, column)]
 
 
 def systems_of(layout: Layout) -> list[str]:

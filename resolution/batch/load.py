@@ -158,7 +158,8 @@ def _notes(sheets: Sequence[Sheet], layouts: Sequence[Layout], customs: Sequence
         if custom.region:
             yield f"{sheet.path.name} names no country; phones and dates were read as in {custom.region}."
         if sheet.refusals:
-            yield f"{len(sheet.refusals):,} rows of {sheet.path.name} could not be read."
+            rows = "1 row" if len(sheet.refusals) == 1 else f"{len(sheet.refusals):,} rows"
+            yield f"{rows} of {sheet.path.name} could not be read; rejects.csv says which and why."
 
 
 # ── Several files as one

@@ -76,6 +76,10 @@ def told_as_refusal(folder: Path) -> Iterator[None]:
     """Say in a sentence that a folder cannot be written or is full."""
     try:
         yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InvalidInput(
+            f"{folder} cannot be written (a file is in its place); name a folder.", path=str(folder)
+        ) from error
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise InvalidInput(

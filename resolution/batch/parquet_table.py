@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,12 +23,13 @@ _ROWS_A_READ = 2000
 _BYTES_A_READ = 1 << 16
 # The texts of a dictionary have to fit into one array, of two gibibytes at most.
 _MOST_NUMBERED = 1 << 30
+_BYTES_OF_A_UUID = 16
 
 
 def open_parquet(facts: FileFacts) -> Table:
     """Give the table of a Parquet file; rows are read only when asked for, a few thousand at a time."""
     with opened(facts) as file:
-        names = check_names(file.schema_arrow.names)
+        names = check_names(file.schema_arrow.names, facts.path)
         expected = file.metadata.num_rows
     return Table(names, partial(_rows, facts), expected, {"kind": "parquet"})
 
@@ -145,7 +147,8 @@ def as_text(value: Any) -> str | None:
 
 
 def _decoded(value: bytes) -> str | None:
+    """Read bytes as text, or as the UUID that sixteen bytes are which spell none."""
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return None
+        return str(UUID(bytes=value)) if len(value) == _BYTES_OF_A_UUID else None

@@ -11,7 +11,8 @@ from typing import Any
 
 from customers.models import Customer
 from customers.models.mapping import IDENTIFIER_LENGTH
-from resolution.batch.columns import ColumnMap
+from resolution.batch.cells import values_in
+from resolution.batch.columns import JOINED, ColumnMap
 from resolution.batch.table import Refusal, Row
 from resolution.birth_dates import is_unread, read_birth_date, unread_sentence
 from resolution.matching.identifiers import normalise_identifier
@@ -89,7 +90,8 @@ class RecordMaker:
         """Check a row and make its record, or say why it is refused."""
         data: dict[str, Any] = {}
         for field, places in self._fields.items():
-            values = [" ".join(row.values[place].split()) for place in places]
+            cells = (value for place in places for value in values_in(field, row.values[place]))
+            values = [" ".join(cell.split()) for cell in cells]
             if text := _joined(field, values):
                 data[field] = text
         if fault := self._fault(row, data):
@@ -116,9 +118,9 @@ class RecordMaker:
 
 
 def _joined(field: str, values: list[str]) -> Any:
-    """The parts of an address make one line; several mailboxes or numbers stay a list."""
+    """The parts of an address or a date make one line; several mailboxes or numbers stay a list."""
     filled = [value for value in values if value]
-    if field == "address" or len(filled) < 2:
+    if field in JOINED or len(filled) < 2:
         return " ".join(filled)
     return filled
 

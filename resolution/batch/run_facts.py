@@ -114,7 +114,7 @@ class BlockingFacts:
 @dataclass(frozen=True, slots=True)
 class LevelFact:
     """One level of a comparison: its share among records of one person (m), of two people at random (u) and
-    of two people of one home; its weight, log2(m/u); the compared pairs that came out at it.
+    of two people of one home; its weight, log2(m/u); the compared pairs that came out at it; what it means.
     """
 
     level: str
@@ -123,6 +123,7 @@ class LevelFact:
     household: float
     weight: float
     count: int = 0
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +227,14 @@ class PairSample:
 class ClusterFact:
     """One cluster: why it deserves a check (empty: it does not) and its members as short texts.
 
-    `members` may be fewer than `size`.
+    `members` may be fewer than `size`; `who` is the first name among them, empty where they have none.
     """
 
     id: str
     size: int
     why: str = ""
     members: tuple[str, ...] = ()
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def _as_column(column: pa.ChunkedArray) -> _Column:
 
 
 def _words_for_none(refusals: tuple[Refusal, ...]) -> str:
-    return f"no row that can be read ({refusals[0].reason})" if refusals else "no rows"
+    return f"no row that can be read ({refusals[0].reason})" if refusals else "no rows with anything in them"
 
 
 def _parquet(facts: FileFacts) -> Sequence[_Column] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from resolution.errors import InvalidInput
@@ -40,14 +41,15 @@ class Table:
     described: dict[str, Any] = field(default_factory=dict)
 
 
-def check_names(cells: Sequence[str]) -> tuple[str, ...]:
+def check_names(cells: Sequence[str], path: Path) -> tuple[str, ...]:
     """Make column names of a header, blank ones numbered. Raises InvalidInput where two are equal."""
     names = [" ".join(cell.split()) or f"column_{place}" for place, cell in enumerate(cells, 1)]
     for place, name in enumerate(names):
         first = names.index(name)
         if first != place:
             raise InvalidInput(
-                f"The header names “{name[:60]}” twice, in columns {first + 1} and {place + 1}: rename one.",
-                column=name[:60],
-            )
+                f"The header of {path} names “{name[:60]}” twice, in columns {first + 1} and {place + 1}:"
+                " rename one.",
+                path=str(path), column=name[:60],
+            )  # fmt: skip
     return tuple(names)

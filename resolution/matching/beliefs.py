@@ -26,8 +26,11 @@ SHARED_FIELDS = ("email", "phone", "company")
 EXTRA_BELIEF = {"exact": (0.85, 0.2, 0.5), "close": (0.04, 0.02, 0.02), "different": (0.11, 0.78, 0.48)}
 
 
-def believe(base: MatchModel, table: ProfileTable) -> MatchModel:
-    """What is thought before any pair was looked at: shipped shares, the table's frequencies and columns."""
+def believe(base: MatchModel, table: ProfileTable, distinct: ProfileTable | None = None) -> MatchModel:
+    """What is thought before any pair was looked at: shipped shares, the table's frequencies and columns.
+
+    How common a value is, is counted in `distinct`, where copies of one record count as one.
+    """
     comparisons = dict(base.comparisons)
     for name in table.columns:
         if name.startswith(EXTRA) and name not in comparisons:
@@ -35,7 +38,7 @@ def believe(base: MatchModel, table: ProfileTable) -> MatchModel:
                 Level(level, m=same, u=random, household=home)
                 for level, (same, home, random) in ((level, EXTRA_BELIEF[level]) for level in extra.LEVELS)
             )
-    known = replace(base, comparisons=comparisons, frequencies=learn_frequencies(table, base))
+    known = replace(base, comparisons=comparisons, frequencies=learn_frequencies(distinct or table, base))
     possible = max(len(table) * (len(table) - 1) / 2, 1.0)
     prior = min(math.log2(max(len(table) / 2, 1.0) / possible), -1.0)
     return replace(known, prior=prior, household_prior=prior)

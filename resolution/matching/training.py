@@ -76,15 +76,17 @@ def train(
     seed: int = 1,
     labels: Sequence[Label] = (),
     mapper: Mapper = in_process,
+    distinct: ProfileTable | None = None,
 ) -> Trained:
     """Learn a model from a table and its candidate pairs, starting from what `base` believes.
 
-    `labels` are (row, row, is one person). `mapper` compares several samples of pairs, each by itself. With
-    too few pairs, or where learning contradicts belief, shipped shares are kept, with the table's own
-    frequencies and priors. Labels that contradict all that is known are left aside.
+    `labels` are (row, row, is one person). `mapper` compares several samples of pairs, each by itself.
+    `distinct` is the table without copies, by which values are common or rare. With too few pairs, or where
+    learning contradicts belief, shipped shares are kept, with the table's own frequencies and priors. Labels
+    that contradict all that is known are left aside.
     """
     rng = np.random.default_rng(seed)
-    believed = believe(base, table)
+    believed = believe(base, table, distinct)
     sample = sample_of(candidates.pairs, PAIRS_FOR_PRIORS, rng)
     scale = len(candidates.pairs) / max(len(sample), 1)
     believed = fit_priors(believed, table, sample, scale)
@@ -100,7 +102,9 @@ def train(
     facts = {"rules": [entry.rule for entry in learnt.patterns], "rounds": learnt.rounds}
     if labels:
         chosen = choose_by_labels(believed, model, table, labels, facts)
-        return chosen or _without_labels(train(table, candidates, base=base, seed=seed, mapper=mapper))
+        return chosen or _without_labels(
+            train(table, candidates, base=base, seed=seed, mapper=mapper, distinct=distinct)
+        )
     if refusal := _incredible(believed, model):
         return Trained(believed, "believed", facts | {"notes": [refusal]})
     return Trained(model, "trained", facts | {"notes": []})

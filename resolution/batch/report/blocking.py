@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from resolution.batch.report import words
 from resolution.batch.report.bars import log_bar, stacked_bar
@@ -63,6 +64,8 @@ def _rules(facts: RunFacts) -> Inside:
     if not rules:
         return empty("No blocking rule was applied.")
     most = max(rule.pairs for rule in rules)
+    if not most:
+        return empty("No two records share anything that a rule goes by.")
     columns = [
         words_column("Rule"), bar_column("Pairs"), number_column("New pairs"), number_column("Pairs"),
         number_column("Blocks"), number_column("Largest"), number_column("Refined"),
@@ -71,10 +74,15 @@ def _rules(facts: RunFacts) -> Inside:
     return table(
         "Pairs by rule, in the order applied",
         columns,
-        [_rule(rule, most) for rule in rules],
+        [_rule(rule, most) for rule in rules if rule.pairs],
         legend=key,
         kind="bars rules",
-    )
+    ), _idle(rules)
+
+
+def _idle(rules: Sequence[RuleFact]) -> Inside:
+    names = [words.field_name(rule.rule) for rule in rules if not rule.pairs]
+    return tag("p", f"No pair came from: {', '.join(names)}.", class_="faint") if names else None
 
 
 def _rule(rule: RuleFact, most: int) -> list[Inside]:

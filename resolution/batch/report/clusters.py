@@ -95,7 +95,8 @@ def _doubtful(facts: RunFacts) -> Inside:
 
 
 def _cluster(entry: ClusterFact) -> Html:
-    head = (tag("b", words.many(entry.size, "record"), class_="number"), f" customer {entry.id}")
+    who = (f" {entry.who} ", tag("span", entry.id, class_="faint")) if entry.who else f" customer {entry.id}"
+    head = (tag("b", words.many(entry.size, "record"), class_="number"), who)
     why = (" ", tag("span", entry.why, class_="band band-mild")) if entry.why else None
     left_out = entry.size - len(entry.members)
     more = (

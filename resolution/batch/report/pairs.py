@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from resolution.batch.report import words
@@ -21,6 +21,7 @@ _BANDS = {
     "review": "worth a look",
     "none": "let go",
 }
+_NAMES, _SIDES = ("given_name", "family_name"), ("left", "right")
 FIRST, LAST = "prior", "match weight"
 _NOTICEABLE = 0.05
 _THICK = 14
@@ -101,7 +102,7 @@ def _pair(sample: PairSample, facts: RunFacts, scale: Linear, *, opened: bool) -
         " ",
         band,
         " ",
-        f"{sample.a} and {sample.b}",
+        _who(sample),
     )
     steps = steps_of(sample, facts.model.prior)
     return tag(
@@ -109,6 +110,18 @@ def _pair(sample: PairSample, facts: RunFacts, scale: Linear, *, opened: bool) -
         folded(head, _waterfall(sample, steps, scale, facts.threshold.weight), opened=opened),
         class_="pair",
     )
+
+
+def _who(sample: PairSample) -> Inside:
+    """Both records by their names, where they have any, and their ids."""
+    ids = f"{sample.a} and {sample.b}"
+    left, right = (_name(getattr(row, side) for row in sample.rows if row.field in _NAMES) for side in _SIDES)
+    names = " and ".join(dict.fromkeys(filter(None, (left, right))))
+    return (f"{names} ", tag("span", ids, class_="faint")) if names else ids
+
+
+def _name(parts: Iterable[str]) -> str:
+    return " ".join(filter(None, parts))
 
 
 def _band_class(band: str) -> str:

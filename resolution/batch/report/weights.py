@@ -128,7 +128,7 @@ def _field_row(entry: ComparisonFact, width: int) -> Html:
 
 def _level(level: LevelFact, scale: Linear) -> list[Inside]:
     return [
-        words.field_name(level.level),
+        (words.field_name(level.level), tag("small", level.what) if level.what else None),
         weight_bar(level, scale),
         words.weight(level.weight),
         words.share(level.m),
@@ -206,6 +206,8 @@ def threshold(facts: RunFacts) -> Inside:
     curve = facts.threshold.curve
     if not curve:
         return empty("Without scored pairs no precision or recall can be expected.")
+    if len(curve) == 1:
+        return _expected(facts), empty("All pairs have one weight, so there is no other threshold to choose.")
     precision = [(point.weight, point.precision) for point in curve]
     recall = [(point.weight, point.recall) for point in curve]
     columns = [words_column("Linked from"), number_column("Precision"), number_column("Recall")]

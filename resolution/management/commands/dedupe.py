@@ -85,6 +85,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--keep", type=float, default=KEEP, metavar="W", help=f"lowest match weight to write ({KEEP:g})"
         )
+        parser.add_argument("--delimiter", default="", help="of CSV files: one character, or tab; else found")
+        parser.add_argument("--encoding", default="", help="of CSV files, such as cp1250; else found")
         parser.add_argument("--engine", default=ENGINES[0], help=f"one of: {', '.join(ENGINES)}")
         parser.add_argument("--seed", type=int, default=1, help="of the samples that learning takes (1)")
         parser.add_argument(
@@ -152,6 +154,8 @@ def _options(given: dict[str, Any]) -> Options:
         engine=given["engine"],
         seed=given["seed"],
         explain=given["explain"],
+        delimiter=given["delimiter"],
+        encoding=given["encoding"],
     )
 
 
@@ -181,6 +185,8 @@ def _as_given(asked: Options, out: Path) -> dict[str, str]:
         "link-only": "yes" if asked.link_only else "",
         "model": str(asked.model or ""),
         "labels": str(asked.labels or ""),
+        "delimiter": asked.delimiter,
+        "encoding": asked.encoding,
         "threshold": "" if asked.threshold is None else f"{asked.threshold:g}",
     }
     return {name: value for name, value in given.items() if value}

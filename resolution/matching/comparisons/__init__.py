@@ -13,10 +13,12 @@ from resolution.matching.comparisons import (
     company,
     email,
     external_id,
+    extra,
     handle,
     name,
     phone,
 )
+from resolution.matching.comparisons.outcome import Outcome
 
 FIELD_LEVELS: dict[str, tuple[str, ...]] = {
     "given_name": name.GIVEN_LEVELS,
@@ -29,3 +31,20 @@ FIELD_LEVELS: dict[str, tuple[str, ...]] = {
     "company": company.LEVELS,
     "handle": handle.LEVELS,
 }
+
+_MODULES = (birth_date, email, phone, external_id, address, company, handle, extra)
+_OUTCOMES: dict[str, tuple[Outcome, ...]] = {
+    "given_name": name.GIVEN_OUTCOMES,
+    "family_name": name.FAMILY_OUTCOMES,
+} | {
+    module.__name__.rpartition(".")[2]: tuple(
+        found for found in vars(module).values() if isinstance(found, Outcome)
+    )
+    for module in _MODULES
+}
+
+
+def phrase_of(field: str, level: str) -> str:
+    """Say what a level of a field means, in its commonest case; empty for one unknown."""
+    outcomes = _OUTCOMES.get(field.partition(":")[0], ())
+    return next((found.detail for found in outcomes if found.level == level), "")

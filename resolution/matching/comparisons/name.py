@@ -42,6 +42,16 @@ OTHER_FAMILY = Outcome("different", "different family name")
 
 SWAPPED = Outcome("swapped", "given and family name changed places")
 
+# The commonest case of each level comes first.
+GIVEN_OUTCOMES = (
+    SAME_GIVEN, SAME_FIRST, NICKNAME, SHORTENED, ONE_OF_SEVERAL, GIVEN_SLIP, MIDDLE_DIFFERS, GIVEN_SOUND,
+    INITIAL, SWAPPED, TWO_NAMES, GIVEN_ALIKE, OTHER_GIVEN, OTHER_INITIAL,
+)  # fmt: skip
+FAMILY_OUTCOMES = (
+    SAME_FAMILY, JOINED_FAMILY, PART_OF_DOUBLE, FAMILY_SLIP, FAMILY_SOUND, GENDERED, SWAPPED, FAMILY_ALIKE,
+    OTHER_FAMILY,
+)  # fmt: skip
+
 _NOT_ONE_GIVEN = (OTHER_GIVEN, OTHER_INITIAL, GIVEN_ALIKE)
 _NOT_ONE_FAMILY = (OTHER_FAMILY, FAMILY_ALIKE)
 _ONE_GIVEN = ("exact", "variant", "initial")

@@ -103,7 +103,10 @@ _GLUED_STREET = re.compile(r"[a-z]{3}str$")
 @lru_cache(CACHED_VALUES)
 def split_street_line(line: str) -> tuple[str, str]:
     """Split a line into (canonical street, house): "12 High St, Flat 3" → ("high street", "12")."""
-    text = _UNIT.sub(" ", fold_text(line[:LONGEST_VALUE])).strip(STREET_ENDS)
+    folded = fold_text(line[:LONGEST_VALUE])
+    if junk.is_filler(folded):
+        return "", ""
+    text = _UNIT.sub(" ", folded).strip(STREET_ENDS)
     house = ""
     if _HOUSE.fullmatch(text):
         return "", _plain_house(text)
@@ -145,7 +148,8 @@ def normalise_postcode(text: str) -> str:
     code = "".join(plain_words(text[:40]))
     if re.fullmatch(r"\d{5}-\d{4}", fold_text(text[:40])):
         code = code[:5]
-    return code if 3 <= len(code) <= LONGEST_POSTCODE and not _is_filler_code(code) else ""
+    usable = 3 <= len(code) <= LONGEST_POSTCODE and not junk.is_filler(fold_text(text[:40]))
+    return code if usable and not _is_filler_code(code) else ""
 
 
 def _is_filler_code(code: str) -> bool:

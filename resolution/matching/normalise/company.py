@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from resolution.matching.normalise import junk
-from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, plain_words
+from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, fold_text, plain_words
 
 _FORMS = """
 gmbh and co kgaa|gmbh and co kg|gmbh co kg|gmbh and co|gmbh co|gmbh|mbh|kgaa|kg|ohg|ug|ag|gbr|ek|e v|ev
@@ -26,10 +26,17 @@ _FORMS_BY_END = {
 @lru_cache(CACHED_VALUES)
 def normalise_company(text: str) -> str:
     """Fold a company's name and take off its legal form; empty for fillers."""
+    if junk.is_filler(fold_text(text[:LONGEST_VALUE])):
+        return ""
     words = plain_words(text[:LONGEST_VALUE].replace("&", " and "))
     words = _without_forms(words)
     folded = " ".join(words)
     return "" if junk.is_filler(folded) or folded in junk.COMPANIES else folded
+
+
+def has_legal_form(text: str) -> bool:
+    """Tell whether a text ends in a legal form: "Smith Ltd"."""
+    return bool(_last_form(plain_words(text[:LONGEST_VALUE].replace("&", " and "))))
 
 
 def _without_forms(words: list[str]) -> list[str]:

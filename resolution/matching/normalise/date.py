@@ -15,10 +15,17 @@ EARLIEST_YEAR, LATEST_YEAR = 1850, 2100
 # Two-digit years up to here are of the 2000s. A constant, so that a date means the same on every day.
 NEWEST_SHORT_YEAR = 25
 
+# A time of day behind a date, and what is read over: a weekday before it, a dot at its end.
+_ZONE = r"(?: ?(?:z|utc|gmt|[+-]\d{2}:?\d{2}))?"
+_TIME = re.compile(rf"[t ,]+\d{{1,2}}:\d{{2}}(?::\d{{2}}(?:[.,]\d+)?)?(?: ?[ap]\.?m\.?)?{_ZONE}$")
+_WEEKDAY = re.compile(r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? +")
+_CALENDAR_SIGNS = re.compile(r"(\d{4}) ?(?:年|nyeon) ?(\d{1,2}) ?(?:月|wol) ?(\d{1,2}) ?(?:日|il)?")
+# Days since 1899-12-30, as spreadsheets count them; five digits, since four are a year.
+_SERIAL = re.compile(r"([1-4]\d{4})(?:[.,]\d+)?")
+_SERIAL_DAY_ZERO = dt.date(1899, 12, 30)
 _ISO = re.compile(r"(\d{4})[-/. ]?(\d{2})[-/. ]?(\d{2})(?:[t ].*)?")
-_YEAR_FIRST = re.compile(r"(\d{4})[-/. ]+(\d{1,2})[-/. ]+(\d{1,2})[-.]?(?:[t ].*)?")
+_YEAR_FIRST = re.compile(r"(\d{4})[-/. ]+(\d{1,2})[-/. ]+(\d{1,2})(?:[t ].*)?")
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/. ]+(\d{1,2})[-/. ]+(\d{4}|\d{2})")
-_EASTERN = str.maketrans("年月日년월일", "------")
 _DAY_MONTH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?\.?[- ]*([a-z]{3,10})\.?,?[- ]*(\d{4}|\d{2})")
 _MONTH_DAY = re.compile(r"([a-z]{3,10})\.? *(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})")
 
@@ -42,13 +49,13 @@ MONTH_NUMBERS = {word: number for number, words in enumerate(_MONTHS, start=1) f
 @lru_cache(CACHED_VALUES)
 def normalise_date(text: str, region: str = "") -> str:
     """Write a day as YYYY-MM-DD; empty when it is no day, implausible, or a form's placeholder."""
-    folded = fold_text(text[:60].translate(_EASTERN))
-    day = _numeric_date(folded, region.upper()) or _worded_date(folded)
+    folded = _WEEKDAY.sub("", _TIME.sub("", fold_text(text[:60]))).rstrip(".")
+    day = _numeric_date(folded, region.upper()) or _worded_date(folded) or _serial_date(folded)
     return "" if day in junk.BIRTH_DATES else day
 
 
 def _numeric_date(text: str, region: str) -> str:
-    found = _ISO.fullmatch(text) or _YEAR_FIRST.fullmatch(text)
+    found = _ISO.fullmatch(text) or _YEAR_FIRST.fullmatch(text) or _CALENDAR_SIGNS.fullmatch(text)
     if found:
         year, month, day = map(int, found.groups())
         return _iso(year, month, day)
@@ -70,6 +77,12 @@ def _worded_date(text: str) -> str:
     if found := _MONTH_DAY.fullmatch(text):
         return _iso(int(found[3]), MONTH_NUMBERS.get(found[1], 0), int(found[2]))
     return ""
+
+
+def _serial_date(text: str) -> str:
+    """The day that a spreadsheet shows for a number of days."""
+    found = _SERIAL.fullmatch(text)
+    return (_SERIAL_DAY_ZERO + dt.timedelta(days=int(found[1]))).isoformat() if found else ""
 
 
 def _full_year(year: str) -> int:

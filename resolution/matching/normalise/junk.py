@@ -11,8 +11,37 @@ from resolution.matching.normalise.text import word_set
 FILLERS = word_set("""
     none null nil na n/a n.a. nan unknown unbekannt inconnu desconocido sconosciuto nieznany neizvestno
     undefined missing empty blank tba tbd tbc test testing tester dummy fake sample asdf asdfgh qwerty
-    qwertz xxx xxxx xx aaa aaaa abc abcd foo bar foobar - -- . ? x 0 00 000 0000
-    """)
+    qwertz xxx xxxx xx aaa aaaa abc abcd foo bar foobar - -- --- . .. ... ? ?? ??? * ** *** _ / // x 0 00 000
+    0000 n/d n.d. k.a. k/a s/n n.n. undef unspecified keine neant (null) [null] <null> (none) <none> (blank)
+    [blank] (empty) <empty> \\n #n/a #null! #ref! #value! #name? #num! #div/0! 不明 未知 無 无
+    """) | frozenset(
+    {
+        "n / a",
+        "k. a.",
+        "not available",
+        "not applicable",
+        "not known",
+        "not provided",
+        "not specified",
+        "not given",
+        "none given",
+        "no data",
+        "to be confirmed",
+        "keine angabe",
+        "keine angaben",
+        "nicht bekannt",
+        "nicht angegeben",
+        "non renseigne",
+        "non communique",
+        "no aplica",
+        "no disponible",
+        "sin datos",
+        "non disponibile",
+        "nie dotyczy",
+        "brak danych",
+        "ne ukazano",
+    }
+)
 
 EMAILS = frozenset(
     {

@@ -31,6 +31,10 @@ LONGEST_TEXT = 60
 PLAIN_NUMBER = r"[ (]*\+?[ (]*[0-9][0-9 ().\-/]*[0-9)]"
 PLAIN_EXTENSION = r" (?:x|ext\.?) ?[0-9]{1,6}"
 _PLAIN = re.compile(rf"({PLAIN_NUMBER})(?:{PLAIN_EXTENSION})?", re.IGNORECASE)
+# What a spreadsheet makes of a number it takes for an amount: a decimal behind it, or its first digits alone.
+DECIMAL = r"^ *\+?[0-9]{7,15}[.,]00? *$"
+ROUNDED = r"(?i)^ *[0-9]([.,][0-9]+)?E\+?[0-9]{1,2} *$"
+_DECIMAL, _ROUNDED = re.compile(DECIMAL), re.compile(ROUNDED)
 _PUNCTUATION = str.maketrans("", "", "+ ().-/")
 
 
@@ -38,6 +42,10 @@ _PUNCTUATION = str.maketrans("", "", "+ ().-/")
 def normalise_phone(text: str, region: str = "") -> Canonical:
     """Write a number as E.164, or as national digits when no region (ISO alpha-2) tells its country."""
     text = _SCHEME.sub("", clean_text(text[: 4 * LONGEST_TEXT]))
+    if _ROUNDED.search(text):
+        return Canonical("", "a number rounded by a spreadsheet")
+    if _DECIMAL.search(text):
+        text = re.split("[.,]", text)[0]
     plain = _PLAIN.fullmatch(text)
     digits = plain[1].translate(_PUNCTUATION) if plain else _digits(_EXTENSION.sub("", text))
     if len(text) > LONGEST_TEXT or len(digits) > 2 * LONGEST:

@@ -12,10 +12,11 @@ from anyascii import anyascii
 LONGEST_VALUE = 255
 CACHED_VALUES = 1 << 12
 
-_HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-_NEITHER_ASCII_NOR_HAN = re.compile(f"[^\x00-\x7f{_HAN}]+")
-_NOT_LETTERS = re.compile(f"[^a-z{_HAN}]+")
-_NOT_LETTERS_OR_DIGITS = re.compile(f"[^a-z0-9{_HAN}]+")
+# A range for patterns.
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_NEITHER_ASCII_NOR_HAN = re.compile(f"[^\x00-\x7f{HAN}]+")
+_NOT_LETTERS = re.compile(f"[^a-z{HAN}]+")
+_NOT_LETTERS_OR_DIGITS = re.compile(f"[^a-z0-9{HAN}]+")
 _APOSTROPHES = re.compile("['`\u2018\u2019\u02bc\u00b4]")
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 

@@ -28,6 +28,13 @@ class TestNames:
             ("billing_city", "city"),
             ("suburb", "city"), ("state", "region"),
             ("rec_id", "record_id"), ("Kundennummer", "record_id"), ("soc_sec_id", "external_id"),
+            ("氏名", "name"), ("メールアドレス", "email"), ("邮编", "postcode"), ("전화번호", "phone"),
+            ("Příjmení", "family_name"), ("Irányítószám", "postcode"), ("Ηλ. ταχυδρομείο", "email"),
+            ("تاريخ الميلاد", "birth_date"), ("עיר", "city"), ("Поштовий індекс", "postcode"),
+            ("City/Town", "city"), ("Date of Birth (DOB)", "birth_date"), ("Mailing City", "city"),
+            ("GBDAT", "birth_date"), ("Kontakt", ""),
+            ("Address 1 - City", "city"), ("E-mail 1 - Value", "email"), ("E-mail 2 Address", "email"),
+            ("Default Address Zip", "postcode"), ("Organization 1 - Name", "company"),
             ("Firma", "company"), ("username", "handle"), ("telephone", "phone"), ("shoe size", ""),
         ],
     )  # fmt: skip
@@ -60,12 +67,23 @@ class TestNames:
             (["given", "family", "full_phone_number"], ["given_name", "family_name", "phone"]),
             (["res_street_address", "res_city_desc", "Mailing Postal Code"], ["address", "city", "postcode"]),
             (["Str.", "Hs.-Nr.", "gender_code"], ["address", "address", ""]),
-            (["Billing Street", "Shipping Street", "email"], ["address", "", "email"]),
             (["姓名", "手机", "出生日期", "住址"], ["name", "phone", "birth_date", "address"]),
             (["氏名", "メールアドレス", "郵便番号"], ["name", "email", "postcode"]),
             (["이름", "전화번호", "생년월일"], ["name", "phone", "birth_date"]),
             (["Příjmení", "Jméno", "PSČ"], ["family_name", "given_name", "postcode"]),
             (["Nombre", "Primer apellido", "Segundo apellido"], ["given_name", "family_name", ""]),
+            (["NAMEV", "NAME1"], ["given_name", "family_name"]),
+            (["Nume", "Prenume"], ["family_name", "given_name"]),
+            (["이름", "성"], ["given_name", "family_name"]),
+            (["이름", "이메일"], ["name", "email"]),
+            (["c_fname", "c_lname", "c_mail"], ["given_name", "family_name", "email"]),
+            (["contact.firstName", "contact.email", "contact.city"], ["given_name", "email", "city"]),
+            (["birth_year", "birth_month", "birth_day"], ["birth_date"] * 3),
+            (["Geburtstag", "Geburtsmonat", "Geburtsjahr"], ["birth_date"] * 3),
+            (["birth_year", "email"], ["", "email"]),
+            (["Address - Formatted", "Address - Street", "City"], ["", "address", "city"]),
+            (["full_address", "email"], ["address", "email"]),
+            (["dob", "birth_year", "birth_month", "birth_day"], ["birth_date", "", "", ""]),
         ],
     )  # fmt: skip
     def test_are_understood_beside_each_other(self, names: list[str], expected: list[str]) -> None:
@@ -99,6 +117,7 @@ class TestContent:
             (["red", "blue", "green"], ""),
             (["10234567", "10234568", "10234569"], ""),
             (["a@b.example"], ""),
+            (["a@b.example", "+49 30 1234567", "c@d.example", "030 7654321"], "email"),
             (["19500102", "19810506", "20010910"], "birth_date"),
             ([f"{number}000" for number in range(30, 60)] * 2, ""),
         ],
@@ -124,6 +143,32 @@ class TestMapColumns:
         columns = map_columns(["address_2", "address_1", "street_number"], [], [])
 
         assert columns.places() == {"address": (2, 1, 0)}
+
+    def test_the_parts_of_a_date_are_read_from_the_year_on(self) -> None:
+        columns = map_columns(["birth_day", "email", "birth_month", "birth_year"], [], [])
+
+        assert columns.places()["birth_date"] == (3, 2, 0)
+
+    @pytest.mark.parametrize(
+        ("name", "values"),
+        [
+            ("mail", ["yes", "no", "yes"]),
+            ("phone", ["Android", "iPhone", "none"]),
+            ("birthday", ["3", "17", "30"]),
+        ],
+    )
+    def test_what_a_column_holds_outweighs_its_name(self, name: str, values: list[str]) -> None:
+        assert fields([name, "email"], rows=[(value, "a@b.example") for value in values]) == ["", "email"]
+
+    def test_a_blank_column_leaves_its_field_to_a_filled_one(self) -> None:
+        rows = [("", "Ulm", "a@b.example")] * 3
+
+        assert fields(["Business City", "Home City", "email"], rows=rows) == ["", "city", "email"]
+
+    def test_what_is_told_outweighs_what_a_column_holds(self) -> None:
+        rows = [(value, "a@b.example") for value in ("yes", "no", "yes")]
+
+        assert fields(["mail", "x"], ("email", "mail"), rows=rows)[0] == "email"
 
     def test_an_unknown_field_is_refused_with_the_known_ones(self) -> None:
         with pytest.raises(InvalidInput, match=r"no field “shoe_size”.*given_name"):

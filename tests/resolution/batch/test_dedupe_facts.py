@@ -40,6 +40,17 @@ class TestFacts:
         rule = facts.blocking.rules[-1]
         assert (rule.rule, rule.pairs, rule.blocks, rule.largest) == ("identical records", 59, 1, 60)
 
+    def test_only_what_the_files_tell_has_weights_to_show(self, facts: RunFacts) -> None:
+        shown = {entry.field for entry in facts.model.comparisons}
+        assert {"given_name", "family_name", "email", "address"} <= shown
+        assert not {"company", "handle", "external_id"} & shown
+
+    def test_every_level_says_what_it_means(self, facts: RunFacts) -> None:
+        assert not [level for entry in facts.model.comparisons for level in entry.levels if not level.what]
+
+    def test_customers_are_told_by_a_name(self, facts: RunFacts) -> None:
+        assert facts.clusters.largest[0].who == "boris okonkwo"
+
     def test_samples_add_up_from_the_prior(self, facts: RunFacts) -> None:
         for sample in facts.samples:
             total = facts.model.prior + sum(row.weight for row in sample.rows)

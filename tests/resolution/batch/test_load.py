@@ -210,7 +210,7 @@ class TestIds:
     def test_that_come_twice_are_refused_with_an_example(self, option: str, tmp_path: Path) -> None:
         path = text_file(tmp_path / "a.csv", "id,email\n1,a@x.example\n1,b@x.example\n2,c@x.example\n")
 
-        with pytest.raises(InvalidInput, match=r"“id” holds 1 ids more than once, as “1” 2 times; make"):
+        with pytest.raises(InvalidInput, match=r"“id” holds an id more than once, as “1” 2 times; make"):
             load_files([path], id_column=option)
 
     def test_that_are_blank_are_refused_when_named(self, tmp_path: Path) -> None:
@@ -237,6 +237,12 @@ class TestIds:
 
 
 class TestExtras:
+    def test_p8_a_filler_is_no_value(self, tmp_path: Path) -> None:
+        rows = [{"first_name": "Anna", "sex": sex} for sex in ("m", "f", "N/A", "f", "m", "#N/A")]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert [dict(loaded.profile(row).extras).get("sex") for row in range(6)] == [*"mf", None, *"fm", None]
+
     def rows(self, **more: Any) -> list[dict[str, Any]]:
         rng = random.Random(5)
         return [
@@ -406,7 +412,7 @@ class TestOddFiles:
         assert [(entry.line, entry.reason) for entry in loaded.refusals[0]] == [
             (3, "3 values where 2 columns are")
         ]
-        assert "1 rows of a.csv could not be read." in loaded.notes
+        assert "1 row of a.csv could not be read; rejects.csv says which and why." in loaded.notes
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
     def test_of_any_encoding_are_read(self, encoding: str, tmp_path: Path) -> None:
@@ -545,3 +551,103 @@ class TestGuesses:
         rows = [{"who": f"{rng.choice(GIVEN)} {rng.choice(FAMILY)}", "x": rng.random()} for _ in range(300)]
 
         assert fields(load_files([parquet(tmp_path / "a.parquet", rows)]))["who"] == "name"
+
+
+class TestEncodings:
+    @pytest.mark.parametrize("encoding", ["utf-8", "cp1251"])
+    def test_cyrillic_is_read(self, encoding: str, tmp_path: Path) -> None:
+        path = text_file(tmp_path / "a.csv", "Имя;Фамилия\nАнна;Иванова\n", encoding)
+
+        assert load_files([path]).profile(0).names[0].family == "ivanova"
+
+    def test_western_letters_stay_western(self, tmp_path: Path) -> None:
+        path = text_file(tmp_path / "a.csv", "Vorname;Nachname\nJürgen;Müßig\nÅsa;Öberg\n", "cp1252")
+
+        assert [load_files([path]).profile(row).names[0].family for row in (0, 1)] == ["mussig", "oberg"]
+
+
+class TestCellsOfSeveralValues:
+    """What one column holds of several fields, or several values of one."""
+
+    def test_a_whole_address_gives_street_postcode_and_city(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv",
+            "Name;Anschrift\nAnna Smith;Hauptstr. 5, 10115 Berlin\nB. Low;Am Weg 2, 80331 München\n"
+            "C. Li;Ring 9, 50667 Köln\n",
+        )
+        loaded = load_files([path])
+
+        [address] = loaded.profile(0).addresses
+        assert (address.street, address.house, address.postcode, address.city) == (
+            "hauptstrasse", "5", "10115", "berlin",
+        )  # fmt: skip
+        assert loaded.notes[0].startswith(
+            "The column Anschrift of a.csv holds street, postcode and city in one"
+        )
+
+    def test_a_postcode_with_its_town_gives_both(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv", "Name;PLZ Ort\nAnna Smith;10115 Berlin\nB. Low;Ulm\nC. Li;50667 Köln\n"
+        )
+        loaded = load_files([path])
+
+        places = [(found.postcode, found.city) for row in range(3) for found in loaded.profile(row).addresses]
+        assert places == [("10115", "berlin"), ("", "ulm"), ("50667", "koln")]
+
+    def test_a_dropped_city_is_not_taken_from_an_address(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv", "Name;PLZ Ort\nA. B;10115 Berlin\nB. L;89073 Ulm\nC. L;50667 Köln\n"
+        )
+        loaded = load_files([path], mapping=[("city", "")])
+
+        assert {found.city for row in range(3) for found in loaded.profile(row).addresses} == {""}
+
+    def test_mailboxes_and_numbers_of_one_cell_are_values_of_one_record(self, tmp_path: Path) -> None:
+        path = text_file(
+            tmp_path / "a.csv", "name,mail,tel\nAnna,a@x.org; b@y.org,+49301234567 / +49307654321\n"
+        )
+        profile = load_files([path]).profile(0)
+
+        assert profile.emails == ("a@x.org", "b@y.org")
+        assert profile.phones == ("+49301234567", "+49307654321")
+
+
+class TestColumnsWithoutAName:
+    def rows(self, count: int, **more: str) -> list[dict[str, str]]:
+        return [
+            {"first_name": GIVEN[number % len(GIVEN)], "last_name": FAMILY[number % len(FAMILY)]}
+            | {column: text.format(number) for column, text in more.items()}
+            for number in range(count)
+        ]
+
+    def test_that_hold_ids_of_customers_link_their_rows(self, tmp_path: Path) -> None:
+        rows = [row for row in self.rows(60, col9="LC{:05d}") for _ in range(2)]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert fields(loaded)["col9"] == "external_id"
+        assert loaded.profile(0).external_ids == loaded.profile(1).external_ids == ("id:LC00000",)
+
+    def test_that_hold_ids_can_be_dropped(self, tmp_path: Path) -> None:
+        rows = [row for row in self.rows(60, col9="LC{:05d}") for _ in range(2)]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)], mapping=[("external_id", "")])
+
+        assert fields(loaded)["col9"] != "external_id"
+
+    def test_that_hold_companies_are_known(self, tmp_path: Path) -> None:
+        firms = ("Ltd", "GmbH", "SARL", "Corporation", "& Sons")
+        rows = [
+            row | {"col7": f"{row['last_name']} {n} {firms[n % 5]}"} for n, row in enumerate(self.rows(60))
+        ]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert fields(loaded)["col7"] == "company"
+
+    def test_that_hold_mailboxes_and_numbers_give_both(self, tmp_path: Path) -> None:
+        rows = [
+            {"name": "Anna", "Kontakt": text}
+            for text in ("a@x.org", "b@y.org", "+49301234567", "+49307654321")
+        ]
+        loaded = load_files([parquet(tmp_path / "a.parquet", rows)])
+
+        assert [loaded.profile(row).emails for row in (0, 2)] == [("a@x.org",), ()]
+        assert [loaded.profile(row).phones for row in (0, 2)] == [(), ("+49301234567",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from pathlib import Path
 
 import pyarrow as pa
@@ -235,6 +236,13 @@ class TestParquet:
         assert [entry.reason for entry in refusals(path)] == ["bytes that are not UTF-8 text"]
         assert values(path) == [("Anna",)]
 
+    def test_sixteen_bytes_that_are_no_text_are_a_uuid(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        keys = [uuid.UUID(int=number << 120 | 7) for number in (128, 255)]
+        pq.write_table(pa.table({"id": pa.array([key.bytes for key in keys], pa.binary(16))}), path)
+
+        assert values(path) == [(str(key),) for key in keys]
+
     def test_that_is_broken_is_refused_in_a_sentence(self, tmp_path: Path) -> None:
         path = tmp_path / "people.parquet"
         path.write_bytes(b"PAR1" + b"nonsense" * 20 + b"PAR1")
@@ -272,6 +280,27 @@ class TestWhatCannotBeRead:
         with pytest.raises(InvalidInput, match="an Excel workbook; save it as CSV or Parquet first"):
             examine(path)
 
+    @pytest.mark.parametrize(
+        ("content", "what"),
+        [
+            ('[{"name": "Anna"}]', "JSON"),
+            ('{"name": "Anna"}\n{"name": "Boris"}\n', "JSON"),
+            ("<!DOCTYPE html><title>Not found</title>", "a web page or XML"),
+        ],
+    )
+    def test_other_formats_are_refused_by_their_name(self, tmp_path: Path, content: str, what: str) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text(content)
+
+        with pytest.raises(InvalidInput, match=f"is {what}; save it as CSV or Parquet first"):
+            examine(path)
+
+    def test_a_header_in_brackets_is_no_json(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.csv"
+        path.write_text("[name],[email]\nAnna,a@b.example\n")
+
+        assert examine(path).kind == "csv"
+
     def test_an_unknown_encoding_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "people.csv"
         path.write_text("name\nAnna\n")
@@ -283,7 +312,7 @@ class TestWhatCannotBeRead:
         path = tmp_path / "people.csv"
         path.write_text("name,email,name\nAnna,a@b.example,Smith\n")
 
-        with pytest.raises(InvalidInput, match="“name” twice, in columns 1 and 3"):
+        with pytest.raises(InvalidInput, match=r"people\.csv names “name” twice, in columns 1 and 3"):
             table_of(path)
 
     def test_a_delimiter_of_two_characters_is_refused(self, tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ class TestMake:
 
         assert left.fingerprint == right.fingerprint
 
+    def test_takes_the_values_of_one_cell_apart(self) -> None:
+        data = record("1", "Anna", "", "a@x.org;\nb@y.org", "+49 30 1234567 / +49 30 7654321", "", "").data
+
+        assert data["email"] == ["a@x.org", "b@y.org"]
+        assert data["phone"] == ["+49 30 1234567", "+49 30 7654321"]
+
     def test_refuses_a_nul_byte_naming_the_column(self) -> None:
         made = make("1", "An\x00na", "", "", "", "", "")
 

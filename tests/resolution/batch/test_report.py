@@ -24,7 +24,17 @@ from resolution.batch.report.page import SECTIONS, page_of
 from resolution.batch.report.pairs import steps_of
 from resolution.batch.report.scales import Linear, Log, nice_ticks
 from resolution.batch.report.words import duration, memory, moment, odds, share, weight
-from resolution.batch.run_facts import Counts, Histogram, PairSample, RunFacts, SampleRow, as_json
+from resolution.batch.run_facts import (
+    ClusterFact,
+    ClusterFacts,
+    Counts,
+    Histogram,
+    PairSample,
+    RuleFact,
+    RunFacts,
+    SampleRow,
+    as_json,
+)
 from tests.resolution.batch.report_facts import busy_run, empty_run, run_of_one_record
 
 RUNS = {"busy": busy_run, "empty": empty_run, "one record": run_of_one_record}
@@ -103,6 +113,28 @@ class TestEveryPage:
 
 
 class TestOnePage:
+    def test_rules_that_found_no_pair_are_one_line(self) -> None:
+        facts = busy_run()
+        rules = (*facts.blocking.rules, RuleFact("rare_name", "A rare name.", 0, 0, 0, 1))
+        page = Page(page_of(replace(facts, blocking=replace(facts.blocking, rules=rules))))
+        assert "No pair came from: rare name." in page.text
+        assert "A rare name." not in page.text
+
+    def test_pairs_and_customers_are_told_by_name_and_id(self) -> None:
+        row = SampleRow("given_name", "anna", "ann", "variant", "", 4.0)
+        pair = PairSample("r1", "r2", 4.0, 0.9, "auto", (row,))
+        cluster = ClusterFact("r7", 3, "", ("r7 · boris",), who="boris okonkwo")
+        facts = replace(busy_run(), samples=(pair,), clusters=ClusterFacts(largest=(cluster,)))
+        text = Page(page_of(facts)).text
+        assert "anna and ann r1 and r2" in text
+        assert "3 records boris okonkwo r7" in text
+
+    def test_one_weight_alone_draws_no_curve(self) -> None:
+        facts = busy_run()
+        curve = facts.threshold.curve[:1]
+        page = Page(page_of(replace(facts, threshold=replace(facts.threshold, curve=curve))))
+        assert "All pairs have one weight" in page.text
+
     def test_the_style_sheet_fetches_nothing(self) -> None:
         style = page_of(empty_run()).partition("<style>")[2].partition("</style>")[0]
         assert not re.search(r"url\(|@import|//", style)

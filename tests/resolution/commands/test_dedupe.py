@@ -138,6 +138,13 @@ class TestCopies:
         assert len(found) == 2_999
         assert {pair["id_a"] for pair in found} == {"c0"}
 
+    def test_copies_make_what_they_say_no_commoner(self, tmp_path: Path) -> None:
+        path = tmp_path / "copies.csv"
+        row = ",Anna,Smith,anna@smith.example,+4915123456789\n"
+        path.write_text("id,first_name,last_name,email,phone\n" + "".join(f"{n}{row}" for n in range(5_000)))
+
+        assert len(set(clusters(dedupe(path)).values())) == 1
+
     def test_what_many_people_could_say_joins_nobody(self, tmp_path: Path) -> None:
         path = tmp_path / "bare.csv"
         path.write_text("id,first_name,city\n" + "".join(f"{n},Anna,Berlin\n" for n in range(500)))
@@ -175,6 +182,14 @@ class TestOptions:
         assert clusters(dedupe(people, "--threshold", "-2", "--keep", "-6"))["r2"] == "r1"
         assert clusters(dedupe(people, "--threshold", "500"))["r2"] == "r2"
 
+    def test_delimiter_and_encoding_can_be_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.csv"
+        path.write_bytes("id^name\n1^Łukasz Żak\n2^Ann Low\n".encode("cp1250"))
+        out = dedupe(path, "--delimiter", "^", "--encoding", "cp1250")
+
+        assert set(clusters(out)) == {"1", "2"}
+        assert json.loads((out / "report.json").read_text())["columns"][1]["example"] == "Łukasz Żak"
+
     def test_labels_are_learnt_from(self, crowd: Path) -> None:
         path = crowd.parent / "labels.csv"
         path.write_text("id_a,id_b,same\n" + "".join(f"p{n},againp{n},1\n" for n in range(40)))
@@ -207,8 +222,11 @@ class TestOptions:
             (["--keep", "inf"], "--keep is inf; a match weight"),
             (["--seed", "-1"], "--seed is -1; a whole number from 0 on is wanted."),
             (["--engine", "abacus"], "There is no engine 'abacus'; there is duckdb."),
+            (["--encoding", "klingon"], "There is no encoding “klingon”"),
+            (["--delimiter", "::"], "“::” is not one character"),
             (["--explain", "r1"], "is not two ids with a comma between"),
             (["--explain", "r1,zz"], "There is no record 'zz' to explain; ids are such as 'r1'."),
+            (["--explain", "r1,r1"], "--explain names the record 'r1' twice; two records are wanted."),
             (["--map", "shoe=first_name"], "There is no field “shoe”"),
             (["--map", "email=nowhere"], "No file has a column “nowhere”"),
             (["--map", "email"], "'email' is not FIELD=COLUMN"),
@@ -240,7 +258,7 @@ class TestOddInput:
         [
             ("", "is empty"),
             (csv_text(), "has no rows"),
-            (csv_text(ANNA, ANNA), "holds 1 ids more than once"),
+            (csv_text(ANNA, ANNA), "holds an id more than once"),
             ("a,b\n1,2\n3,4\n", "say which is which with --map"),
         ],
     )

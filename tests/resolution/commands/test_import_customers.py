@@ -169,7 +169,7 @@ class TestRefuses:
         path = tmp_path / "a.csv"
         path.write_text("email,email\na@b.example,c@d.example\n")
 
-        assert "The header names “email” twice" in self._refused(path, "--channel", "crm")
+        assert "a.csv names “email” twice" in self._refused(path, "--channel", "crm")
 
     def test_a_batch_of_no_rows(self, parquet: Path) -> None:
         assert "not a number of rows" in self._refused(parquet, "--channel", "crm", "--batch", "0")

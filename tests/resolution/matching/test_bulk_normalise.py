@@ -91,6 +91,7 @@ PLANTED = (
     "Foods & Sons Ltd", "Co", "x GmbH & Co. KG", "Guest Ltd", "a b c s r l s a", "S A Ltd",
     "anna.smith+x@gmail.com", "A.N.N.A@googlemail.com", "+x@gmail.com", "no.reply@gmail.com", "anna@ya.ru",
     "12345-6789", "12345 6789", "ca19 8gx", "11111", "ab", "1234567890123", "a" * 300, "é" * 60, "é" * 130,
+    "#N/A", "\\N", "k.A.", "keine Angabe", " N/A ", "n / a", "Not  Available", "(null)", "不明",
     "a b c d e f g h", "jr jr", "mr mr", "İstanbul", "ŉ", "ſmith", "ﬁsh", "x\ny", "anna\r\n",
 )  # fmt: skip
 
@@ -185,7 +186,8 @@ def spellings(region: str, draw: random.Random, many: int) -> Iterator[str]:
     code, trunk = str(metadata.country_code), metadata.national_prefix or ""
     prefixes = ("", trunk, "0", "00", "tel:+", f"+{code}", f"+{code}", f"00{code}", code, f"+{code} (0) ",
                 f"{code}{trunk}", f"+00{code}", "011", "(0)", f"(+{code}) ", f"+ {code}", "810")  # fmt: skip
-    endings = ("", "", "", " x12", " ext 45", "x 9", " EXT. 3", ";ext=3", " #4", ".", " ")
+    endings = ("", "", "", " x12", " ext 45", "x 9", " EXT. 3", ";ext=3", " #4", ".", " ",
+               ".0", ".00")  # fmt: skip
     for national in sorted(example_numbers(region)):
         for _ in range(many):
             digits = mistyped(national, draw) if draw.random() < 0.6 else national

@@ -133,6 +133,8 @@ class TestPhone:
             "tel:+44-7700-900-123;ext=5",
             "07700 900123 ext 58",
             "(07700) 900-123",
+            "7700900123.0",
+            "447700900123.0",
         ],
     )
     def test_the_spellings_of_one_british_number_are_one(self, text: str) -> None:
@@ -156,6 +158,7 @@ class TestPhone:
             ("1234567890", "a filler, nobody's number"),
             ("+44 1111111111", "a filler, nobody's number"),
             ("1" * 10_000, "longer than any phone number"),
+            ("4.47701E+11", "a number rounded by a spreadsheet"),
         ],
     )
     def test_p8_an_unusable_number_says_why(self, text: str, why: str) -> None:
@@ -256,6 +259,13 @@ class TestDate:
             "April 3, 1980",
             "3. Apr. 80",
             "1980-04-03T00:00:00",
+            "03.04.1980 00:00",
+            "Apr 3, 1980 12:00 AM",
+            "Thu Apr 3 1980",
+            "1980/4/3 0:00",
+            "1980.04.03.",
+            "29314",
+            "29314.0",
         ],
     )
     def test_one_day_however_written(self, text: str) -> None:
@@ -265,7 +275,9 @@ class TestDate:
         assert normalise_date("04/03/1980", "US") == "1980-04-03"
         assert normalise_date("13/04/1980", "US") == "1980-04-13"
 
-    @pytest.mark.parametrize("text", ["1980-02-30", "1980-13-01", "0001-01-01", "soon", "99999999"])
+    @pytest.mark.parametrize(
+        "text", ["1980", "99999", "1980-02-30", "1980-13-01", "0001-01-01", "soon", "99999999"]
+    )
     def test_what_is_no_day_is_empty(self, text: str) -> None:
         assert normalise_date(text) == ""
 
@@ -325,3 +337,23 @@ class TestExternalId:
     def test_a_handle_loses_its_sign_and_case(self) -> None:
         assert normalise_handle("@Anna.Smith").value == "anna.smith"
         assert normalise_handle("Twitter:@anna").value == "twitter:anna"
+
+
+class TestFillers:
+    """What programs and people write where there is nothing: never evidence, whatever the field."""
+
+    @pytest.mark.parametrize(
+        "text",
+        ["NULL", "n/a", "#N/A", "\\N", "(null)", "-", "??", "k.A.", "keine Angabe", "#REF!", "Not available"],
+    )
+    @pytest.mark.parametrize(
+        "normalise",
+        [
+            normalise_name_part, normalise_company, normalise_city, normalise_postcode,
+            lambda text: split_street_line(text)[0],
+            lambda text: parse_name(text) or "",
+            lambda text: normalise_external_id(text).value,
+        ],
+    )  # fmt: skip
+    def test_p8_mean_nothing(self, normalise: Callable[[str], str], text: str) -> None:
+        assert normalise(text) == ""

@@ -37,6 +37,7 @@ from resolution.matching.normalise.bulk.folding import (
     fold_texts,
     letter_words_of,
     plain_words_of,
+    squeezed,
 )
 
 _LONGEST_CODE = 40
@@ -56,6 +57,7 @@ def _street_and_house(row: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _split(folded: pa.Array) -> tuple[pa.Array, pa.Array]:
+    folded = blanked(folded, are_fillers(folded))
     text = pc.ascii_trim(replaced(folded, UNIT, " "), STREET_ENDS)
     house = street = pa.nulls(len(text), pa.string())
     left = text
@@ -120,7 +122,8 @@ def bulk_postcodes(values: pa.Array, mapper: Mapper = in_process) -> pa.Array:
     usable = pc.and_(
         is_short(codes, LONGEST_POSTCODE), pc.fill_null(pc.greater_equal(pc.binary_length(codes), 3), False)
     )
-    unusable = any_of(pc.invert(usable), are_fillers(codes), matches(codes, _ONE_SIGN))
+    fillers = any_of(are_fillers(squeezed(lower)), are_fillers(codes), matches(codes, _ONE_SIGN))
+    unusable = any_of(pc.invert(usable), fillers)
     return settled(values, only(blanked(codes, unusable), plain), _postcode, mapper)
 
 

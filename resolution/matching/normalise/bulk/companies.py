@@ -27,8 +27,9 @@ _LAST_FORM = f" (?:{'|'.join(' '.join(form) for form in LEGAL_FORMS)})$"
 def bulk_companies(values: pa.Array, mapper: Mapper = in_process) -> pa.Array:
     """Fold each company's name without its legal form, as `normalise_company` does."""
     values = as_strings(values)
-    names = _without_forms(plain_words_of(fold_texts(pc.replace_substring(values, "&", " and "))))
-    fillers = any_of(are_fillers(names), among(names, junk.COMPANIES))
+    folded = fold_texts(pc.replace_substring(values, "&", " and "))
+    names = _without_forms(plain_words_of(folded))
+    fillers = any_of(are_fillers(folded), are_fillers(names), among(names, junk.COMPANIES))
     return settled(values, blanked(names, fillers), _company, mapper)
 
 

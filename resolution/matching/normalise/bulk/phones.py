@@ -23,6 +23,7 @@ from resolution.matching.normalise.bulk.columns import (
 )
 from resolution.matching.normalise.numbering import Plan, code_of, main_plan_of, plan_of
 from resolution.matching.normalise.phone import (
+    DECIMAL,
     LONGEST,
     LONGEST_TEXT,
     PLAIN_EXTENSION,
@@ -52,6 +53,7 @@ def _number(row: tuple[str, ...]) -> tuple[str]:
 def _numbers(values: pa.Array, regions: pa.Array) -> pa.Array:
     """The numbers of plain spelling whose reading is beyond doubt; null for the rest."""
     plain = pc.and_(is_short(values, LONGEST_TEXT), matches(values, _PLAIN))
+    plain = pc.and_not(plain, matches(values, DECIMAL))
     text = replaced(only(values, plain), f"(?i){PLAIN_EXTENSION} *$", "")
     digits = pc.replace_substring_regex(text, "[^0-9]+", "")
     sensible = pc.and_(is_short(digits, LONGEST), pc.greater_equal(pc.binary_length(digits), SHORTEST))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from resolution.batch.canonical import canonical_columns, extra_column, extra_field, regions_of
+from resolution.batch.canonical import Fields, canonical_columns, extra_column, extra_field, regions_of
 from resolution.batch.collector import seldom_collecting
 from resolution.batch.customs import Customs, customs_of
 from resolution.batch.fan_in import without_shared
@@ -120,8 +120,9 @@ def _check_options(sheets: Sequence[Sheet], mapping: Sequence[tuple[str, str]], 
 
 
 def _loaded(sheets: Sequence[Sheet], layouts: Sequence[Layout], watch: Watch) -> Loaded:
-    united = _united(sheets, layouts)
-    customs = [_customs(sheet, layout) for sheet, layout in zip(sheets, layouts, strict=True)]
+    found = [texts_by_field(sheet, layout) for sheet, layout in zip(sheets, layouts, strict=True)]
+    united = _united(sheets, layouts, found)
+    customs = list(map(_customs, found))
     country = next(iter(united.fields.get("country", ())), None)
     regions = regions_of(
         country, [(len(sheet), custom) for sheet, custom in zip(sheets, customs, strict=True)]
@@ -147,8 +148,7 @@ def _loaded(sheets: Sequence[Sheet], layouts: Sequence[Layout], watch: Watch) ->
     )
 
 
-def _customs(sheet: Sheet, layout: Layout) -> Customs:
-    fields = texts_by_field(sheet, layout)
+def _customs(fields: Fields) -> Customs:
     return customs_of(fields.get("phone", []), fields.get("birth_date", []), has_country="country" in fields)
 
 
@@ -174,9 +174,8 @@ class _United:
     extras: dict[str, Texts]
 
 
-def _united(sheets: Sequence[Sheet], layouts: Sequence[Layout]) -> _United:
+def _united(sheets: Sequence[Sheet], layouts: Sequence[Layout], found: Sequence[Fields]) -> _United:
     sizes = [len(sheet) for sheet in sheets]
-    found = [texts_by_field(sheet, layout) for sheet, layout in zip(sheets, layouts, strict=True)]
     fields: dict[str, list[Texts]] = {}
     for field in dict.fromkeys(field for one in found for field in one):
         most = max(len(one.get(field, ())) for one in found)

@@ -24,6 +24,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from benchmarks.make_customers import Place, Pool, make_customers, nickname_table, places, typo
+from benchmarks.rough_shapes import ROUGH, TRUTH, firms
 
 GERMAN = {
     "external_id": "Kundennummer",
@@ -51,7 +52,6 @@ FRENCH = {
     "postcode": "Code postal",
     "country": "Pays",
 }
-TRUTH = ("true_cluster", "household_id")
 
 # Town, street, number.
 Home = tuple[int, int, int]
@@ -85,6 +85,7 @@ def customer_shapes(records: int, seed: int) -> dict[str, Shape]:
         "two_files": Shape(
             "two files without duplicates of their own, link across them", split_in_two(whole, seed)
         ),
+        **{name: Shape(what, roughen(whole, seed)) for name, (what, roughen) in ROUGH.items()},
     }
 
 
@@ -291,6 +292,7 @@ def main() -> None:
         "households of several people: name, sex, birth year, street, town",
         census(arguments.records, arguments.seed),
     )
+    shapes["firms"] = Shape("companies without people", firms(arguments.records, arguments.seed))
     if arguments.febrl:
         shapes["febrl4"] = Shape("FEBRL 4, two files of 5,000", febrl4(arguments.febrl))
     for name, shape in shapes.items():

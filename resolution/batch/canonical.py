@@ -197,6 +197,8 @@ def _names(fields: Fields, rows: int) -> Column:
         bare = (given < 0) & (family < 0)
         given = np.where(bare, take(first, whole.codes), given)
         family = np.where(bare, take(last, whole.codes), family)
+        given_texts, given = renumber(given_texts, given)
+        family_texts, family = renumber(family_texts, family)
     (firsts, lasts), pairs = combine([given, family])
     parts = {"given": (given_texts, firsts), "family": (family_texts, lasts)}
     return _composed(Name, parts, pairs, (firsts >= 0) | (lasts >= 0))

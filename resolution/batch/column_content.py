@@ -71,7 +71,7 @@ def _looks_like_email(value: str) -> bool:
 
 
 def _looks_like_date(value: str) -> bool:
-    return bool(re.search(r"\d[-/.]\d|^\d{8}$", value)) and bool(normalise_date(value))
+    return bool(re.search(r"\d(?:[-/.]|[年년] ?)\d|^\d{8}$", value)) and bool(normalise_date(value))
 
 
 def _has_digits(value: str) -> bool:

@@ -24,6 +24,10 @@ _OWNERS = re.compile(rf"^(?:(?:{_WHOSE})(?=[a-z]))+")
 _OWNERS_BEHIND = re.compile(rf"(?<=[a-z]{{2}})(?:{_WHOSE}|raw|text|value|str)$")
 _NUMBERED = re.compile(r"(?<=[a-z])\d{1,2}$")
 _NUMBERED_WITHIN = re.compile(r"(?<=[a-z]{2})\d(?=[a-z]{2})")
+_WORDS = re.compile(r"[^\W\d_]?[^\W\d_A-Z]+\d*|[A-Z]+\d*|\d+")
+_ADD_NOTHING = frozenset({"full", "complete", "res", "resident", "desc", "txt", "clean", "fake"})
+_KINDS_OF_ADDRESS = frozenset({"mail", "mailing"})
+_SHORT_WORDS = {"nm": "name", "ph": "phone", "nbr": "number", "strt": "street"}
 UNUSED = "unused"
 # The share of another column's values below which a column of the same name is passed over.
 _NEARLY_BLANK = 0.1
@@ -160,12 +164,21 @@ def _spellings(header: str) -> list[str]:
     return [
         whole,
         _OWNERS.sub("", whole),
+        *_rearranged(header),
         bare,
         _OWNERS.sub("", bare),
         _OWNERS_BEHIND.sub("", bare),
         _OWNERS_BEHIND.sub("", _OWNERS.sub("", bare)),
         _NUMBERED_WITHIN.sub("", bare),
     ]
+
+
+def _rearranged(header: str) -> tuple[str, str]:
+    """A header's telling words written out, in their order and the other way round: "NAME_FIRST"."""
+    words = [_SHORT_WORDS.get(word, word) for word in map(_squeezed, _WORDS.findall(header)) if word]
+    told = [word for word in words if word not in _ADD_NOTHING] or words
+    told = told[1:] if len(told) > 1 and told[0] in _KINDS_OF_ADDRESS else told
+    return "".join(told), "".join(reversed(told))
 
 
 def is_row_id(header: str) -> bool:

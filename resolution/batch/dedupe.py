@@ -26,12 +26,13 @@ from resolution.batch.copies import Copies, clusters_with_copies, copies_of, no_
 from resolution.batch.facts import identity_of
 from resolution.batch.given_labels import Labels, read_labels
 from resolution.batch.load import Loaded, load_files
-from resolution.batch.scoring import Kept, score_candidates
+from resolution.batch.scoring import Kept, score_candidates, together
 from resolution.batch.spread import FEWEST_SPREAD, in_forks, in_threads
+from resolution.batch.within import pairs_not_met
 from resolution.errors import InvalidInput, NotFound
 from resolution.matching.candidates import Candidates, candidate_pairs
 from resolution.matching.comparisons.many import work_out_facts
-from resolution.matching.groups import Clusters, Links, Mask, cluster_rows
+from resolution.matching.groups import Clusters, Links, cluster_rows
 from resolution.matching.model import MatchModel, ModelRefused, load_model
 from resolution.matching.normalise.bulk import in_process
 from resolution.matching.table import Rows
@@ -89,8 +90,8 @@ class Stages:
 class Outcome:
     """All that came of a run; rows are those of `loaded.table`.
 
-    `kept` are the pairs that were scored at or above any weight of interest; `copies` the records that say
-    exactly what an earlier one says.
+    `kept` are the pairs at or above any weight of interest of all that were `scored`: the candidates, and
+    those that clusters brought together. `copies` are the records that say exactly what an earlier one says.
     """
 
     options: Options
@@ -99,14 +100,10 @@ class Outcome:
     candidates: Candidates
     trained: Trained
     kept: Kept
+    scored: int
     threshold: float
     expected: Expected | None
     clusters: Clusters
-
-    @property
-    def linked_copies(self) -> Mask:
-        """Which kept pairs join a record to the first that says exactly the same."""
-        return self.copies.between(self.kept.right) & (self.kept.weight >= self.threshold)
 
 
 def dedupe_files(options: Options, *, watch: Watch = _watch_nothing) -> Outcome:
@@ -153,7 +150,11 @@ def _through_stages(options: Options, loaded: Loaded, stages: Stages) -> Outcome
     with stages.stage("cluster"):
         threshold, expected = _threshold(kept, options)
         clusters = _clusters(loaded, copies, trained.model, kept, threshold, options)
-    return Outcome(options, loaded, copies, candidates, trained, kept, threshold, expected, clusters)
+        left, right = _not_met(loaded, clusters, kept, options)
+        met = score_candidates(trained.model, loaded.table, left, right, floor=_floor(options))
+        kept = together([kept, met], trained.model)
+    scored = len(candidates.pairs) + len(left)
+    return Outcome(options, loaded, copies, candidates, trained, kept, scored, threshold, expected, clusters)
 
 
 def check_options(options: Options) -> None:
@@ -238,6 +239,12 @@ def _clusters(
     sources = loaded.sources.astype(np.int64) if options.link_only else None
     clusters = cluster_rows(model, loaded.table, links, threshold, sources=sources, mapper=in_forks)
     return clusters_with_copies(clusters, copies, kept.right[between & (kept.weight >= threshold)])
+
+
+def _not_met(loaded: Loaded, clusters: Clusters, kept: Kept, options: Options) -> tuple[Rows, Rows]:
+    left, right = pairs_not_met(clusters.labels, kept.left, kept.right)
+    apart = loaded.sources[left] != loaded.sources[right] if options.link_only else slice(None)
+    return left[apart], right[apart]
 
 
 def rows_to_explain(loaded: Loaded, text: str) -> tuple[int, int]:

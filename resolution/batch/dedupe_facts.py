@@ -100,7 +100,7 @@ def _counts(outcome: Outcome) -> Counts:
         records=len(labels),
         usable_records=int(usable.sum()),
         candidate_pairs=len(outcome.candidates.pairs),
-        pairs_scored=len(outcome.candidates.pairs),
+        pairs_scored=outcome.scored,
         pairs_kept=int((kept.weight >= outcome.options.keep).sum()),
         linked_pairs=int((bands < 2).sum()),
         review_pairs=int((bands == 2).sum()),

@@ -46,6 +46,10 @@ _PLACES = ("city", "postcode")
 _PERSONAL = ("given_name", "name")
 _LONGEST_ID = 64
 _LOOKS_LIKE_ID = re.compile(r"(?:^|[_\W])(?:id|ids|nr|no|num|number|key|code|ref|reference|index|uuid|guid)$")
+# Names that tools give columns which have none, and what an id of a person looks like.
+_SAYS_NOTHING = re.compile(r"(?:col|column|field|var|attr|unnamed|[a-z])?[\s:_.-]*\d*", re.IGNORECASE)
+_CODE = re.compile(r"(?=(?:.*\d){5})[A-Za-z]{0,5}[-_ ]?[\dA-Za-z][\dA-Za-z./-]{4,30}")
+_MOST_SHARED, _ENOUGH_CODES = 0.5, 0.95
 _HAS_DIGITS = re.compile(r"[^\s]*\d[^\s]*")
 
 
@@ -149,6 +153,8 @@ def _with_ids(sheet: Sheet, layout: Layout, closed: Set[str]) -> Layout:
             notes.append(note)
     if RECORD_ID not in closed | {use.field for use in uses}:
         uses = _with_guessed_id(sheet, uses)
+    if EXTERNAL_ID not in closed | {use.field for use in uses}:
+        uses = _with_guessed_shared_id(sheet, uses)
     numbered = not any(use.field == RECORD_ID for use in uses)
     return Layout(tuple(uses), tuple(notes) if numbered else ())
 
@@ -212,6 +218,22 @@ def _looks_like_id(sheet: Sheet, place: int) -> bool:
     values = texts.values[:_LOOKED_AT].to_pylist()
     alike = all(len(value) <= _LONGEST_ID and _HAS_DIGITS.fullmatch(value) for value in values)
     return alike and "@" not in values[0] and not field_by_name(sheet.names[place])
+
+
+def _with_guessed_shared_id(sheet: Sheet, uses: list[ColumnUse]) -> list[ColumnUse]:
+    """Take the first unused column without a telling name whose codes hardly ever come again."""
+    for place, use in enumerate(uses):
+        if not use.field and _SAYS_NOTHING.fullmatch(use.column) and _holds_codes(sheet.texts[place]):
+            uses[place] = replace(use, field=EXTERNAL_ID, how="content")
+            break
+    return uses
+
+
+def _holds_codes(texts: Texts) -> bool:
+    if not _MOST_SHARED * texts.filled <= texts.distinct < texts.filled:
+        return False
+    values = texts.values[:_LOOKED_AT].to_pylist()
+    return sum(bool(_CODE.fullmatch(value)) for value in values) >= _ENOUGH_CODES * len(values)
 
 
 # ── Extras

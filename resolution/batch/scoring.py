@@ -6,7 +6,7 @@ system cannot fork, or the pairs are few, the work stays here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +77,7 @@ def score_candidates(
     for start, part in zip(starts, mapper(score, starts), strict=True):
         parts.append(part)
         watch(min(start + PAIRS_A_BATCH, len(left)))
-    return _joined(parts, tuple(model.comparisons))
+    return together(parts, model)
 
 
 def _kept(scores: Scores) -> Kept:
@@ -92,8 +92,9 @@ def _kept(scores: Scores) -> Kept:
     )
 
 
-def _joined(parts: list[Kept], fields: Iterable[str]) -> Kept:
-    present = [field for field in fields if any(field in part.levels for part in parts)]
+def together(parts: Sequence[Kept], model: MatchModel) -> Kept:
+    """Put kept pairs together, one part after another."""
+    present = [field for field in model.comparisons if any(field in part.levels for part in parts)]
     return Kept(
         left=np.concatenate([np.zeros(0, dtype=np.int64), *(part.left for part in parts)]),
         right=np.concatenate([np.zeros(0, dtype=np.int64), *(part.right for part in parts)]),

@@ -112,6 +112,15 @@ _RULES = (
         "fh",
         ("family", "door"),
     ),
+    Rule(
+        "same_company",
+        "a company that few have; finer by postcode and town",
+        "co",
+        ("company",),
+        ("postcode", "city"),
+        MAX_CHANCE_BLOCK,
+        MAX_CHANCE_BLOCK,
+    ),
     Rule("company_and_name", "one company, with either name", "cn", ("company", "either_name")),
     Rule(
         "rare_family_name",

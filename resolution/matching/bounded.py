@@ -25,6 +25,7 @@ SLACK = 1e-6
 SMALLEST_CORRECTION = 0.01
 
 _CLOSE, _NEAR = number_of(GIVEN, "close"), number_of(GIVEN, "near")
+_SWAPPED = number_of(GIVEN, "swapped")
 
 
 def score_batch(
@@ -105,6 +106,9 @@ class _Batch:
         self._mark_two_names(givens.texts, given, givens.codes[left], givens.codes[right])
         given_same, given_home = self._weigh_part(GIVEN, givens, given, left, right)
         family_same, family_home = self._weigh_part(FAMILY, families, family, left, right)
+        swapped = np.flatnonzero(given == _SWAPPED)
+        for field, part, same in ((GIVEN, givens, given_same), (FAMILY, families, family_same)):
+            self._cap_swapped(field, part, same, swapped, left[swapped], right[swapped])
         same, home = given_same + family_same, given_home + family_home
         said = np.where((given == SILENT) & (family == SILENT), SILENT, 0).astype(np.int8)
         chosen = best_of_each(owner, said, same, home, column, left, right)
@@ -141,6 +145,15 @@ class _Batch:
             table = self.ready.value_weights(field, 0, texts_at(part.texts, distinct))
             same[exact], household[exact] = table[0][inverse], table[1][inverse]
         return same, household
+
+    def _cap_swapped(
+        self, field: str, part: Part, same: Floats, swapped: Rows, left: Codes, right: Codes
+    ) -> None:
+        """Names that changed places say no more than they would say in place; the commoner reading counts."""
+        for side in (left, right) if len(swapped) else ():
+            distinct, inverse = np.unique(part.codes[side], return_inverse=True)
+            in_place = self.ready.value_weights(field, 0, texts_at(part.texts, distinct))[0]
+            same[swapped] = np.minimum(same[swapped], in_place[inverse])
 
     def _weigh(
         self, field: str, column: Column, levels: Answers, left: Codes, right: Codes

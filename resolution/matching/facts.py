@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resolution.matching.normalise.email import local_parts
+from resolution.matching.normalise.external_id import bare_ids
 from resolution.matching.normalise.name import sounds_of
 from resolution.matching.table import Column, Part
 
@@ -33,6 +34,11 @@ def sounds_of_names(part: Part, heard: Callable[[str], str]) -> pa.Array:
         return pc.replace_with_mask(sounds_of_words(part), mask, sounds)
 
     return part.fact("sounds", hear)
+
+
+def bare_ids_of(column: Column) -> pa.Array:
+    """Give each distinct external id without the signs that only group it."""
+    return column.fact("bare ids", lambda _: bare_ids(column.arrow))
 
 
 def mailboxes_of(column: Column) -> pa.Array:

@@ -16,9 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from resolution.matching.facts import mailboxes_of, sounds_of_names
+from resolution.matching.facts import bare_ids_of, mailboxes_of, sounds_of_names
 from resolution.matching.normalise.address import street_core, street_cores
 from resolution.matching.normalise.email import are_shared_mailboxes, is_shared_mailbox
+from resolution.matching.normalise.external_id import bare_id
 from resolution.matching.normalise.name import core_family, sound_of, sounds_of
 from resolution.matching.table import Column, Part, ProfileTable, Rows, number_values
 from resolution.types import Address, Name
@@ -68,6 +69,15 @@ def _number_mailboxes(column: Column) -> list[Numbered]:
     long = pc.greater_equal(pc.utf8_length(bare), SHORTEST_MAILBOX)
     own = pc.and_(long, pc.invert(are_shared_mailboxes(locals_)))
     return [_renumber(number_values(bare), own.to_numpy(zero_copy_only=False))]
+
+
+def _bare_id(external_id: str) -> tuple[str, ...]:
+    return (bare_id(external_id),)
+
+
+def _number_bare_ids(column: Column) -> list[Numbered]:
+    codes = number_values(bare_ids_of(column))
+    return [Numbered(codes.astype(np.int64), int(codes.max(initial=-1)) + 1)]
 
 
 def _phone_tail(phone: str) -> tuple[str, ...]:
@@ -258,7 +268,7 @@ TOKENS: Mapping[str, Token] = {
     "mailbox": Token("email", _mailbox, numbers=_number_mailboxes),
     "phone": Token("phone", whole),
     "phone_tail": Token("phone", _phone_tail, numbers=_number_phone_tails),
-    "external_id": Token("external_id", whole),
+    "external_id": Token("external_id", _bare_id, numbers=_number_bare_ids),
     "handle": Token("handle", whole),
     "day": Token("birth_date", _day),
     "initial": Token("name", _initial, part="given"),

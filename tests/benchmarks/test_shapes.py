@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.accuracy import read_truth, true_pairs
+from benchmarks.rough_shapes import firms
 from benchmarks.shapes import Shape, census, customer_shapes, febrl4, write_shape
 
 
@@ -39,6 +41,51 @@ class TestCustomerShapes:
 
     def test_every_record_of_names_and_email_has_an_email(self, shapes: dict[str, Shape]) -> None:
         assert shapes["names_email"].table["email"].null_count == 0
+
+
+class TestRoughShapes:
+    def test_unnamed_columns_say_nothing(self, shapes: dict[str, Shape]) -> None:
+        names = set(shapes["unnamed"].table.column_names) - {"true_cluster", "household_id"}
+        assert names == {f"col{number}" for number in range(len(names))}
+
+    def test_one_column_has_the_whole_address(self, shapes: dict[str, Shape]) -> None:
+        table = shapes["one_address"].table
+        assert not {"city", "postcode", "country"} & set(table.column_names)
+        assert any(", " in line for line in table["address"].drop_null().to_pylist())
+
+    def test_gaps_are_many_and_leave_something(self, shapes: dict[str, Shape]) -> None:
+        whole, gaps = shapes["swapped"].table, shapes["gaps"].table
+        assert 0.3 < gaps.num_rows / whole.num_rows <= 1
+        assert gaps["email"].null_count / gaps.num_rows > whole["email"].null_count / whole.num_rows
+
+    def test_few_people_have_a_second_record(self, shapes: dict[str, Shape]) -> None:
+        people = shapes["few_duplicates"].table["true_cluster"]
+        assert len(people.unique()) > 0.95 * len(people)
+
+    def test_swapped_names_are_those_of_two_channels(self, shapes: dict[str, Shape]) -> None:
+        swapped, straight = shapes["swapped"].table, shapes["one_address"].table
+        changed = [
+            channel
+            for channel, one, other in zip(
+                swapped["channel"].to_pylist(),
+                swapped["first_name"].to_pylist(),
+                straight["first_name"].to_pylist(),
+                strict=True,
+            )
+            if one != other
+        ]
+        assert set(changed) == {"web", "shop"}
+
+    def test_firms_have_no_people(self) -> None:
+        table = firms(200, seed=3)
+        assert table.num_rows == 200
+        assert not {"first_name", "last_name", "name"} & set(table.column_names)
+        assert true_pairs_of(table) > 0
+
+
+def true_pairs_of(table: pa.Table) -> int:
+    counts = table["true_cluster"].value_counts().field("counts").to_numpy()
+    return int((counts * (counts - 1) // 2).sum())
 
 
 class TestCensus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from resolution.matching.comparisons.nicknames import are_forms_of_one_name
@@ -14,7 +15,7 @@ FAMILY_LEVELS = ("exact", "part", "close", "gendered", "swapped", "far", "differ
 _CACHED_PAIRS = 1 << 17
 SHORTEST_SOUND = 3
 SHORTEST_SHORTENED = 3
-SHORTEST_FOR_SWAPPED_SLIP = 6
+SHORTEST_FOR_SWAPPED_SLIP = 5
 
 SAME_GIVEN = Outcome("exact", "same given name")
 SAME_FIRST = Outcome("exact", "same given name, a middle name on one side")
@@ -53,6 +54,9 @@ FAMILY_OUTCOMES = (
 
 _NOT_ONE_GIVEN = (OTHER_GIVEN, OTHER_INITIAL, GIVEN_ALIKE)
 _NOT_ONE_FAMILY = (OTHER_FAMILY, FAMILY_ALIKE)
+_ONE_GIVEN = ("exact", "variant", "initial")
+
+_LATIN_LETTER = re.compile("[a-z]")
 
 NameParts = tuple[str, str]
 NameOutcomes = tuple[Outcome | None, Outcome | None]
@@ -68,23 +72,33 @@ def compare_names(left: NameParts, right: NameParts) -> NameOutcomes:
 
 
 def _changed_places(left: NameParts, right: NameParts) -> bool:
-    """One part must be the same by letter; the other may be an initial or a longer word with a slip."""
+    """One part must be the same by letter; the other may be an initial, a nickname or a word with a slip."""
     crossed = ((left[0], right[1]), (left[1], right[0]))
     same = sum(one == other for one, other in crossed)
     return same == 2 or (same == 1 and all(_could_be_one(*parts) for parts in crossed))
 
 
 def _could_be_one(one: str, other: str) -> bool:
-    if 1 in (len(one), len(other)):
-        return one[0] == other[0]
-    return one == other or (min(len(one), len(other)) >= SHORTEST_FOR_SWAPPED_SLIP and is_near(one, other))
+    outcome = compare_given(one, other)
+    if one == other or (outcome and outcome.level in _ONE_GIVEN):
+        return True
+    return min(len(one), len(other)) >= SHORTEST_FOR_SWAPPED_SLIP and is_near(one, other)
+
+
+def are_of_two_scripts(left: str, right: str) -> bool:
+    """Tell whether one is in Latin letters and the other has none: how that sounds nobody can know."""
+    return left.isascii() != right.isascii() and not (
+        _LATIN_LETTER.search(left) and _LATIN_LETTER.search(right)
+    )
 
 
 @lru_cache(_CACHED_PAIRS)
-def compare_given(left: str, right: str) -> Outcome:
-    """Compare two given names, which may hold middle names or be an initial."""
+def compare_given(left: str, right: str) -> Outcome | None:
+    """Compare two given names, which may hold middle names or be an initial; None where scripts differ."""
     if left == right:
-        return SAME_GIVEN if len(left) > 1 else INITIAL
+        return SAME_GIVEN if len(left) > 1 or not left.isascii() else INITIAL
+    if are_of_two_scripts(left, right):
+        return None
     lefts, rights = left.split(), right.split()
     first, other = lefts[0], rights[0]
     if len(first) == 1 or len(other) == 1:
@@ -127,10 +141,12 @@ def _sounds_alike(left: str, right: str) -> bool:
 
 
 @lru_cache(_CACHED_PAIRS)
-def compare_family(left: str, right: str) -> Outcome:
-    """Compare two family names, which may be double, hyphenated or carry particles."""
+def compare_family(left: str, right: str) -> Outcome | None:
+    """Compare two family names, which may be double or carry particles; None where scripts differ."""
     if left == right:
         return SAME_FAMILY
+    if are_of_two_scripts(left, right):
+        return None
     if " " in left or " " in right:
         return _compare_several_words(left, right)
     return _compare_spelling(left, right)

@@ -11,7 +11,7 @@ from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, fol
 _FORMS = """
 gmbh and co kgaa|gmbh and co kg|gmbh co kg|gmbh and co|gmbh co|gmbh|mbh|kgaa|kg|ohg|ug|ag|gbr|ek|e v|ev
 incorporated|inc|corporation|corp|company|co|limited|ltd|co ltd|pty ltd|pte ltd|pvt ltd|private limited
-llc|llp|lp|plc
+llc|llp|lp|plc|and co ltd|and co limited|and co inc|and co|and company|und co|et cie|y cia|e cia
 s a r l|sarl|s a s|sas|sasu|eurl|s a|sa|snc|s r l|srl|srls|s p a|spa|s l u|slu|s l|sl|s c|sociedad limitada
 s de r l de c v|s a de c v|b v|bv|n v|nv|oy|oyj|ab|as|a s|aps|kft|zrt|sro|s r o|doo|d o o|ltda
 sp z o o|spolka z o o|spzoo|spolka akcyjna|ooo|oao|zao|pao|ao|ip|pty|pte|pvt
@@ -31,7 +31,7 @@ def normalise_company(text: str) -> str:
     words = plain_words(text[:LONGEST_VALUE].replace("&", " and "))
     words = _without_forms(words)
     folded = " ".join(words)
-    return "" if junk.is_filler(folded) or folded in junk.NAMES else folded
+    return "" if junk.is_filler(folded) or folded in junk.COMPANIES else folded
 
 
 def has_legal_form(text: str) -> bool:

@@ -6,9 +6,15 @@ import re
 import unicodedata
 from functools import lru_cache
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from resolution.matching.normalise import junk
 from resolution.matching.normalise.text import CACHED_VALUES, LONGEST_VALUE, Canonical, clean_text, fold_text
 
+# Signs that group an id for the eye; some write them and some do not.
+_GROUPING = "[ ./-]"
+_NOTHING_LEFT = "(?:^|:)$"
 _HANDLE = re.compile(r"(?:[\w-]{1,40}:)?[\w][\w.\-]{1,63}")
 
 
@@ -34,6 +40,19 @@ def external_id_in(system: str, value: str) -> Canonical:
     if not found.value or ":" in found.value:
         return found
     return Canonical(f"{clean_text(system).casefold() or 'id'}:{found.value}")
+
+
+@lru_cache(CACHED_VALUES)
+def bare_id(external_id: str) -> str:
+    """Leave out of a canonical id what only groups it: "id:656.292.012-14" → "id:65629201214"."""
+    bare = re.sub(_GROUPING, "", external_id)
+    return external_id if re.search(_NOTHING_LEFT, bare) else bare
+
+
+def bare_ids(external_ids: pa.Array) -> pa.Array:
+    """Leave out of many ids what `bare_id` leaves out of each."""
+    bare = pc.replace_substring_regex(external_ids, _GROUPING, "")
+    return pc.if_else(pc.match_substring_regex(bare, _NOTHING_LEFT), external_ids, bare)
 
 
 @lru_cache(CACHED_VALUES)

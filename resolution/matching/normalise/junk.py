@@ -86,6 +86,24 @@ NAMES = (
     )
 )
 
+# What stands for a company where somebody has none.
+COMPANIES = (
+    NAMES
+    | word_set("private privat prive privado privato particular particulier self freelance freelancer home")
+    | frozenset(
+        {
+            "n a",
+            "no company",
+            "not applicable",
+            "not provided",
+            "private person",
+            "self employed",
+            "unemployed",
+            "retired",
+        }
+    )
+)
+
 # The date a form or a migration fills in when it has none.
 BIRTH_DATES = frozenset(
     {

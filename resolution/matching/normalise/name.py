@@ -72,7 +72,48 @@ def parse_name(text: str) -> Name | None:
     text = _SPARE.sub(" ", clean_text(text[: 2 * LONGEST_FULL_NAME])[:LONGEST_FULL_NAME])
     if fold_text(text) in junk.NAMES:
         return None
-    return _quick_name(text) or _parsed_name(text)
+    return _eastern_name(text) or _family_first(text) or _quick_name(text) or _parsed_name(text)
+
+
+# Chinese characters with their Japanese signs, and Hangul; the given name may be in kana.
+_EASTERN = "[㐀-䶿一-鿿々〆가-힣]"
+_EASTERN_NAME = re.compile(
+    f"({_EASTERN}{{1,4}}) ((?:{_EASTERN}|[ぁ-ヿ]){{1,5}})|({_EASTERN}{{1,5}})([ぁ-ヿ]{{0,4}})"
+)
+# Family names of two characters where the whole has three.
+_LONG_FAMILY = word_set("""
+    欧阳 歐陽 司马 司馬 上官 诸葛 諸葛 东方 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 司徒 夏侯 端木 南宫
+    남궁 황보 제갈 사공 선우 서문 독고
+    """)
+
+
+def _eastern_name(text: str) -> Name | None:
+    """The family name stands first, mostly of one character; of two where there are four or more."""
+    found = None if text.isascii() else _EASTERN_NAME.fullmatch(text)
+    if not found:
+        return None
+    family, given, whole, kana = found.groups("")
+    if kana:
+        return name_of(kana, whole)
+    if whole:
+        cut = 2 if len(whole) > 3 or (len(whole) == 3 and whole[:2] in _LONG_FAMILY) else 1
+        family, given = whole[:cut], whole[cut:]
+    return name_of(given, family)
+
+
+_BEFORE_INITIALS = re.compile(r"([^\W\d_]{2,}(?:-[^\W\d_]{2,})?) ([^\W\d_])(?:\. ?| )([^\W\d_])\.?")
+_BEFORE_PATRONYMIC = re.compile(
+    r"([\u0400-\u04ff-]{2,}) ([\u0400-\u04ff]+) ([\u0400-\u04ff]+(?:[оеи]вич|ич|[оеи]вна|ична))",
+    re.IGNORECASE,
+)
+
+
+def _family_first(text: str) -> Name | None:
+    """A word before two initials is the family name, and so is that before a Russian name and patronymic."""
+    found = _BEFORE_INITIALS.fullmatch(text) or (not text.isascii() and _BEFORE_PATRONYMIC.fullmatch(text))
+    if not found or fold_text(found[1]) in TITLES:
+        return None
+    return name_of(f"{found[2]} {found[3]}", found[1])
 
 
 _SPARE = re.compile(r"\([^)]*\)|\"[^\"]*\"|[()\"<>\[\]{}]")

@@ -62,6 +62,16 @@ class TestNames:
             (["Sukunimi", "Puhelinnumero"], ["family_name", "phone"]),
             (["Фамилия", "Имя", "Дата рождения"], ["family_name", "given_name", "birth_date"]),
             (["nino", "addrCity"], ["external_id", "city"]),
+            (["NAME_FIRST", "Name (Last)", "ADDR_FULL"], ["given_name", "family_name", "address"]),
+            (["GivenNm", "FamilyNm", "CellPh"], ["given_name", "family_name", "phone"]),
+            (["given", "family", "full_phone_number"], ["given_name", "family_name", "phone"]),
+            (["res_street_address", "res_city_desc", "Mailing Postal Code"], ["address", "city", "postcode"]),
+            (["Str.", "Hs.-Nr.", "gender_code"], ["address", "address", ""]),
+            (["姓名", "手机", "出生日期", "住址"], ["name", "phone", "birth_date", "address"]),
+            (["氏名", "メールアドレス", "郵便番号"], ["name", "email", "postcode"]),
+            (["이름", "전화번호", "생년월일"], ["name", "phone", "birth_date"]),
+            (["Příjmení", "Jméno", "PSČ"], ["family_name", "given_name", "postcode"]),
+            (["Nombre", "Primer apellido", "Segundo apellido"], ["given_name", "family_name", ""]),
             (["NAMEV", "NAME1"], ["given_name", "family_name"]),
             (["Nume", "Prenume"], ["family_name", "given_name"]),
             (["이름", "성"], ["given_name", "family_name"]),
@@ -81,7 +91,14 @@ class TestNames:
 
     @pytest.mark.parametrize(
         ("header", "name"),
-        [("Geburtsort", "birth_place"), ("yob", "birth_year"), ("Gender", "sex"), ("email", ""), ("x", "")],
+        [
+            ("Geburtsort", "birth_place"),
+            ("yob", "birth_year"),
+            ("Gender", "sex"),
+            ("email", ""),
+            ("x", ""),
+            ("Segundo apellido", "second_family_name"),
+        ],
     )
     def test_say_what_else_of_a_person_they_speak_of(self, header: str, name: str) -> None:
         assert extra_by_name(header) == name
@@ -95,6 +112,7 @@ class TestContent:
             (["+49 30 1234567", "+49 30 7654321", "030 5556677"], "phone"),
             (["1950-01-02", "1981-05-06", "2001-09-10"], "birth_date"),
             (["2024-01-02", "2024-05-06", "2024-09-10"], ""),
+            (["1950年1月2日", "1981年5月6日", "2001年9月10日"], "birth_date"),
             (["DE", "FR", "GB"], "country"),
             (["red", "blue", "green"], ""),
             (["10234567", "10234568", "10234569"], ""),

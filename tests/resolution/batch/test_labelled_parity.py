@@ -1,6 +1,6 @@
 """On whole labelled sets the arrays of the file tool say what profiles say one at a time.
 
-A generated set of 2,000 records is proved in every run. The soak takes the small sets of BENCH_DATA,
+A generated set of 2,000 records is proved in every run. The soak takes the labelled sets of BENCH_DATA,
 or a generated one of 10,000 records.
 """
 
@@ -26,7 +26,7 @@ from resolution.matching.model import load_model
 from resolution.matching.training import train
 from resolution.types import Profile
 
-SETS = ("fake_1000", "febrl1", "febrl3", "customers_10k")
+SETS = ("fake_1000", "febrl1", "febrl2", "febrl3", "customers_10k", "customers_100k")
 TRUTH = ["true_id", "household_id"]
 
 
@@ -37,7 +37,7 @@ def generated(records: int, folder: Path) -> Path:
 
 
 def labelled_sets(folder: Path) -> list[Path]:
-    """The small labelled sets of BENCH_DATA; a generated one where that names no folder with any."""
+    """The labelled sets of BENCH_DATA; a generated one where that names no folder with any."""
     given = Path(os.environ.get("BENCH_DATA", "/nowhere"))
     found = [path for name in SETS if (path := given / f"{name}.parquet").exists()]
     return found or [generated(10_000, folder)]

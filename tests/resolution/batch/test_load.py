@@ -168,6 +168,17 @@ class TestSeveralFiles:
         assert loaded.profile(2).emails == ("a@x.example",)
         assert loaded.profile(3).names == loaded.profile(1).names
 
+    def test_one_with_whole_names_writes_them_as_the_other_does(self, tmp_path: Path) -> None:
+        """The parts of one name have one number, whichever column they came from."""
+        apart, whole = tmp_path / "apart.csv", tmp_path / "whole.csv"
+        apart.write_text("first_name,last_name,email\nAnna,Quux,a@x.de\n")
+        whole.write_text("full_name,email\nAnna Quux,b@y.de\n")
+        names = load_files([apart, whole]).table.columns["name"]
+
+        assert names.first[0] == names.first[1]
+        for part in ("given", "family"):
+            assert len(set(names.part(part).texts)) == len(names.part(part).texts)
+
     def test_with_the_same_ids_have_them_under_their_names(self, tmp_path: Path) -> None:
         paths = [
             text_file(tmp_path / f"{name}.csv", "id,email\n1,a@x.example\n2,b@x.example\n") for name in "ab"
@@ -516,6 +527,9 @@ class TestGuesses:
                 "col6": f"{rng.randrange(1, 90)} {rng.choice(FAMILY)} Street",
                 "col7": f"{rng.choice('LMB')}S{rng.randrange(9)} {rng.randrange(9)}AP",
                 "col8": rng.choice(["DE", "FR", "GB"]),
+                "col9": f"{rng.choice(FAMILY)} {rng.choice(GIVEN)} {rng.choice(('GmbH', 'Ltd', 'SL', ''))}",
+                "col10": f"LC{10_000_000 + 7919 * (n % 280)}",
+                "col11": rng.choice(["red", "green"]),
             }
             for n in range(300)
         ]
@@ -524,7 +538,13 @@ class TestGuesses:
 
         assert list(found.values()) == [
             "given_name", "family_name", "email", "phone", "birth_date", "address", "postcode", "country",
+            "company", "external_id", "",
         ]  # fmt: skip
+
+    def test_of_codes_under_a_name_that_says_what_they_are_are_not_made(self, tmp_path: Path) -> None:
+        rows = [{"email": f"a{n}@x.example", "order_ref": f"LC{10_000_000 + n % 280}"} for n in range(300)]
+
+        assert fields(load_files([parquet(tmp_path / "a.parquet", rows)]))["order_ref"] == ""
 
     def test_of_a_column_of_whole_names(self, tmp_path: Path) -> None:
         rng = random.Random(12)

@@ -12,6 +12,7 @@ from resolution.types import Address, Name, Profile
 GIVEN = (
     "anna", "ann", "anne", "anna maria", "maria anna", "a", "bob", "robert", "daniel", "daniela", "yustin",
     "justin", "jonathan", "jean pierre", "jeanpierre", "sasha", "aleksandr", "alexander", "smith", "李", "o",
+    "anna 李", "娜", "堇莎",
 )  # fmt: skip
 FAMILY = (
     "smith", "smyth", "smith jones", "jones smith", "jones", "ivanov", "ivanova", "kowalski", "kowalska",
@@ -25,7 +26,16 @@ EMAILS = (
     "x9y8@privaterelay.appleid.com",
 )  # fmt: skip
 PHONES = ("+447700900123", "+447700900132", "+447700900124", "07700900123", "7700900123", "+4930901820")
-IDS = ("crm:1001234", "crm:1001235", "shop:1001234", "crm:17", "crm:18", "passport:a:b1")
+IDS = (
+    "crm:1001234",
+    "crm:100-1234",
+    "crm:100.1235",
+    "crm:1001235",
+    "shop:1001234",
+    "crm:17",
+    "crm:18",
+    "passport:a:b1",
+)
 HANDLES = ("instagram:anna", "x:anna", "x:bob", "anna", "bob")
 COMPANIES = ("foods", "good foods", "foods good", "motors", "motor works", "motor work")
 STREETS = (

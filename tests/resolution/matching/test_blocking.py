@@ -35,7 +35,7 @@ class TestSharedKeys:
                 {"phone": "+447700900123", "name": "Ann"},
                 "same_phone_tail",
             ),
-            ({"external_id": "crm:17"}, {"external_id": "crm:17"}, "same_external_id"),
+            ({"external_id": "crm:1-7"}, {"external_id": "crm:17"}, "same_external_id"),
             ({"handle": "@Anna"}, {"handle": "anna"}, "same_handle"),
             ({"birth_date": "1980-02-03"}, {"birth_date": "1980-03-02"}, "same_birth_date"),
             ({"name": "Anna Müller"}, {"name": "Mueller Anna"}, "full_name"),
@@ -69,6 +69,7 @@ class TestSharedKeys:
                 {"family_name": "Smith", "address": "12 High Street"},
                 "house_and_family_name",
             ),
+            ({"company": "Foods & Co Ltd"}, {"company": "FOODS", "name": "Anna"}, "same_company"),
             (
                 {"name": "Anna Smith", "company": "Foods Ltd"},
                 {"family_name": "Smith", "company": "FOODS"},

@@ -115,7 +115,9 @@ class TestOneDefinition:
             for place, sound in enumerate(("ra", "ta", "ka", "la"))
         ]
         found = [
-            entry for entry in candidate_pairs(table_of([many, *others])).joined if "company" in entry.tokens
+            entry
+            for entry in candidate_pairs(table_of([many, *others])).joined
+            if entry.rule.name == "company_and_name"
         ]
         assert [entry.pairs.tolist() for entry in found] == [[1, 2]]
         assert joined(table_of([many, *others])) == sorted(joined_as_text([many, *others]))

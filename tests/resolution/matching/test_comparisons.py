@@ -14,11 +14,12 @@ from resolution.matching.comparisons.address import compare_addresses
 from resolution.matching.comparisons.birth_date import compare_birth_dates
 from resolution.matching.comparisons.company import compare_companies
 from resolution.matching.comparisons.email import compare_emails
-from resolution.matching.comparisons.external_id import compare_external_ids
+from resolution.matching.comparisons.external_id import compare_external_ids, hard_conflict
 from resolution.matching.comparisons.handle import compare_handles
 from resolution.matching.comparisons.name import compare_family, compare_given, compare_names
 from resolution.matching.comparisons.outcome import Outcome
 from resolution.matching.comparisons.phone import compare_phones
+from resolution.types import Profile
 
 words = st.text("abcdeino ", min_size=1, max_size=12).map(lambda text: " ".join(text.split())).filter(bool)
 mailboxes = st.builds(
@@ -124,6 +125,21 @@ class TestNames:
             == compare_names(("l", "fuhrhms"), ("fuhrhms", "luger"))[0]
         )
 
+    @pytest.mark.parametrize(
+        ("left", "right"),
+        [
+            (("newman", "carl"), ("carlton", "newman")),
+            (("smith", "robert"), ("bob", "smith")),
+            (("bellnone", "maury g"), ("maury", "bellnone")),
+            (("hzyes", "irene"), ("irene", "hayes")),
+        ],
+    )
+    def test_finds_them_with_a_nickname_a_middle_name_or_a_short_slip(
+        self, left: tuple[str, str], right: tuple[str, str]
+    ) -> None:
+        assert compare_names(left, right)[0] == ("swapped", "given and family name changed places")
+        assert compare_names(right, left) == compare_names(left, right)
+
     def test_two_people_are_no_swap(self) -> None:
         given, family = compare_names(("mary", "chambers"), ("chambers", "mark"))
         assert (given, family) == (
@@ -131,9 +147,35 @@ class TestNames:
             ("different", "different family name"),
         )
 
+    def test_p8_two_scripts_are_no_evidence(self) -> None:
+        assert compare_names(("伟", "王"), ("wei", "wang")) == (None, None)
+        assert compare_names(("伟", "王"), ("伟", "王"))[0] == ("exact", "same given name")
+        assert compare_names(("伟", "王"), ("娜", "李"))[1] == ("different", "different family name")
+
     def test_p8_a_missing_part_is_no_evidence(self) -> None:
         assert compare_names(("", "smith"), ("anna", "smith"))[0] is None
         assert compare_names(("anna", ""), ("anna", "smith"))[1] is None
+
+
+class TestGroupedIds:
+    @pytest.mark.parametrize(
+        ("left", "right", "level"),
+        [
+            ("id:656.292.012-14", "id:65629201214", "exact"),
+            ("dni:72883881-D", "dni:72883881D", "exact"),
+            ("id:656.292.012-14", "id:65629201215", "close"),
+            ("id:123-45-6789", "id:987 65 4321", "different"),
+        ],
+    )
+    def test_signs_that_group_an_id_do_not_count(self, left: str, right: str, level: str) -> None:
+        outcome = compare_external_ids(left, right)
+        assert outcome is not None
+        assert outcome.level == level
+
+    def test_one_id_in_two_spellings_is_no_conflict(self) -> None:
+        left = Profile("a", external_ids=("ssn:123-45-6789",))
+        assert not hard_conflict(left, Profile("b", external_ids=("ssn:123456789",)), ("ssn",))
+        assert hard_conflict(left, Profile("c", external_ids=("ssn:123456780",)), ("ssn",))
 
 
 class TestEmails:

@@ -107,6 +107,18 @@ class TestWeights:
         common = score(person("a", name="John Smith"), person("b", name="John Smith"))
         assert rare.weight > common.weight + 5
 
+    def test_names_that_changed_places_say_no_more_than_in_place(self) -> None:
+        model = load_model()
+        in_place = score(person("a", name="John Smith"), person("b", name="John Smith"))
+        given, family = (
+            {"given_name": "John", "family_name": "Smith"},
+            {"given_name": "Smith", "family_name": "John"},
+        )
+        swapped = score_pair(model, person("a", **given), person("b", **family))
+        assert levels(swapped)["given_name"] == "swapped"
+        assert swapped.weight <= in_place.weight
+        assert swapped.weight == score_pair(model, person("b", **family), person("a", **given)).weight
+
     def test_an_email_alone_is_a_question_not_a_link(self) -> None:
         found = score(person("a", email="anna@x.de"), person("b", email="anna@x.de"))
         assert -3 < found.weight < 4

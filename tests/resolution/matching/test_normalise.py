@@ -191,6 +191,39 @@ class TestName:
         assert name_of("太郎", "山田") == Name("太郎", "山田")
 
     @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("山田 太郎", Name("太郎", "山田")),
+            ("山田太郎", Name("太郎", "山田")),
+            ("山田\u3000さくら", Name("sakura", "山田")),
+            ("王伟", Name("伟", "王")),
+            ("欧阳娜", Name("娜", "欧阳")),
+            ("곤 희슬", Name("huiseul", "gon")),
+            ("곤희슬", Name("huiseul", "gon")),
+            ("李", Name("", "李")),
+        ],
+    )
+    def test_an_eastern_name_begins_with_the_family_name(self, text: str, name: Name) -> None:
+        assert parse_name(text) == name
+
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("Кассиль Николай Егорович", Name("nikolay egorovich", "kassil")),
+            ("Николай Егорович Кассиль", Name("nikolay egorovich", "kassil")),
+            ("Тетерина Карина Васильевна", Name("karina vasilevna", "teterina")),
+            ("Каминова Р. Е.", Name("r e", "kaminova")),
+            ("KAMINOVA R.E.", Name("r e", "kaminova")),
+            ("Kumar A K", Name("a k", "kumar")),
+            ("A. K. Kumar", Name("a k", "kumar")),
+            ("Anna Li", Name("anna", "li")),
+            ("John II", Name("john", "")),
+        ],
+    )
+    def test_a_family_name_may_stand_before_initials_and_patronymics(self, text: str, name: Name) -> None:
+        assert parse_name(text) == name
+
+    @pytest.mark.parametrize(
         ("given", "family"), [("N/A", ""), ("Test", "-"), ("xxx", "Unknown"), ("Guest", "")]
     )
     def test_p8_a_placeholder_is_no_name(self, given: str, family: str) -> None:
@@ -220,6 +253,9 @@ class TestDate:
             "3.4.1980",
             "03/04/1980",
             "3 April 1980",
+            "1980年4月3日",
+            "1980년 4월 3일",
+            "1980. 04. 03.",
             "April 3, 1980",
             "3. Apr. 80",
             "1980-04-03T00:00:00",
@@ -228,8 +264,6 @@ class TestDate:
             "Thu Apr 3 1980",
             "1980/4/3 0:00",
             "1980.04.03.",
-            "1980年4月3日",
-            "1980년 4월 3일",
             "29314",
             "29314.0",
         ],
@@ -279,10 +313,15 @@ class TestAddress:
 
 class TestCompany:
     @pytest.mark.parametrize(
-        "text", ["Foo & Bär GmbH & Co. KG", "FOO AND BAR", "foo & bar Ltd.", "Foo and Bar S.r.l."]
+        "text",
+        ["Foo & Bär GmbH & Co. KG", "FOO AND BAR", "foo & bar Ltd.", "Foo and Bar S.r.l.", "Foo & Bar & Co."],
     )
     def test_the_legal_form_does_not_count(self, text: str) -> None:
         assert normalise_company(text) == "foo and bar"
+
+    @pytest.mark.parametrize("text", ["n/a", "N.A.", "-", "Privat", "self-employed", "Not applicable"])
+    def test_p8_what_stands_for_none_is_none(self, text: str) -> None:
+        assert normalise_company(text) == ""
 
 
 class TestExternalId:

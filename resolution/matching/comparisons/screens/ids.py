@@ -17,13 +17,15 @@ from resolution.matching.comparisons.answers import (
     number_of,
     within,
 )
-from resolution.matching.table import Column, arrow_of, number_values
+from resolution.matching.facts import bare_ids_of
+from resolution.matching.table import ArrowTexts, Column, arrow_of, number_values
 
 
 class _IdFacts:
     def __init__(self, column: Column) -> None:
+        bare = bare_ids_of(column)
         self.system = _number_systems(column.values)
-        self.length = lengths_of(column.arrow)
+        self.bare, self.texts, self.length = number_values(bare), ArrowTexts(bare), lengths_of(bare)
 
 
 def id_facts(column: Column) -> _IdFacts:
@@ -36,11 +38,13 @@ def screen_ids(column: Column, left: Codes, right: Codes) -> Answers:
     """An id of another system says nothing; one slip is left open, all else is told."""
     facts = id_facts(column)
     answers = np.full(len(left), number_of("external_id", "different"), dtype=np.int8)
-    answers[facts.system[left] != facts.system[right]] = SILENT
-    near = (answers != SILENT) & (np.abs(facts.length[left] - facts.length[right]) <= 1)
-    places = np.flatnonzero(near & (left != right))
-    answers[places[within(column.values, left, right, places, OSA.distance, 1)]] = UNDECIDED
-    answers[left == right] = number_of("external_id", "exact")
+    one_system = facts.system[left] == facts.system[right]
+    answers[~one_system] = SILENT
+    same = facts.bare[left] == facts.bare[right]
+    near = one_system & ~same & (np.abs(facts.length[left] - facts.length[right]) <= 1)
+    places = np.flatnonzero(near)
+    answers[places[within(facts.texts, left, right, places, OSA.distance, 1)]] = UNDECIDED
+    answers[one_system & same] = number_of("external_id", "exact")
     return answers
 
 

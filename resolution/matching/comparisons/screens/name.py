@@ -16,6 +16,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 
 from resolution.matching.comparisons.answers import (
     ROUNDING,
+    SILENT,
     UNDECIDED,
     Answers,
     Codes,
@@ -59,7 +60,9 @@ def screen_given(part: Part, left: Codes, right: Codes) -> Answers:
     answers[may_shorten | facts.share_forms(left, right)] = UNDECIDED
     several = np.flatnonzero(~(facts.one_word[left] & facts.one_word[right]))
     answers[several] = _screen_several_given(facts.words, left[several], right[several])
-    answers[(left == right) & (facts.length[left] > 1)] = number_of("given_name", "exact")
+    answers[facts.of_two_scripts(left, right)] = SILENT
+    whole = (facts.length[left] > 1) | ~facts.ascii[left]
+    answers[(left == right) & whole] = number_of("given_name", "exact")
     return answers
 
 
@@ -86,6 +89,7 @@ def screen_family(part: Part, left: Codes, right: Codes) -> Answers:
     may_be_gendered = (facts.head[left] == facts.head[right]) & (facts.feminine[left] | facts.feminine[right])
     may_be_gendered &= np.abs(facts.length[left] - facts.length[right]) <= LONGEST_GENDERED
     answers[may_be_gendered | ~(facts.one_word[left] & facts.one_word[right])] = UNDECIDED
+    answers[facts.of_two_scripts(left, right)] = SILENT
     answers[left == right] = number_of("family_name", "exact")
     return answers
 
@@ -178,6 +182,8 @@ class _WordFacts:
         self.start = number_values(pc.utf8_slice_codeunits(column, 0, SHORTEST_SHORTENED))
         self.first = number_values(pc.utf8_slice_codeunits(column, 0, 1))
         self.feminine = mask_of(pc.ends_with(column, "a"))
+        self.ascii = mask_of(pc.string_is_ascii(column))
+        self.latin = mask_of(pc.match_substring_regex(column, "[a-z]"))
 
     @cached_property
     def forms(self) -> npt.NDArray[np.uint64]:
@@ -189,6 +195,11 @@ class _WordFacts:
     def words(self) -> _GivenWords:
         """The first two words of a given name."""
         return _GivenWords(arrow_of(self.texts))
+
+    def of_two_scripts(self, left: Codes, right: Codes) -> Mask:
+        """Which are in Latin letters on one side alone."""
+        found: Mask = (self.ascii[left] != self.ascii[right]) & ~(self.latin[left] & self.latin[right])
+        return found
 
     def may_shorten(self, left: Codes, right: Codes) -> Mask:
         """Which may be a word and its beginning."""

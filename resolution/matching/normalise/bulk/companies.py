@@ -29,7 +29,7 @@ def bulk_companies(values: pa.Array, mapper: Mapper = in_process) -> pa.Array:
     values = as_strings(values)
     folded = fold_texts(pc.replace_substring(values, "&", " and "))
     names = _without_forms(plain_words_of(folded))
-    fillers = any_of(are_fillers(folded), are_fillers(names), among(names, junk.NAMES))
+    fillers = any_of(are_fillers(folded), are_fillers(names), among(names, junk.COMPANIES))
     return settled(values, blanked(names, fillers), _company, mapper)
 
 

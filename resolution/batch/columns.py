@@ -20,7 +20,7 @@ _WHOSE = (
     "|default|mailing|permanent|billto|shipto|shipping|delivery|postal|residential|user|member|account|applicant|patient|owner|holder|subject|guest"
     "|kunden?|cust|address|addr|cli|other|alt|alternate|current|orig|original|raw"
 )
-_OWNERS = re.compile(rf"^(?:(?:{_WHOSE})(?=[a-z]))+")
+_OWNER = re.compile(rf"^(?:{_WHOSE})(?=[a-z])")
 _OWNERS_BEHIND = re.compile(rf"(?<=[a-z]{{2}})(?:{_WHOSE}|raw|text|value|str)$")
 _NUMBERED = re.compile(r"(?<=[a-z])\d{1,2}$")
 _NUMBERED_WITHIN = re.compile(r"(?<=[a-z]{2})\d(?=[a-z]{2})")
@@ -162,15 +162,20 @@ def _spellings(header: str) -> list[str]:
     whole = _squeezed(header)
     bare = _NUMBERED.sub("", whole)
     return [
-        whole,
-        _OWNERS.sub("", whole),
+        *_without_owners(whole),
         *_rearranged(header),
-        bare,
-        _OWNERS.sub("", bare),
-        _OWNERS_BEHIND.sub("", bare),
-        _OWNERS_BEHIND.sub("", _OWNERS.sub("", bare)),
+        *_without_owners(bare),
+        *(_OWNERS_BEHIND.sub("", word) for word in _without_owners(bare)),
         _NUMBERED_WITHIN.sub("", bare),
     ]
+
+
+def _without_owners(word: str) -> list[str]:
+    """A word, and what is left as each word that says whose it is goes: "homeaddress", "address"."""
+    found = [word]
+    while (shorter := _OWNER.sub("", found[-1])) != found[-1]:
+        found.append(shorter)
+    return found
 
 
 def _rearranged(header: str) -> tuple[str, str]:
@@ -199,7 +204,19 @@ def fields_by_names(names: Sequence[str]) -> list[str]:
             found[place] = "given_name"
         elif word in _WHOLE_ALONE and not family:
             found[place] = "name"
-    return _with_birth_parts(names, _with_one_row_id(names, _without_repeated_address(squeezed, found)))
+    found = _with_one_street(names, _without_repeated_address(squeezed, found))
+    return _with_birth_parts(names, _with_one_row_id(names, found))
+
+
+def _with_one_street(names: Sequence[str], found: list[str]) -> list[str]:
+    """Of streets that only differ by whose or what for they are (billing, shipping) the first one counts."""
+    seen: set[str] = set()
+    for place, field in enumerate(found):
+        street = _without_owners(_squeezed(names[place]))[-1]
+        if field == "address" and street in seen:
+            found[place] = UNUSED
+        seen.add(street)
+    return found
 
 
 def _without_repeated_address(squeezed: Sequence[str], found: list[str]) -> list[str]:

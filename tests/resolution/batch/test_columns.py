@@ -133,6 +133,16 @@ class TestMapColumns:
     def test_an_empty_column_drops_the_field(self) -> None:
         assert fields(["email", "phone"], ("phone", "")) == ["email", ""]
 
+    def test_of_streets_for_two_purposes_the_first_counts(self) -> None:
+        names = ("Billing Street", "Billing Address 2", "Billing City", "Shipping Street", "Shipping City")
+
+        found = map_columns(names, (), [("5 Main St", "Flat 2", "Leeds", "7 Park Rd", "York")]).as_options()
+
+        assert found == {
+            "Billing Street": "address", "Billing Address 2": "address", "Billing City": "city",
+            "Shipping Street": "", "Shipping City": "",
+        }  # fmt: skip
+
     def test_the_first_of_two_names_for_one_field_wins(self) -> None:
         assert fields(["first_name", "vorname", "email"]) == ["given_name", "", "email"]
 

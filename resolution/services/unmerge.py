@@ -325,14 +325,12 @@ def _links_after(undo: Undo) -> dict[str, list[str]]:
 
 
 def _judge_cut(trail: Trail, undo: Undo) -> None:
-    for key in undo.ground.leaving:
-        judge.write_judgement(
-            trail,
-            left_id=undo.ground.survivor,
-            right_id=key,
-            verdict=Judgement.Verdict.DIFFERENT,
-            reason=f"Merge {undo.ground.merge} was undone.",
-        )
+    ground = undo.ground
+    judge.write_judgements(
+        trail,
+        {(ground.survivor, key): f"Merge {ground.merge} was undone." for key in ground.leaving},
+        verdict=Judgement.Verdict.DIFFERENT,
+    )
 
 
 def _table(name: str) -> str:

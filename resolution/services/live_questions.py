@@ -50,6 +50,11 @@ def lock_as_seen(seen: Mapping[int, Seen]) -> set[int]:
     return {row.pk for row in rows if Seen(row.members_key, row.version) == seen[row.pk]}
 
 
+def lock_waiting(conflict_ids: Collection[int]) -> None:
+    """Let nobody claim these conflicts until commit; those somebody is at work on are left to them."""
+    locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids, state__in=WAITING).only("pk"))
+
+
 def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
     """Close live conflicts whose question has gone, with the reason; return how many were."""
     live = Conflict.objects.filter(pk__in=conflict_ids, state__in=states_before(State.DONE))

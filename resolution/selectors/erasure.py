@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
-from customers.models import PROFILE_FIELDS, Customer, Message, SourceRecord, Ticket
+from customers.models import Customer, Message, SourceRecord, Ticket
 from customers.models import Mapping as Link
 from resolution.models import (
     AuditEntry,
@@ -26,9 +26,8 @@ from resolution.models import (
     OutboxEvent,
 )
 from resolution.selectors.customers import get_canonical
+from resolution.selectors.told_elsewhere import Key, Told, Traces, find_traces, records_before, values_now
 
-# channel id, identifier type, normalised value
-Key = tuple[uuid.UUID, str, str]
 _KEY = ("channels", "types", "values")
 
 # An entry is found by its customer, by an identifier that was this person's alone, by a question or a
@@ -47,6 +46,8 @@ _ENTRIES = """
               IN (SELECT * FROM unnest(%(channels)s::uuid[], %(types)s::text[], %(values)s::text[]))
            OR metadata ->> 'conflict' = ANY(%(conflicts)s::text[])
            OR metadata ->> 'proposal' = ANY(%(proposals)s::text[])
+           OR action = 'judge' AND metadata ->> 'judgement' = ANY(%(told_judgements)s::text[])
+           OR sequence = ANY(%(told_entries)s)
            OR metadata::text LIKE ANY(%(patterns)s::text[]))
     ORDER BY sequence
 """
@@ -145,7 +146,8 @@ class ErasurePlan:
 
     `freed` are identifiers nobody else has; `links` the person's own and ended ones of others that go with
     those. `merges` and `memberships` are the person's own, and undone ones of others that kept what was
-    theirs. `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes.
+    theirs. `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes;
+    `traces` those that do not even name them and tell of them all the same, found by what they `told`.
     """
 
     asked: uuid.UUID
@@ -172,6 +174,8 @@ class ErasurePlan:
     answers: tuple[int, ...]
     entries: tuple[int, ...]
     events: int
+    traces: Traces
+    told: Told
 
     @property
     def absorbed(self) -> tuple[uuid.UUID, ...]:
@@ -203,6 +207,7 @@ class ErasurePlan:
                 "Places that name them as a candidate",
                 len(self.mentions) + len(self.evidence) + len(self.plans),
             ),
+            ("Rows about others that tell of them", self.traces.number),
         )
 
     def stays(self) -> tuple[tuple[str, int], ...]:
@@ -246,6 +251,16 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         "conflicts": list(_keys_of(conflicts)),
         "proposals": list(_keys_of(proposals)),
     }
+    judgements = _keys_of(Judgement.objects.filter(Q(left__in=people) | Q(right__in=people)))
+    own_questions = Traces(tuple(named["conflicts"]), tuple(named["proposals"]), judgements)
+    told = Told.of(people, person.met)
+    traces = find_traces(told, person.freed, but=own_questions)
+    named |= {
+        "conflicts": [*named["conflicts"], *traces.conflicts],
+        "proposals": [*named["proposals"], *traces.proposals],
+        "told_judgements": list(traces.judgements),
+        "told_entries": list(traces.entries),
+    }
     identifiers = {name: [key[place] for key in person.freed] for place, name in enumerate(_KEY)}
     return ErasurePlan(
         asked=asked,
@@ -259,11 +274,11 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         tickets=_keys_of(Ticket.objects.filter(customer__in=people)),
         source_records=_keys_of(SourceRecord.objects.filter(customer__in=people)),
         blocking_keys=BlockingKey.objects.filter(customer__in=people).count(),
-        conflicts=tuple(named["conflicts"]),
+        conflicts=own_questions.conflicts,
         live_conflicts=conflicts.exclude(state=Conflict.State.DONE).count(),
-        proposals=tuple(named["proposals"]),
+        proposals=own_questions.proposals,
         pending_proposals=proposals.filter(state=MergeProposal.State.PENDING).count(),
-        judgements=_keys_of(Judgement.objects.filter(Q(left__in=people) | Q(right__in=people))),
+        judgements=judgements,
         merges=(*_keys_of(Merge.objects.filter(survivor__in=people)), *_found(_SPENT_MERGES, named)),
         memberships=(
             *_keys_of(MergeMember.objects.filter(customer__in=people)),
@@ -275,6 +290,8 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         answers=_found(_ANSWERS, named),
         entries=_found(_ENTRIES, named | identifiers),
         events=OutboxEvent.objects.filter(customer__in=people).count(),
+        traces=traces,
+        told=told,
     )
 
 
@@ -302,33 +319,14 @@ def _took_from(people: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 def _told(person: Person) -> dict[str, list[Any]]:
     """Pair those they met with each value that was this person's and is not the other's own today."""
-    theirs = [value for _, value in _values_now(person.people)]
-    values = {
-        value.casefold(): json.dumps(value, ensure_ascii=False)
-        for value in (*theirs, *_values_before(person.people))
-    }
+    theirs = [value for _, value in values_now(person.people)]
+    earlier = [value for record in records_before(person.people) for value in record.values()]
+    values = {value.casefold(): json.dumps(value, ensure_ascii=False) for value in (*theirs, *earlier)}
     own: dict[uuid.UUID, set[str]] = {key: set() for key in person.met}
-    for key, value in _values_now(person.met):
+    for key, value in values_now(person.met):
         own[key].add(value.casefold())
     pairs = [(key, values[name]) for key, names in own.items() for name in sorted(values.keys() - names)]
     return {"holders": [key for key, _ in pairs], "told": [value for _, value in pairs]}
-
-
-def _values_before(people: Collection[uuid.UUID]) -> Iterator[str]:
-    """Give every profile value the trail tells of these customers."""
-    acts = AuditEntry.objects.filter(customer__in=people, action__in=("create", "update", "note"))
-    for facts in acts.values_list("metadata", flat=True):
-        for fields in (facts.get("before", {}), facts.get("after", {})):
-            yield from (value for value in fields.values() if isinstance(value, str) and value)
-
-
-def _values_now(customers: Collection[uuid.UUID]) -> Iterator[tuple[uuid.UUID, str]]:
-    """Give what these have today, profile and identifiers, each with its customer."""
-    for key, *values in Customer.objects.filter(pk__in=customers).values_list("pk", *PROFILE_FIELDS):
-        yield from ((key, str(value)) for value in values if value)
-    links = Link.objects.filter(customer__in=customers).exclude(status=Link.Status.ENDED)
-    for key, *values in links.values_list("customer", "channel_identifier", "normalised"):
-        yield from ((key, value) for value in values)
 
 
 def _freed(people: Collection[uuid.UUID]) -> tuple[Key, ...]:

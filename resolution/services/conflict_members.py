@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from resolution.errors import TryAgain
 from resolution.models import Conflict, ConflictMember
+from resolution.selectors.told_elsewhere import Key, Told
 from resolution.services import locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_evidence import without
@@ -116,6 +117,21 @@ def forget_evidence(conflict_ids: Collection[int], gone: Collection[uuid.UUID]) 
     for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids)):
         row.evidence = without(row.evidence, gone)
         row.save(update_fields=["evidence"])
+
+
+def forget_told(conflict_ids: Collection[int], told: Told, freed: Collection[Key]) -> None:
+    """Take from conflicts about others what they tell of somebody erased; who decided what stays."""
+    identifiers = {(kind, value) for _, kind, value in freed}
+    for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids).prefetch_related("members")):
+        about = [member.customer_id for member in row.members.all()]
+        row.evidence = [pair for pair in row.evidence if not told.in_pair(pair)]
+        if told.in_text(row.reason, about):
+            row.reason = "What it said of somebody who was erased is gone."
+        if told.in_text(row.comment, about):
+            row.comment = ""
+        if row.state == State.DONE and (row.identifier_type, row.identifier_value) in identifiers:
+            row.identifier_value = row.members_key = ""
+        row.save(update_fields=["evidence", "reason", "comment", "identifier_value", "members_key"])
 
 
 def _lock_questions(conflicts: QuerySet[Conflict]) -> dict[int, Question]:

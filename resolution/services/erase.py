@@ -49,6 +49,7 @@ def erase_customer(
         _forget_questions(trail, plan)
         _forget_ledger(plan)
         _forget_records(trail, plan)
+        _forget_traces(plan)
         note.note_customers(trail, {key: locked[key] for key in person.met})
         _record(trail, plan, reason)
         return plan
@@ -89,7 +90,7 @@ def _refuse_telling(reason: str, people: Collection[uuid.UUID]) -> None:
 def _lock_what_others_have(plan: ErasurePlan) -> None:
     """Lock what names the person beside customers that are not locked, in the order in which merges do."""
     locks.lock_rows(Message.objects.filter(pk__in=plan.mentions))
-    locks.lock_rows(Conflict.objects.filter(pk__in={*plan.conflicts, *plan.evidence}))
+    locks.lock_rows(Conflict.objects.filter(pk__in={*plan.conflicts, *plan.evidence, *plan.traces.conflicts}))
 
 
 def _forget_questions(trail: Trail, plan: ErasurePlan) -> None:
@@ -123,6 +124,22 @@ def _forget_records(trail: Trail, plan: ErasurePlan) -> None:
     keys.rebuild_keys(plan.people)
     messages.forget_candidates(plan.mentions, plan.people)
     idempotency.forget_answers(plan.answers, plan.canonical)
+
+
+def _forget_traces(plan: ErasurePlan) -> None:
+    """Take from rows about others what they tell of the person, whom they do not name."""
+    traces = plan.traces
+    conflict_members.forget_told(traces.conflicts, plan.told, plan.freed)
+    proposals.forget(traces.proposals)
+    Judgement.objects.filter(pk__in=traces.judgements).update(fingerprint="", compared={})
+    told = [
+        row.pk
+        for row in Judgement.objects.filter(pk__in=traces.judgements)
+        if plan.told.in_text(row.reason, (row.left_id, row.right_id))
+    ]
+    Judgement.objects.filter(pk__in=told).update(reason="")
+    messages.forget_told(traces.mentions, plan.told)
+    idempotency.forget_answers(traces.answers, plan.canonical)
 
 
 def _record(trail: Trail, plan: ErasurePlan, reason: str) -> None:

@@ -26,8 +26,10 @@ from resolution.models import (
     OutboxEvent,
 )
 from resolution.selectors.customers import get_canonical
-from resolution.selectors.told_elsewhere import Key, Told, Traces, find_traces, records_before, values_now
+from resolution.selectors.told_elsewhere import Place, Told, Traces, find_traces, records_before, values_now
 
+# channel id, identifier type, normalised value
+Key = tuple[uuid.UUID, str, str]
 _KEY = ("channels", "types", "values")
 
 # An entry is found by its customer, by an identifier that was this person's alone, by a question or a
@@ -144,9 +146,10 @@ class Person:
 class ErasurePlan:
     """What an erasure will do: `people` are all ids that become erased, the rest are keys of rows.
 
-    `freed` are identifiers nobody else has; `links` the person's own and ended ones of others that go with
-    those. `merges` and `memberships` are the person's own, and undone ones of others that kept what was
-    theirs. `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes;
+    `freed` are identifiers nobody else has, `values` all they have, by type, and `places` what questions
+    about theirs alone name; `links` are the person's own and ended ones of others that go with those.
+    `merges` and `memberships` are the person's own, and undone ones of others that kept what was theirs.
+    `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes;
     `traces` those that do not even name them and tell of them all the same, found by what they `told`.
     """
 
@@ -156,6 +159,8 @@ class ErasurePlan:
     people: tuple[uuid.UUID, ...]
     owned: tuple[Key, ...]
     freed: tuple[Key, ...]
+    values: tuple[tuple[str, str], ...]
+    places: frozenset[Place]
     links: tuple[uuid.UUID, ...]
     messages: tuple[uuid.UUID, ...]
     tickets: tuple[uuid.UUID, ...]
@@ -254,7 +259,8 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
     judgements = _keys_of(Judgement.objects.filter(Q(left__in=people) | Q(right__in=people)))
     own_questions = Traces(tuple(named["conflicts"]), tuple(named["proposals"]), judgements)
     told = Told.of(people, person.met)
-    traces = find_traces(told, person.freed, but=own_questions)
+    places = _places(people, person.freed)
+    traces = find_traces(told, places, but=own_questions)
     named |= {
         "conflicts": [*named["conflicts"], *traces.conflicts],
         "proposals": [*named["proposals"], *traces.proposals],
@@ -269,6 +275,8 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         people=people,
         owned=tuple(own.owned().order_by("pk").values_list("channel", "identifier_type", "normalised")),
         freed=person.freed,
+        values=tuple(own.order_by().values_list("identifier_type", "normalised").distinct()),
+        places=places,
         links=(*_keys_of(own), *person.ended),
         messages=_keys_of(Message.objects.filter(customer__in=people)),
         tickets=_keys_of(Ticket.objects.filter(customer__in=people)),
@@ -340,6 +348,15 @@ def _freed(people: Collection[uuid.UUID]) -> tuple[Key, ...]:
         .values_list("channel", "identifier_type", "normalised")
         .distinct()
     )
+
+
+def _places(people: Collection[uuid.UUID], freed: Collection[Key]) -> frozenset[Place]:
+    """The freed identifiers on their channels, and on any if nobody else has them on another one either."""
+    others = Link.objects.current().exclude(customer__in=people)
+    values = {(kind, value) for _, kind, value in freed}
+    found = others.filter(normalised__in={value for _, value in values})
+    kept = set(found.values_list("identifier_type", "normalised"))
+    return frozenset([*freed, *((None, kind, value) for kind, value in values - kept)])
 
 
 def _ended_elsewhere(people: Collection[uuid.UUID], freed: Collection[Key]) -> list[Link]:

@@ -23,8 +23,8 @@ from resolution.selectors.judgements import fingerprint_of, load_compared
 from resolution.selectors.profiles import RECORD_COLUMNS, load_profiles, profile_of, record_of
 from resolution.types import Profile
 
-# channel id, identifier type, normalised value
-Key = tuple[uuid.UUID, str, str]
+# What a question is about: the channel, or any; identifier type; normalised value
+Place = tuple[uuid.UUID | None, str, str]
 # Where somebody lives is told of many, and not looked for.
 _NAMING = ("name", "given_name", "family_name", "email", "phone", "company", "birth_date", "address")
 _WRITTEN = ("channel_identifier", "normalised")
@@ -96,7 +96,7 @@ class Traces:
         return sum(map(len, (self.conflicts, self.proposals, self.judgements, self.mentions, self.answers)))
 
 
-def find_traces(told: Told, freed: Collection[Key], *, but: Traces) -> Traces:
+def find_traces(told: Told, freed: Collection[Place], *, but: Traces) -> Traces:
     """Return the rows that tell of a person whom they do not name, `but` for those that do.
 
     Reads the messages, the questions and the stored answers once from end to end.
@@ -105,9 +105,8 @@ def find_traces(told: Told, freed: Collection[Key], *, but: Traces) -> Traces:
         return Traces()
     met = sorted(told.values)
     named = {"met": met, "met_patterns": [f"%{key}%" for key in met], "conflicts": list(but.conflicts)}
-    identifiers = {(kind, value) for _, kind, value in freed}
     return Traces(
-        conflicts=tuple(_conflicts(told, _found(_CONFLICTS, named), identifiers)),
+        conflicts=tuple(_conflicts(told, _found(_CONFLICTS, named), freed)),
         proposals=tuple(key for key in _proposals(told) if key not in but.proposals),
         judgements=tuple(key for key in _judgements(told) if key not in but.judgements),
         mentions=tuple(_messages(told, _found(_MESSAGES, named))),
@@ -178,12 +177,12 @@ def _any_of(values: Collection[str]) -> re.Pattern[str] | None:
     return re.compile(rf"(?<!\w)(?:{'|'.join(long)})(?!\w)") if long else None
 
 
-def _conflicts(told: Told, ids: Collection[int], freed: Collection[tuple[str, str]]) -> Iterator[int]:
+def _conflicts(told: Told, ids: Collection[int], freed: Collection[Place]) -> Iterator[int]:
     rows = Conflict.objects.filter(pk__in=ids).order_by("pk").prefetch_related("members")
     for row in rows.iterator(chunk_size=_CHUNK):
         about = [member.customer_id for member in row.members.all()]
         if (
-            (row.identifier_type, row.identifier_value) in freed
+            (row.channel_id, row.identifier_type, row.identifier_value) in freed
             or told.in_text(f"{row.reason} {row.comment}", about)
             or any(map(told.in_pair, row.evidence))
         ):

@@ -197,6 +197,7 @@ def _apply(trail: Trail, undo: Undo) -> None:
     parted, why = {ground.tree.root, *ground.leaving}, f"Merge {ground.merge} was taken back."
     reevaluate.reevaluate_parted(trail, parted, why)
     limit_follow.follow(trail, parted, why)
+    limit_follow.ask_again(trail, parted)
 
 
 def _strike_moves(undo: Undo) -> None:

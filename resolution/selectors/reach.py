@@ -85,6 +85,11 @@ class Reach:
     def over_merged(self) -> tuple[Leaning, ...]:
         return tuple(entry for entry in self.leaning if entry.falls_apart)
 
+    @property
+    def untold(self) -> int:
+        """How many customers have links beside the value of which nothing tells how they came."""
+        return sum(1 for entry in self.leaning if entry.untold)
+
     def numbers(self) -> dict[str, int]:
         """The reach in numbers, as it is kept and audited."""
         return {
@@ -92,6 +97,7 @@ class Reach:
             "customers": len(self.held.customers),
             "merges": len(self.merges),
             "over_merged": len(self.over_merged),
+            "untold": self.untold,
             "questions_closed": len(self.gone) + len(self.moot),
             "questions_rescored": len(self.rescored),
         }

@@ -23,6 +23,7 @@ from resolution.services.unmerge import undo_merge
 from resolution.types import Actor
 from tests.concurrency import all_at_once
 from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 ADA = Actor(kind="user", name="ada")
@@ -379,3 +380,13 @@ class TestConcurrentVerdicts:
         all_at_once([lambda word=word: say(anna, ann, word) for word in ("same", "different") * 5])  # type: ignore[misc]
         assert Judgement.objects.count() == 10
         assert Judgement.objects.filter(superseded_at__isnull=True).count() == 1
+
+    def test_p3_a_merge_waits_for_words_that_are_being_written_and_is_refused(self) -> None:
+        people = CustomerFactory.create_batch(3)
+
+        def merging() -> object:
+            return merge_customers(member_ids=[row.pk for row in people[:2]], actor=ADA)
+
+        with pytest.raises(MergeBlocked, match="ada judged"):
+            met_by(merging, first=lambda: say_of_all(people, "different"), then=lambda: None)
+        assert Customer.objects.active().count() == 3

@@ -262,6 +262,16 @@ class TestWhatWasDecidedBeforeTheSplit:
         assert len(conflict.evidence) == 1
         assert AuditEntry.objects.get(action="decide").metadata["reason"] == "Of Ordinary Ltd, both."
 
+    def test_why_somebody_was_split_is_told_no_more(self, shop: Channel) -> None:
+        bob = two_in_one(shop)
+        chosen = bob.mappings.exclude(channel_identifier=BOB).values_list("pk", flat=True)
+        done = split_customer(
+            customer_id=bob.pk, mapping_ids=list(chosen), reason="Quorlanda Vexmoor is not Bob.", actor=ADA
+        )
+        erase(done.customer)
+        assert AuditEntry.objects.get(action="split").erased_by
+        assert traces() == {}
+
     def test_so_it_is_for_who_came_back_from_a_merge(
         self, shop: Channel, worker: Actor, other: Customer
     ) -> None:

@@ -272,6 +272,16 @@ class TestWhatWasDecidedBeforeTheSplit:
         assert AuditEntry.objects.get(action="split").erased_by
         assert traces() == {}
 
+    def test_a_value_that_named_them_and_was_typed_over_since_is_told_no_more(self, shop: Channel) -> None:
+        bob = two_in_one(shop)
+        for company in ("Quorlanda & Sons", "Ordinary Ltd"):
+            version = Customer.objects.get(pk=bob.pk).version
+            update_profile(customer_id=bob.pk, version=version, changes={"company": company}, actor=ADA)
+        erase(split_off(bob))
+        assert traces() == {}
+        assert now(bob).fields["company"] == "Ordinary Ltd"
+        assert audit.find_break() is None
+
     def test_so_it_is_for_who_came_back_from_a_merge(
         self, shop: Channel, worker: Actor, other: Customer
     ) -> None:

@@ -37,11 +37,17 @@ _CONFLICTS = """
     SELECT id FROM conflicts
     WHERE NOT id = ANY(%(conflicts)s)
       AND (id IN (SELECT conflict_id FROM conflict_members WHERE customer_id = ANY(%(met)s))
-           OR evidence::text LIKE ANY(%(met_patterns)s::text[]))
+           OR EXISTS (SELECT FROM jsonb_path_query(evidence, '$[*]') AS pair
+                      WHERE pair ->> 'left' = ANY(%(names)s) OR pair ->> 'right' = ANY(%(names)s)))
     ORDER BY id
 """
-_MESSAGES = "SELECT id FROM messages WHERE payload::text LIKE ANY(%(met_patterns)s::text[]) ORDER BY id"
-_ANSWERS = "SELECT id FROM idempotency_records WHERE response::text LIKE ANY(%(met_patterns)s::text[])"
+_MESSAGES = """
+    SELECT id FROM messages
+    WHERE EXISTS (SELECT FROM jsonb_path_query(payload, '$.answer.candidates[*]') AS pair
+                  WHERE pair ->> 'left' = ANY(%(names)s) OR pair ->> 'right' = ANY(%(names)s))
+    ORDER BY id
+"""
+_ANSWERS = "SELECT id FROM idempotency_records WHERE response::text LIKE ANY(%(patterns)s::text[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,13 @@ def find_traces(told: Told, freed: Collection[Place], *, but: Traces) -> Traces:
     if not told.patterns:
         return Traces()
     met = sorted(told.values)
-    named = {"met": met, "met_patterns": [f"%{key}%" for key in met], "conflicts": list(but.conflicts)}
+    names = list(map(str, met))
+    named = {
+        "met": met,
+        "names": names,
+        "patterns": [f"%{name}%" for name in names],
+        "conflicts": list(but.conflicts),
+    }
     return Traces(
         conflicts=tuple(_conflicts(told, _found(_CONFLICTS, named), freed)),
         proposals=tuple(key for key in _proposals(told) if key not in but.proposals),

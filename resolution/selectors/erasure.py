@@ -257,10 +257,11 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         "proposals": list(_keys_of(proposals)),
     }
     judgements = _keys_of(Judgement.objects.filter(Q(left__in=people) | Q(right__in=people)))
-    own_questions = Traces(tuple(named["conflicts"]), tuple(named["proposals"]), judgements)
+    messages = _keys_of(Message.objects.filter(customer__in=people))
+    own_rows = Traces(tuple(named["conflicts"]), tuple(named["proposals"]), judgements, messages)
     told = Told.of(people, person.met)
     places = _places(people, person.freed)
-    traces = find_traces(told, places, but=own_questions)
+    traces = find_traces(told, places, but=own_rows)
     named |= {
         "conflicts": [*named["conflicts"], *traces.conflicts],
         "proposals": [*named["proposals"], *traces.proposals],
@@ -278,13 +279,13 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         values=tuple(own.order_by().values_list("identifier_type", "normalised").distinct()),
         places=places,
         links=(*_keys_of(own), *person.ended),
-        messages=_keys_of(Message.objects.filter(customer__in=people)),
+        messages=messages,
         tickets=_keys_of(Ticket.objects.filter(customer__in=people)),
         source_records=_keys_of(SourceRecord.objects.filter(customer__in=people)),
         blocking_keys=BlockingKey.objects.filter(customer__in=people).count(),
-        conflicts=own_questions.conflicts,
+        conflicts=own_rows.conflicts,
         live_conflicts=conflicts.exclude(state=Conflict.State.DONE).count(),
-        proposals=own_questions.proposals,
+        proposals=own_rows.proposals,
         pending_proposals=proposals.filter(state=MergeProposal.State.PENDING).count(),
         judgements=judgements,
         merges=(*_keys_of(Merge.objects.filter(survivor__in=people)), *_found(_SPENT_MERGES, named)),

@@ -121,7 +121,7 @@ def find_traces(told: Told, freed: Collection[Place], *, but: Traces) -> Traces:
         conflicts=tuple(_conflicts(told, _found(_CONFLICTS, named), freed)),
         proposals=tuple(key for key in _proposals(told) if key not in but.proposals),
         judgements=tuple(key for key in _judgements(told) if key not in but.judgements),
-        mentions=tuple(_messages(told, _found(_MESSAGES, named))),
+        mentions=tuple(_messages(told, set(_found(_MESSAGES, named)).difference(but.mentions))),
         answers=tuple(_answers(told, _found(_ANSWERS, named))),
         entries=tuple(_entries(told)),
     )

@@ -101,7 +101,7 @@ def _refuse_telling(reason: str, people: Collection[uuid.UUID]) -> None:
 
 def _lock_what_others_have(plan: ErasurePlan) -> None:
     """Lock what names the person beside customers that are not locked, in the order in which merges do."""
-    locks.lock_rows(Message.objects.filter(pk__in=plan.mentions))
+    locks.lock_rows(Message.objects.filter(pk__in={*plan.mentions, *plan.traces.mentions}))
     named = Q(pk__in={*plan.conflicts, *plan.evidence, *plan.traces.conflicts})
     counted = Q(pk__in=limit_follow.asked_of_values(plan.values).values("pk"))
     locks.lock_rows(Conflict.objects.filter(named | counted))

@@ -242,6 +242,15 @@ class TestWhatWasDecidedBeforeTheSplit:
         assert message.payload["answer"]["candidates"] == [kept]
         assert traces() == {}
 
+    def test_a_message_of_their_own_that_named_who_stays_is_emptied_as_all_of_theirs(
+        self, shop: Channel
+    ) -> None:
+        bob = two_in_one(shop)
+        person = split_off(bob)
+        MessageFactory(customer=person, payload={"answer": {"candidates": [pair(person, bob)]}})
+        erase(person)
+        assert traces() == {}
+
     def test_what_tells_of_others_alone_stays(self, shop: Channel, worker: Actor, other: Customer) -> None:
         bob = two_in_one(shop)
         update_profile(

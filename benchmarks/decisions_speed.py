@@ -4,26 +4,112 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
 
 from benchmarks.ground import Figure, fresh_database, make_channel, say, stopwatch
+
+if TYPE_CHECKING:
+    from customers.models import Customer
 
 SHARED_BY = (500, 1_500, 5_000)
 # Every customer that has the value stands for so many records, brought together by it.
 RECORDS_A_CUSTOMER = 2
+JUDGED_AT_ONCE = (13, 51, 151)
+ONE_BY_ONE = 51
 
 
-def measure(shared_by: Sequence[int] = SHARED_BY) -> Iterator[Figure]:
-    """Block a value that many customers share, and look again at all that leaned on it."""
-    say("blocking shared values")
+def measure(
+    shared_by: Sequence[int] = SHARED_BY, judged: Sequence[int] = JUDGED_AT_ONCE, one_by_one: int = ONE_BY_ONE
+) -> Iterator[Figure]:
+    """Block a value that many customers share, and judge every two of many."""
     with fresh_database("decisions"):
-        timings = [(number, *_blocked(number, place)) for place, number in enumerate(shared_by)]
+        yield _measure_blocks(shared_by)
+        yield _measure_words(judged, one_by_one)
+
+
+def _measure_blocks(shared_by: Sequence[int]) -> Figure:
+    say("blocking shared values")
+    timings = [(number, *_blocked(number, place)) for place, number in enumerate(shared_by)]
     growth = ", ".join(f"{number:,}: {seconds:.2f} s" for number, seconds, _ in timings)
     number, seconds, preview = timings[-1]
-    yield Figure(
+    return Figure(
         f"re-evaluation after blocking a value shared by {number:,} customers",
         f"{seconds:.2f} s",
         f"preview {preview:.2f} s",
         f"as many merges, all fallen apart; {growth}",
+    )
+
+
+def _measure_words(judged: Sequence[int], one_by_one: int) -> Figure:
+    say("judging every two of many")
+    timings = [(number, _judged(number)) for number in judged]
+    number, seconds = timings[-1]
+    growth = ", ".join(
+        f"{number} of {_pairs(number):,} pairs: {seconds:.2f} s" for number, seconds in timings
+    )
+    return Figure(
+        f"“not the same” on a conflict of {number} customers, {_pairs(number):,} pairs",
+        f"{seconds:.2f} s",
+        f"pair by pair, {one_by_one} customers: {_judged_one_by_one(one_by_one):.2f} s",
+        f"audit included; {growth}",
+    )
+
+
+def _pairs(number: int) -> int:
+    return number * (number - 1) // 2
+
+
+def _judged(number: int) -> float:
+    """Seconds of deciding a conflict that asks about so many customers."""
+    from django.contrib.auth.models import User
+
+    from resolution.models import Conflict, ConflictMember, Judgement
+    from resolution.services import audit
+    from resolution.services.conflicts import open_conflict
+    from resolution.services.decide import decide_conflict
+    from resolution.services.queue import claim
+    from resolution.types import Actor
+
+    user, _ = User.objects.get_or_create(username="benchmark")
+    actor = Actor(kind="user", name=user.username, user_id=user.pk)
+    with audit.change(actor) as trail:
+        asked = open_conflict(
+            trail,
+            kind=Conflict.Kind.LIKELY_DUPLICATE,
+            members=dict.fromkeys((row.pk for row in _people(number)), ConflictMember.Role.MEMBER.value),
+            reason="They look alike.",
+        )
+    conflict = claim(conflict_id=asked.pk, actor=actor)
+    with stopwatch() as done:
+        decide_conflict(
+            conflict_id=conflict.pk, decision="different", version=conflict.version, reason="", actor=actor
+        )
+    if Judgement.objects.filter(conflict=conflict).count() != _pairs(number):
+        raise AssertionError(f"not every two of {number} customers were judged")
+    return done[0]
+
+
+def _judged_one_by_one(number: int) -> float:
+    """Seconds of saying the same of every two of them, one after the other in one change."""
+    from resolution.services import audit
+    from resolution.services.judge import write_judgement
+    from resolution.types import Actor
+
+    people = [row.pk for row in _people(number)]
+    with stopwatch() as done, audit.change(Actor.machine("benchmark")) as trail:
+        for left, right in combinations(people, 2):
+            write_judgement(trail, left_id=left, right_id=right, verdict="different", reason="")
+    return done[0]
+
+
+def _people(number: int) -> list[Customer]:
+    from customers.models import Customer
+
+    chance = random.Random(number)
+    return Customer.objects.bulk_create(
+        Customer(given_name=_word(chance, 3), family_name=_word(chance, 4), city=_word(chance, 3))
+        for _ in range(number)
     )
 
 

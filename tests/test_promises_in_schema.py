@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from customers.models import Channel, Customer, Mapping
@@ -273,3 +274,15 @@ class TestChannels:
         with pytest.raises(IntegrityError, match="channel_region_is_iso"), transaction.atomic():
             ChannelFactory(default_region="de")
         assert not Channel.objects.exists()
+
+
+class TestAccounts:
+    def test_p5_one_that_the_trail_names_keeps_its_name(self) -> None:
+        ada, bob = UserFactory(username="ada"), UserFactory(username="bob")
+        with audit.change(Actor(kind="user", name="ada", user_id=ada.pk)) as trail:
+            trail.record("update")
+        with pytest.raises(IntegrityError, match="the trail knows this account as ada"), transaction.atomic():
+            User.objects.filter(pk=ada.pk).update(username="eve")
+        User.objects.filter(pk=bob.pk).update(username="rob")
+        User.objects.filter(pk=ada.pk).update(username="ada", is_active=False)
+        assert set(User.objects.values_list("username", flat=True)) == {"ada", "rob"}

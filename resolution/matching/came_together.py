@@ -29,7 +29,8 @@ class LinkFact:
 
     `record` is the customer it was linked to, before any merge. `beside` is what the customer was recognised
     by, or came with that, in the act that linked it. `by_itself` links need nothing to stand by: a person
-    made them, a file's record brought them, they are verified, or nothing tells any more how they came.
+    made them, a file's record brought them, they are verified, or nothing tells any more how they came:
+    these are `untold`.
     """
 
     id: uuid.UUID
@@ -37,6 +38,7 @@ class LinkFact:
     value: Value
     beside: frozenset[Value] = frozenset()
     by_itself: bool = True
+    untold: bool = False
 
 
 Part = tuple[LinkFact, ...]

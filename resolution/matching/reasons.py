@@ -66,10 +66,11 @@ def _row(
     if outcome is None:
         raise AssertionError(f"{field} was scored and has nothing to say")
     weight = float(scores.weights[field][place])
-    return FieldEvidence(field, outcome.level, outcome.detail, weight, _as_text(left), _as_text(right))
+    return FieldEvidence(field, outcome.level, outcome.detail, weight, as_text(left), as_text(right))
 
 
-def _as_text(value: str | Address) -> str:
+def as_text(value: str | Address) -> str:
+    """Write a compared value as a steward reads it: an address in one line."""
     if isinstance(value, str):
         return value
     line, town = f"{value.house} {value.street}".strip(), f"{value.postcode} {value.city}".strip()

@@ -101,6 +101,8 @@ class Conflict(models.Model):
             ),
         ]
         indexes = [
+            # Whether the same was asked and answered before: called right, left with its owner, merged.
+            models.Index(fields=["members_key"], name="conflict_by_question"),
             # The queue: what is still to be done, most urgent first.
             models.Index(
                 fields=["-priority", "due_at", "id"], condition=~Q(state="done"), name="conflict_queue"

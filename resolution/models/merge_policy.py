@@ -19,7 +19,10 @@ class MergePolicy(models.Model):
         TYPED_VALUE = "typed_value", "A value that was typed by hand"
         MANY_RECORDS = "many_records", "Many linked records move"
         VIP = "vip", "A marked customer, such as a VIP"
-        UNMERGE = "unmerge", "Undoing: not by who proposed, approved or made the merge"
+        UNMERGE = (
+            "unmerge",
+            "Undoing and splitting: not by who proposed, approved or made the merge, or linked what leaves",
+        )
         BULK = "bulk", "Proposed together with others"
 
     rule = models.CharField(max_length=20, choices=Rule, unique=True)

@@ -25,3 +25,8 @@ def names_of(actor: Actor) -> set[tuple[str, str]]:
         *((Kind.USER.value, name) for name in people),
         *((Kind.SERVICE.value, name) for name in keys),
     }
+
+
+def has_acted(user: User) -> bool:
+    """Whether the trail names an account, which then keeps that name. One query."""
+    return AuditEntry.objects.filter(actor_kind=Kind.USER, actor_name=user.get_username()).exists()

@@ -11,9 +11,13 @@ from django.db.models import Q
 
 from customers.models import Customer
 from resolution.models import Judgement
-from resolution.selectors.judgements import changed_fields, describe_change, fingerprint_of
-from resolution.selectors.profiles import load_profiles
-from resolution.types import Profile
+from resolution.selectors.judgements import (
+    Compared,
+    changed_fields,
+    describe_change,
+    fingerprint_of,
+    load_compared,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def verdicts_on(customers: Mapping[uuid.UUID, Customer]) -> tuple[Verdict, ...]:
     right = Q(right__in=ids) | Q(right__merged_into__in=ids)
     found = Judgement.objects.filter(left & right, superseded_at__isnull=True).order_by("-pk")
     rows = list(found.select_related("left", "right"))
-    profiles = load_profiles(ids) if rows else {}
+    compared = load_compared(ids) if rows else {}
     return tuple(
         Verdict(
             left_name=row.left.display_name,
@@ -49,7 +53,7 @@ def verdicts_on(customers: Mapping[uuid.UUID, Customer]) -> tuple[Verdict, ...]:
             verdict=row.verdict,
             verdict_label=row.get_verdict_display(),
             relation_label=row.get_relation_display() if row.relation else "",
-            changed=_change_since(row, profiles),
+            changed=_change_since(row, compared),
             reason=row.reason,
             who=row.actor_name,
             when=row.created_at,
@@ -58,9 +62,9 @@ def verdicts_on(customers: Mapping[uuid.UUID, Customer]) -> tuple[Verdict, ...]:
     )
 
 
-def _change_since(judgement: Judgement, profiles: Mapping[uuid.UUID, Profile]) -> str:
-    left = profiles.get(judgement.left.canonical_id)
-    right = profiles.get(judgement.right.canonical_id)
+def _change_since(judgement: Judgement, compared: Mapping[uuid.UUID, Compared]) -> str:
+    left = compared.get(judgement.left.canonical_id)
+    right = compared.get(judgement.right.canonical_id)
     if left is None or right is None or judgement.fingerprint == fingerprint_of(left, right):
         return ""
     return describe_change(changed_fields(judgement.compared, left, right))

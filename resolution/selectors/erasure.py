@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
-from customers.models import PROFILE_FIELDS, Customer, Message, SourceRecord, Ticket
+from customers.models import Customer, Message, SourceRecord, Ticket
 from customers.models import Mapping as Link
 from resolution.models import (
     AuditEntry,
@@ -26,6 +26,7 @@ from resolution.models import (
     OutboxEvent,
 )
 from resolution.selectors.customers import get_canonical
+from resolution.selectors.told_elsewhere import Place, Told, Traces, find_traces, records_before, values_now
 
 # channel id, identifier type, normalised value
 Key = tuple[uuid.UUID, str, str]
@@ -47,6 +48,8 @@ _ENTRIES = """
               IN (SELECT * FROM unnest(%(channels)s::uuid[], %(types)s::text[], %(values)s::text[]))
            OR metadata ->> 'conflict' = ANY(%(conflicts)s::text[])
            OR metadata ->> 'proposal' = ANY(%(proposals)s::text[])
+           OR action = 'judge' AND metadata ->> 'judgement' = ANY(%(told_judgements)s::text[])
+           OR sequence = ANY(%(told_entries)s)
            OR metadata::text LIKE ANY(%(patterns)s::text[]))
     ORDER BY sequence
 """
@@ -143,9 +146,11 @@ class Person:
 class ErasurePlan:
     """What an erasure will do: `people` are all ids that become erased, the rest are keys of rows.
 
-    `freed` are identifiers nobody else has; `links` the person's own and ended ones of others that go with
-    those. `merges` and `memberships` are the person's own, and undone ones of others that kept what was
-    theirs. `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes.
+    `freed` are identifiers nobody else has, `values` all they have, by type, and `places` what questions
+    about theirs alone name; `links` are the person's own and ended ones of others that go with those.
+    `merges` and `memberships` are the person's own, and undone ones of others that kept what was theirs.
+    `mentions`, `evidence` and `plans` are rows about others in which only this person's part goes;
+    `traces` those that do not even name them and tell of them all the same, found by what they `told`.
     """
 
     asked: uuid.UUID
@@ -154,6 +159,8 @@ class ErasurePlan:
     people: tuple[uuid.UUID, ...]
     owned: tuple[Key, ...]
     freed: tuple[Key, ...]
+    values: tuple[tuple[str, str], ...]
+    places: frozenset[Place]
     links: tuple[uuid.UUID, ...]
     messages: tuple[uuid.UUID, ...]
     tickets: tuple[uuid.UUID, ...]
@@ -172,6 +179,8 @@ class ErasurePlan:
     answers: tuple[int, ...]
     entries: tuple[int, ...]
     events: int
+    traces: Traces
+    told: Told
 
     @property
     def absorbed(self) -> tuple[uuid.UUID, ...]:
@@ -203,6 +212,7 @@ class ErasurePlan:
                 "Places that name them as a candidate",
                 len(self.mentions) + len(self.evidence) + len(self.plans),
             ),
+            ("Rows about others that tell of them", self.traces.number),
         )
 
     def stays(self) -> tuple[tuple[str, int], ...]:
@@ -246,6 +256,18 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         "conflicts": list(_keys_of(conflicts)),
         "proposals": list(_keys_of(proposals)),
     }
+    judgements = _keys_of(Judgement.objects.filter(Q(left__in=people) | Q(right__in=people)))
+    messages = _keys_of(Message.objects.filter(customer__in=people))
+    own_rows = Traces(tuple(named["conflicts"]), tuple(named["proposals"]), judgements, messages)
+    told = Told.of(people, person.met)
+    places = _places(people, person.freed)
+    traces = find_traces(told, places, but=own_rows)
+    named |= {
+        "conflicts": [*named["conflicts"], *traces.conflicts],
+        "proposals": [*named["proposals"], *traces.proposals],
+        "told_judgements": list(traces.judgements),
+        "told_entries": list(traces.entries),
+    }
     identifiers = {name: [key[place] for key in person.freed] for place, name in enumerate(_KEY)}
     return ErasurePlan(
         asked=asked,
@@ -254,16 +276,18 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         people=people,
         owned=tuple(own.owned().order_by("pk").values_list("channel", "identifier_type", "normalised")),
         freed=person.freed,
+        values=tuple(own.order_by().values_list("identifier_type", "normalised").distinct()),
+        places=places,
         links=(*_keys_of(own), *person.ended),
-        messages=_keys_of(Message.objects.filter(customer__in=people)),
+        messages=messages,
         tickets=_keys_of(Ticket.objects.filter(customer__in=people)),
         source_records=_keys_of(SourceRecord.objects.filter(customer__in=people)),
         blocking_keys=BlockingKey.objects.filter(customer__in=people).count(),
-        conflicts=tuple(named["conflicts"]),
+        conflicts=own_rows.conflicts,
         live_conflicts=conflicts.exclude(state=Conflict.State.DONE).count(),
-        proposals=tuple(named["proposals"]),
+        proposals=own_rows.proposals,
         pending_proposals=proposals.filter(state=MergeProposal.State.PENDING).count(),
-        judgements=_keys_of(Judgement.objects.filter(Q(left__in=people) | Q(right__in=people))),
+        judgements=judgements,
         merges=(*_keys_of(Merge.objects.filter(survivor__in=people)), *_found(_SPENT_MERGES, named)),
         memberships=(
             *_keys_of(MergeMember.objects.filter(customer__in=people)),
@@ -275,6 +299,8 @@ def plan_for(asked: uuid.UUID, person: Person) -> ErasurePlan:
         answers=_found(_ANSWERS, named),
         entries=_found(_ENTRIES, named | identifiers),
         events=OutboxEvent.objects.filter(customer__in=people).count(),
+        traces=traces,
+        told=told,
     )
 
 
@@ -302,33 +328,14 @@ def _took_from(people: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 def _told(person: Person) -> dict[str, list[Any]]:
     """Pair those they met with each value that was this person's and is not the other's own today."""
-    theirs = [value for _, value in _values_now(person.people)]
-    values = {
-        value.casefold(): json.dumps(value, ensure_ascii=False)
-        for value in (*theirs, *_values_before(person.people))
-    }
+    theirs = [value for _, value in values_now(person.people)]
+    earlier = [value for record in records_before(person.people) for value in record.values()]
+    values = {value.casefold(): json.dumps(value, ensure_ascii=False) for value in (*theirs, *earlier)}
     own: dict[uuid.UUID, set[str]] = {key: set() for key in person.met}
-    for key, value in _values_now(person.met):
+    for key, value in values_now(person.met):
         own[key].add(value.casefold())
     pairs = [(key, values[name]) for key, names in own.items() for name in sorted(values.keys() - names)]
     return {"holders": [key for key, _ in pairs], "told": [value for _, value in pairs]}
-
-
-def _values_before(people: Collection[uuid.UUID]) -> Iterator[str]:
-    """Give every profile value the trail tells of these customers."""
-    acts = AuditEntry.objects.filter(customer__in=people, action__in=("create", "update", "note"))
-    for facts in acts.values_list("metadata", flat=True):
-        for fields in (facts.get("before", {}), facts.get("after", {})):
-            yield from (value for value in fields.values() if isinstance(value, str) and value)
-
-
-def _values_now(customers: Collection[uuid.UUID]) -> Iterator[tuple[uuid.UUID, str]]:
-    """Give what these have today, profile and identifiers, each with its customer."""
-    for key, *values in Customer.objects.filter(pk__in=customers).values_list("pk", *PROFILE_FIELDS):
-        yield from ((key, str(value)) for value in values if value)
-    links = Link.objects.filter(customer__in=customers).exclude(status=Link.Status.ENDED)
-    for key, *values in links.values_list("customer", "channel_identifier", "normalised"):
-        yield from ((key, value) for value in values)
 
 
 def _freed(people: Collection[uuid.UUID]) -> tuple[Key, ...]:
@@ -342,6 +349,15 @@ def _freed(people: Collection[uuid.UUID]) -> tuple[Key, ...]:
         .values_list("channel", "identifier_type", "normalised")
         .distinct()
     )
+
+
+def _places(people: Collection[uuid.UUID], freed: Collection[Key]) -> frozenset[Place]:
+    """The freed identifiers on their channels, and on any if nobody else has them on another one either."""
+    others = Link.objects.current().exclude(customer__in=people)
+    values = {(kind, value) for _, kind, value in freed}
+    found = others.filter(normalised__in={value for _, value in values})
+    kept = set(found.values_list("identifier_type", "normalised"))
+    return frozenset([*freed, *((None, kind, value) for kind, value in values - kept)])
 
 
 def _ended_elsewhere(people: Collection[uuid.UUID], freed: Collection[Key]) -> list[Link]:

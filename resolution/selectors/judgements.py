@@ -40,6 +40,17 @@ Digests = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What is compared of one customer, canonical, so that spelling is no change.
+
+    In full, and a digest (16 hex digits) of each field that has a value.
+    """
+
+    text: str
+    digests: Digests
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a person said of a pair; `fresh` while the values they compared are still the same.
 
@@ -100,8 +111,8 @@ def verdicts_on_pairs(ids: Collection[uuid.UUID]) -> dict[Pair, Verdict]:
     """
     live = sorted(_live_judgements(ids), key=lambda row: row.word == Judgement.Verdict.DIFFERENT)
     judged = {row.pair: row for row in live}
-    profiles = load_profiles(frozenset().union(*judged)) if judged else {}
-    return {pair: _verdict(row, profiles) for pair, row in judged.items() if pair <= profiles.keys()}
+    compared = load_compared(frozenset().union(*judged)) if judged else {}
+    return {pair: _verdict(row, compared) for pair, row in judged.items() if pair <= compared.keys()}
 
 
 def told_apart_since(whole: Mapping[uuid.UUID, datetime]) -> tuple[KeptApart, ...]:
@@ -131,11 +142,11 @@ def told_apart_since(whole: Mapping[uuid.UUID, datetime]) -> tuple[KeptApart, ..
     return tuple(words.values())
 
 
-def changed_fields(compared: Mapping[str, Digests], left: Profile, right: Profile) -> tuple[str, ...]:
+def changed_fields(compared: Mapping[str, Digests], left: Compared, right: Compared) -> tuple[str, ...]:
     """Name the fields whose canonical values are not those that were compared; none when none were kept."""
     if not compared:
         return ()
-    now = {"left": digests_of(left), "right": digests_of(right)}
+    now = {"left": left.digests, "right": right.digests}
     differing = {
         field
         for side, before in compared.items()
@@ -152,29 +163,31 @@ def describe_change(changed: Iterable[str]) -> str:
     return f"since then {named} changed"
 
 
-def digests_of(profile: Profile) -> dict[str, str]:
-    """Return a digest (16 hex digits) of each field that has a value; canonical, so spelling is no change."""
-    return {
-        field: hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
-        for field, values in _ordered(profile).items()
-        if values
+def load_compared(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Compared]:
+    """Return what is compared of each active customer of `ids`; queries as `load_profiles`."""
+    return {key: _compared(profile) for key, profile in load_profiles(ids).items()}
+
+
+def fingerprint_of(one: Compared, other: Compared) -> str:
+    """Return the SHA-256 (hex) of what is compared between two customers, whichever comes first."""
+    return hashlib.sha256("\n".join(sorted((one.text, other.text))).encode()).hexdigest()
+
+
+def _compared(profile: Profile) -> Compared:
+    values = _ordered(profile)
+    digests = {
+        field: hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
+        for field, given in values.items()
+        if given
     }
+    return Compared(json.dumps(values, sort_keys=True), digests)
 
 
-def fingerprint_of(one: Profile, other: Profile) -> str:
-    """Return the SHA-256 (hex) of what is compared between two profiles, whichever comes first."""
-    return hashlib.sha256("\n".join(sorted(map(_values_of, (one, other)))).encode()).hexdigest()
-
-
-def _verdict(row: _Live, profiles: Mapping[uuid.UUID, Profile]) -> Verdict:
-    left, right = profiles[row.left], profiles[row.right]
+def _verdict(row: _Live, compared: Mapping[uuid.UUID, Compared]) -> Verdict:
+    left, right = compared[row.left], compared[row.right]
     if row.mark == fingerprint_of(left, right):
         return Verdict(row.word, True, row.who, row.when)
     return Verdict(row.word, False, row.who, row.when, changed_fields(json.loads(row.compared), left, right))
-
-
-def _values_of(profile: Profile) -> str:
-    return json.dumps(_ordered(profile), sort_keys=True)
 
 
 def _ordered(profile: Profile) -> dict[str, list[str]]:

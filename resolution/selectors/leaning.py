@@ -21,7 +21,7 @@ from resolution.matching.decide import Policy
 from resolution.matching.kernel import score_pairs
 from resolution.matching.key_numbers import number_keys, number_limit
 from resolution.models import Merge, MergeMember
-from resolution.selectors.link_parts import find_link_parts
+from resolution.selectors.link_parts import LinkStanding, find_link_parts
 from resolution.selectors.match_model import live_model, live_policy
 from resolution.selectors.records import RECORDS_A_CHUNK, load_records
 from resolution.types import PairScore, Profile
@@ -33,7 +33,8 @@ class Leaning:
 
     `merges` are those that took in a record with it. `parts` are the records' groups without the value, the
     largest first; `bridged` are those among them that had it, and `scores` what still speaks across them.
-    `links` are the parts of single links, the largest first; none where they hold together.
+    `links` are the parts of single links, the largest first; none where they hold together. `untold` are how
+    many of these are left where they are because nothing tells how they came.
     """
 
     customer_id: uuid.UUID
@@ -42,6 +43,7 @@ class Leaning:
     bridged: int = 0
     scores: tuple[PairScore, ...] = ()
     links: tuple[Part, ...] = ()
+    untold: int = 0
 
     @property
     def falls_apart(self) -> bool:
@@ -97,8 +99,9 @@ def find_leaning(
         members.setdefault(row.canonical_id, [row.canonical_id]).append(row.pk)
     merges = [entry for lot in _lots(members) for entry in _leaning_of(block, lot, all_had_it)]
     links = find_link_parts(block, survivors) if block else {}
-    leaning = [replace(entry, links=links.pop(entry.customer_id, ())) for entry in merges]
-    return leaning + [Leaning(customer, links=parts) for customer, parts in links.items()]
+    standing = [(entry, links.pop(entry.customer_id, LinkStanding())) for entry in merges]
+    standing += [(Leaning(customer), found) for customer, found in links.items()]
+    return [replace(entry, links=found.parts, untold=found.untold) for entry, found in standing]
 
 
 def _lots(members: Mapping[uuid.UUID, list[uuid.UUID]]) -> Iterator[dict[uuid.UUID, list[uuid.UUID]]]:

@@ -12,11 +12,12 @@ from typing import Any
 
 from django.db import connection
 
-from customers.models import SourceRecord
+from customers.models import Message, SourceRecord
 from resolution.batch.records import SOURCE_ID, details_of
 from resolution.matching.blocked import Blocked, Blocklist
 from resolution.matching.came_together import LinkFact, Part, Value, parts_without
 from resolution.selectors.identifier_rules import OF_ONE_CHANNEL, load_blocklist
+from resolution.services.intake import read_message
 
 CUSTOMERS_A_CHUNK = 1_000
 SCORED = "linked"  # recognised by all that was alike
@@ -41,7 +42,7 @@ _LINKS = """
 _TRAIL = """
     SELECT coalesce(owner.merged_into_id, owner.id), entry.customer_id, entry.created_at, entry.action,
         entry.resolution_method, entry.metadata -> 'known', entry.metadata -> 'decisive',
-        entry.metadata ->> 'mapping',
+        entry.metadata ->> 'message', entry.metadata ->> 'mapping',
         entry.identifier_type, entry.identifier_value, entry.channel_id
     FROM customer_identity_audit AS entry JOIN customers AS owner ON owner.id = entry.customer_id
     WHERE (owner.id = ANY(%(ids)s) OR owner.merged_into_id = ANY(%(ids)s))
@@ -61,7 +62,8 @@ class _Link:
 class _Act:
     """One change of one customer: what it linked, what came along and was known, how who it is was told.
 
-    `decisive` are the types of identifiers without which a score would not have told it.
+    `decisive` are the types of identifiers without which a score would not have told it. Earlier releases
+    wrote neither these nor what was `known`: then it is told by the `message` what came, if by anything.
     """
 
     record: uuid.UUID
@@ -69,6 +71,14 @@ class _Act:
     known: list[uuid.UUID] = field(default_factory=list)
     decisive: list[str] = field(default_factory=list)
     told: str = ""
+    message: str = ""
+    came: frozenset[Value] = frozenset()
+    recorded: bool = True
+
+    @property
+    def untold(self) -> bool:
+        """Whether nothing tells what the customer was recognised by."""
+        return not self.recorded and (self.told == SCORED or not self.came)
 
     def leaned_on(self, came: frozenset[Value]) -> frozenset[Value]:
         """What of all that came the customer was recognised by; nothing where nobody was recognised."""
@@ -77,14 +87,23 @@ class _Act:
         return came if self.told else frozenset()
 
 
-def find_link_parts(block: Blocked, customers: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[Part, ...]]:
-    """Return the canonical customers whose identifiers fall apart without a value, with the parts.
+@dataclass(frozen=True, slots=True)
+class LinkStanding:
+    """How a customer's single links stand without a value: the parts, if they fall into several, and how many
+    are left where they are because nothing tells how they came."""
+
+    parts: tuple[Part, ...] = ()
+    untold: int = 0
+
+
+def find_link_parts(block: Blocked, customers: Collection[uuid.UUID]) -> dict[uuid.UUID, LinkStanding]:
+    """Return the canonical customers whose identifiers fall apart without a value, or may for all one knows.
 
     A constant number of queries a chunk of customers. What leaves no trace of how it came is not parted.
     """
     several = [key for (key,) in _fetch(_SEVERAL, customers)]
     nobodys = Blocklist((block, *load_blocklist().entries)) if several else Blocklist()
-    found: dict[uuid.UUID, tuple[Part, ...]] = {}
+    found: dict[uuid.UUID, LinkStanding] = {}
     for start in range(0, len(several), CUSTOMERS_A_CHUNK):
         found.update(_parts_of(several[start : start + CUSTOMERS_A_CHUNK], block, nobodys))
     return found
@@ -92,7 +111,7 @@ def find_link_parts(block: Blocked, customers: Collection[uuid.UUID]) -> dict[uu
 
 def _parts_of(
     customers: Sequence[uuid.UUID], block: Blocked, nobodys: Blocklist
-) -> Iterator[tuple[uuid.UUID, tuple[Part, ...]]]:
+) -> Iterator[tuple[uuid.UUID, LinkStanding]]:
     """Read the source records, which only ever hold more together, of nobody but who falls apart so far."""
     came = _came_to(customers)
     found = {key: parts_without(links, acts, block, nobodys) for key, (links, acts) in came.items()}
@@ -100,7 +119,15 @@ def _parts_of(
     for key, said in records.items():
         links, acts = came[key]
         found[key] = parts_without(links, acts | said, block, nobodys)
-    yield from ((key, parts) for key, parts in found.items() if len(parts) > 1)
+    for key, parts in found.items():
+        untold = _untold([link for part in parts for link in part])
+        if len(parts) > 1 or untold:
+            yield key, LinkStanding(parts if len(parts) > 1 else (), untold)
+
+
+def _untold(left: Collection[LinkFact]) -> int:
+    """How many links are left of which nothing tells how they came; one that is left alone is no matter."""
+    return sum(link.untold for link in left) if len({link.value for link in left}) > 1 else 0
 
 
 def _came_to(customers: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[list[LinkFact], Acts]]:
@@ -122,15 +149,16 @@ def _facts(
     for link in links:
         place = made_by.get(link.id)
         if place is None:
-            yield LinkFact(link.id, customer, link.value)
+            yield LinkFact(link.id, customer, link.value, untold=not link.verified)
         else:
             act = acts[place]
             beside = act.leaned_on(came[place])
-            yield LinkFact(link.id, act.record, link.value, beside, link.verified or not beside)
+            untold = act.untold and not link.verified
+            yield LinkFact(link.id, act.record, link.value, beside, link.verified or not beside, untold)
 
 
 def _values(act: _Act, values: Mapping[uuid.UUID, Value]) -> frozenset[Value]:
-    return frozenset(values[key] for key in (*act.linked, *act.known) if key in values)
+    return act.came.union(values[key] for key in (*act.linked, *act.known) if key in values)
 
 
 def _links_of(customers: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[_Link]]:
@@ -143,15 +171,29 @@ def _links_of(customers: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[_Link]]
 def _acts_of(customers: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[_Act]]:
     """Gather the trail by change: the rows of one change have one moment."""
     acts: defaultdict[uuid.UUID, dict[tuple[uuid.UUID, datetime], _Act]] = defaultdict(dict)
-    for customer, record, moment, action, method, known, decisive, link, *named in _fetch(_TRAIL, customers):
+    for row in _fetch(_TRAIL, customers):
+        customer, record, moment, action, method, known, decisive, message, link, *named = row
         act = acts[customer].setdefault((record, moment), _Act(record))
         if action == "resolve":
-            act.told = method
+            act.told, act.message, act.recorded = method, message or "", known is not None
             act.known = [uuid.UUID(key) for key in _list(known)]
             act.decisive = _list(decisive)
         elif link:
             act.linked[uuid.UUID(link)] = _value(*named)
+    _read_messages([act for found in acts.values() for act in found.values() if not act.recorded])
     return defaultdict(list, {customer: list(found.values()) for customer, found in acts.items()})
+
+
+def _read_messages(acts: Collection[_Act]) -> None:
+    """Let acts of an earlier release tell what came by the message they are about; one that linked nothing,
+    too, holds together what came in it."""
+    told = {uuid.UUID(act.message) for act in acts if act.message}
+    messages = Message.objects.select_related("channel").in_bulk(told) if told else {}
+    for act in acts:
+        row = messages.get(uuid.UUID(act.message)) if act.message else None
+        if row and "message" in row.payload:
+            came = read_message(row.channel, row.payload["message"]).explicit
+            act.came = frozenset(_value(entry.type, entry.normalised, row.channel_id) for entry in came)
 
 
 def _records_of(customers: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Acts]:

@@ -85,6 +85,11 @@ class Reach:
     def over_merged(self) -> tuple[Leaning, ...]:
         return tuple(entry for entry in self.leaning if entry.falls_apart)
 
+    @property
+    def untold(self) -> int:
+        """How many customers have links beside the value of which nothing tells how they came."""
+        return sum(1 for entry in self.leaning if entry.untold)
+
     def numbers(self) -> dict[str, int]:
         """The reach in numbers, as it is kept and audited."""
         return {
@@ -92,6 +97,7 @@ class Reach:
             "customers": len(self.held.customers),
             "merges": len(self.merges),
             "over_merged": len(self.over_merged),
+            "untold": self.untold,
             "questions_closed": len(self.gone) + len(self.moot),
             "questions_rescored": len(self.rescored),
         }
@@ -109,7 +115,7 @@ def find_held(block: Blocked) -> Held:
 def measure_reach(block: Blocked, held: Held | None = None) -> Reach:
     """Work out what blocking a value does; reads only."""
     held = held or find_held(block)
-    questions = _questions_of(held.customers)
+    questions = questions_between(held.customers)
     gone, rescored = _weigh_again(block, questions)
     return Reach(
         block=block,
@@ -119,6 +125,22 @@ def measure_reach(block: Blocked, held: Held | None = None) -> Reach:
         rescored=rescored,
         moot=tuple(_moot(held)),
     )
+
+
+def questions_between(customers: Collection[uuid.UUID]) -> dict[int, list[uuid.UUID]]:
+    """Return the waiting questions about two or more of these customers: id → all their members."""
+    about = ConflictMember.objects.filter(
+        customer__in=list(customers), conflict__state__in=WAITING, conflict__kind__in=ASK_OF_PAIRS
+    )
+    touched: dict[int, int] = {}
+    for conflict in about.values_list("conflict", flat=True):
+        touched[conflict] = touched.get(conflict, 0) + 1
+    wanted = [conflict for conflict, holders in touched.items() if holders > 1]
+    members: dict[int, list[uuid.UUID]] = {}
+    rows = ConflictMember.objects.filter(conflict__in=wanted).order_by("conflict", "pk")
+    for conflict, customer in rows.values_list("conflict", "customer"):
+        members.setdefault(conflict, []).append(customer)
+    return members
 
 
 def _linked(block: Blocked) -> Iterator[tuple[uuid.UUID, str, str]]:
@@ -165,22 +187,6 @@ def _fetch(query: str, block: Blocked, values: Sequence[str]) -> list[tuple[Any,
             {"types": _types_of(block), "values": list(values)},
         )
         return cursor.fetchall()
-
-
-def _questions_of(customers: Collection[uuid.UUID]) -> dict[int, list[uuid.UUID]]:
-    """Waiting questions about pairs of these customers: id → the members among them and beside them."""
-    about = ConflictMember.objects.filter(
-        customer__in=list(customers), conflict__state__in=WAITING, conflict__kind__in=ASK_OF_PAIRS
-    )
-    touched: dict[int, int] = {}
-    for conflict in about.values_list("conflict", flat=True):
-        touched[conflict] = touched.get(conflict, 0) + 1
-    wanted = [conflict for conflict, holders in touched.items() if holders > 1]
-    members: dict[int, list[uuid.UUID]] = {}
-    rows = ConflictMember.objects.filter(conflict__in=wanted).order_by("conflict", "pk")
-    for conflict, customer in rows.values_list("conflict", "customer"):
-        members.setdefault(conflict, []).append(customer)
-    return members
 
 
 def _weigh_again(

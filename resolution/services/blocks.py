@@ -21,7 +21,7 @@ from resolution.matching.identifiers import UnknownIdentifierType, identifier_ty
 from resolution.matching.normalise.text import clean_text
 from resolution.models import AuditEntry, BlockedValue, Conflict
 from resolution.selectors.identifier_rules import as_blocked, get_blocked
-from resolution.selectors.reach import Held, Reach, measure_reach
+from resolution.selectors.reach import Held, Reach, measure_reach, questions_between
 from resolution.selectors.written import find_written
 from resolution.services import audit, keys, limit_follow, live_questions, locks, reevaluate
 from resolution.services.audit import Trail
@@ -82,6 +82,7 @@ def block_value(*, value: str, type: str = "", region: str = "", reason: str = "
         locks.hold_blocklist()
         _refuse_twice(block)
         plan, _ = locks.lock_as_planned(lambda: reevaluate.plan_holders(block))
+        live_questions.lock_waiting(questions_between(plan.customers))
         reach = measure_reach(block)
         row = _store(block, reach, actor)
         _end_links(trail, row, plan.customers, reach.held)

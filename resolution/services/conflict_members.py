@@ -6,6 +6,7 @@ A question goes on with other members, is answered by what happened, or asks by 
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,9 @@ from django.utils import timezone
 
 from resolution.errors import TryAgain
 from resolution.models import Conflict, ConflictMember
+from resolution.selectors.identifier_rules import load_rules
+from resolution.selectors.past_limits import ValueAt, count_holders
+from resolution.selectors.told_elsewhere import Place, Told
 from resolution.services import locks
 from resolution.services.audit import Trail
 from resolution.services.conflict_evidence import without
@@ -49,16 +53,22 @@ class Retargeted:
 def retarget_conflicts(trail: Trail, survivors: Mapping[uuid.UUID, uuid.UUID]) -> Retargeted:
     """Make live conflicts name survivors instead of the absorbed (`survivors` maps absorbed → survivor).
 
-    A conflict left with one member is answered by the merge; one that now asks what another asks is closed.
-    A constant number of statements. Runs inside the merge's transaction, customers locked.
+    A conflict left with one member is answered by the merge, one about a value that only that one has by now
+    as well; one that now asks what another asks is closed. A constant number of statements. Runs inside the
+    merge's transaction, customers locked.
     """
     about = ConflictMember.objects.filter(customer__in=list(survivors)).values("conflict")
     touched = _lock_questions(Conflict.objects.filter(pk__in=about))
     asking = {id: _asked_of(entry, survivors) for id, entry in touched.items()}
-    kept, closed, doubled = _rename_apart(asking, list(survivors))
+    of_one = _of_one_customer(asking)
+    going_on = {id: entry for id, entry in asking.items() if id not in of_one}
+    kept, closed, doubled = _rename_apart(going_on, list(survivors))
     close_conflicts(trail, closed, outcome=Outcome.MERGED, reason="its customers were merged")
+    close_conflicts(
+        trail, of_one, outcome=Outcome.MERGED, reason="all who have its value are one customer now"
+    )
     close_conflicts(trail, doubled, outcome=Outcome.CLOSED, reason="the same question stands asked elsewhere")
-    return Retargeted(closed=len(closed) + len(doubled), renamed=len(kept))
+    return Retargeted(closed=len(closed) + len(of_one) + len(doubled), renamed=len(kept))
 
 
 def hand_over(
@@ -81,10 +91,11 @@ def hand_over(
     return list(touched)
 
 
-def leave_out(trail: Trail, gone: Collection[uuid.UUID]) -> list[int]:
+def leave_out(trail: Trail, gone: Collection[uuid.UUID], freed: Collection[Place]) -> list[int]:
     """Let live conflicts ask without erased customers and return those that go on; the others are closed.
 
-    One goes on while it scores a pair of those who are left, or others still share its value.
+    One goes on while it scores a pair of those who are left, or others still share its value: one that is
+    not `freed` with the customers.
     """
     about = ConflictMember.objects.filter(customer__in=gone).values("conflict")
     touched = _lock_questions(Conflict.objects.filter(pk__in=about))
@@ -93,7 +104,9 @@ def leave_out(trail: Trail, gone: Collection[uuid.UUID]) -> list[int]:
     going_on = {
         id: entry
         for id, entry in left.items()
-        if entry.members and (id in scored or entry.kind == Kind.SHARED_VALUE)
+        if entry.members
+        and (id in scored or entry.kind == Kind.SHARED_VALUE)
+        and (entry.channel_id, entry.identifier_type, entry.identifier_value) not in freed
     }
     kept, _, _ = _rename_apart(going_on, list(gone))
     reason = "a customer it asks about was erased"
@@ -105,7 +118,9 @@ def forget(conflict_ids: Collection[int], kept: Collection[int], gone: Collectio
     """Take from conflicts what they tell of erased customers; `kept` go on asking about others."""
     for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids)):
         row.evidence = without(row.evidence, gone) if row.pk in kept else []
-        row.reason, row.comment = "One of the customers was erased.", ""
+        if row.pk not in kept or row.kind != Kind.SHARED_VALUE:
+            row.reason = "One of the customers was erased."
+        row.comment = ""
         if row.pk not in kept:
             row.identifier_value = row.members_key = ""
         row.save(update_fields=["evidence", "reason", "comment", "identifier_value", "members_key"])
@@ -116,6 +131,21 @@ def forget_evidence(conflict_ids: Collection[int], gone: Collection[uuid.UUID]) 
     for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids)):
         row.evidence = without(row.evidence, gone)
         row.save(update_fields=["evidence"])
+
+
+def forget_told(conflict_ids: Collection[int], told: Told, freed: Collection[Place]) -> None:
+    """Take from conflicts about others what they tell of somebody erased; who decided what stays."""
+    for row in locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids).prefetch_related("members")):
+        about = [member.customer_id for member in row.members.all()]
+        row.evidence = [pair for pair in row.evidence if not told.in_pair(pair)]
+        if told.in_text(row.reason, about):
+            row.reason = "What it said of somebody who was erased is gone."
+        if told.in_text(row.comment, about):
+            row.comment = ""
+        place = (row.channel_id, row.identifier_type, row.identifier_value)
+        if row.state == State.DONE and place in freed:
+            row.identifier_value = row.members_key = ""
+        row.save(update_fields=["evidence", "reason", "comment", "identifier_value", "members_key"])
 
 
 def _lock_questions(conflicts: QuerySet[Conflict]) -> dict[int, Question]:
@@ -179,6 +209,28 @@ def _asked_without(question: Question, gone: Collection[uuid.UUID]) -> Question:
 
 def _is_answered_by_merge(question: Question) -> bool:
     return len(question.members) < 2 and question.kind not in ASKS_OF_ONE
+
+
+def _of_one_customer(asking: Mapping[int, Question]) -> list[int]:
+    """The questions about values that one customer alone has by now."""
+    shared = {
+        id: entry
+        for id, entry in asking.items()
+        if entry.kind == Kind.SHARED_VALUE and len(entry.members) < 2
+    }
+    if not shared:
+        return []
+    rules = load_rules()
+    by_type: defaultdict[str, dict[int, ValueAt]] = defaultdict(dict)
+    for id, entry in shared.items():
+        by_type[entry.identifier_type][id] = (entry.identifier_value, entry.channel_id)
+    return [
+        id
+        for type, values in by_type.items()
+        for held in [count_holders(rules[type], set(values.values()))]
+        for id, value in values.items()
+        if held.get(value, 0) < 2
+    ]
 
 
 def _asked_already(keys: list[str], but: list[int]) -> set[tuple[str, str]]:

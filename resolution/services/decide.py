@@ -138,17 +138,14 @@ def _judge(verdict: str, outcome: str) -> Callable[[Case, Word], None]:
 
     def settle(case: Case, word: Word) -> None:
         standing = _standing(case, verdict)
-        for left, right in combinations(sorted(case.members), 2):
-            if frozenset({left, right}) not in standing:
-                judge.write_judgement(
-                    case.trail,
-                    left_id=left,
-                    right_id=right,
-                    verdict=verdict,
-                    relation=word.relation,
-                    reason=word.reason,
-                    conflict=case.conflict,
-                )
+        pairs = combinations(sorted(case.members), 2)
+        judge.write_judgements(
+            case.trail,
+            {pair: word.reason for pair in pairs if frozenset(pair) not in standing},
+            verdict=verdict,
+            relation=word.relation,
+            conflict=case.conflict,
+        )
         _close(case, outcome, word, standing)
 
     return settle

@@ -12,13 +12,25 @@ import re
 import uuid
 from collections.abc import Collection
 
+from django.db.models import Q
+
 from customers.models import Customer, Message
 from customers.services import erasing
 from resolution.errors import InvalidInput, StaleVersion
 from resolution.matching.normalise.text import clean_text
 from resolution.models import Conflict, Judgement, Merge, MergeMember
 from resolution.selectors.erasure import ErasurePlan, find_person, plan_erasure, plan_for, values_of
-from resolution.services import audit, conflict_members, idempotency, keys, locks, messages, note, proposals
+from resolution.services import (
+    audit,
+    conflict_members,
+    idempotency,
+    keys,
+    limit_follow,
+    locks,
+    messages,
+    note,
+    proposals,
+)
 from resolution.services.audit import Trail
 from resolution.types import Actor
 
@@ -49,6 +61,7 @@ def erase_customer(
         _forget_questions(trail, plan)
         _forget_ledger(plan)
         _forget_records(trail, plan)
+        _forget_traces(plan)
         note.note_customers(trail, {key: locked[key] for key in person.met})
         _record(trail, plan, reason)
         return plan
@@ -88,12 +101,14 @@ def _refuse_telling(reason: str, people: Collection[uuid.UUID]) -> None:
 
 def _lock_what_others_have(plan: ErasurePlan) -> None:
     """Lock what names the person beside customers that are not locked, in the order in which merges do."""
-    locks.lock_rows(Message.objects.filter(pk__in=plan.mentions))
-    locks.lock_rows(Conflict.objects.filter(pk__in={*plan.conflicts, *plan.evidence}))
+    locks.lock_rows(Message.objects.filter(pk__in={*plan.mentions, *plan.traces.mentions}))
+    named = Q(pk__in={*plan.conflicts, *plan.evidence, *plan.traces.conflicts})
+    counted = Q(pk__in=limit_follow.asked_of_values(plan.values).values("pk"))
+    locks.lock_rows(Conflict.objects.filter(named | counted))
 
 
 def _forget_questions(trail: Trail, plan: ErasurePlan) -> None:
-    kept = conflict_members.leave_out(trail, plan.people)
+    kept = conflict_members.leave_out(trail, plan.people, plan.places)
     conflict_members.forget(plan.conflicts, kept, plan.people)
     conflict_members.forget_evidence(plan.evidence, plan.people)
     proposals.forget(plan.proposals)
@@ -114,6 +129,7 @@ def _forget_ledger(plan: ErasurePlan) -> None:
 
 def _forget_records(trail: Trail, plan: ErasurePlan) -> None:
     erasing.remove_identifiers(plan.links)
+    limit_follow.follow_values(trail, plan.values, "Somebody who had it was erased.")
     for key in plan.owned:
         trail.reown(*key)
     erasing.empty_messages(plan.messages)
@@ -123,6 +139,22 @@ def _forget_records(trail: Trail, plan: ErasurePlan) -> None:
     keys.rebuild_keys(plan.people)
     messages.forget_candidates(plan.mentions, plan.people)
     idempotency.forget_answers(plan.answers, plan.canonical)
+
+
+def _forget_traces(plan: ErasurePlan) -> None:
+    """Take from rows about others what they tell of the person, whom they do not name."""
+    traces = plan.traces
+    conflict_members.forget_told(traces.conflicts, plan.told, plan.places)
+    proposals.forget(traces.proposals)
+    Judgement.objects.filter(pk__in=traces.judgements).update(fingerprint="", compared={})
+    told = [
+        row.pk
+        for row in Judgement.objects.filter(pk__in=traces.judgements)
+        if plan.told.in_text(row.reason, (row.left_id, row.right_id))
+    ]
+    Judgement.objects.filter(pk__in=told).update(reason="")
+    messages.forget_told(traces.mentions, plan.told)
+    idempotency.forget_answers(traces.answers, plan.canonical)
 
 
 def _record(trail: Trail, plan: ErasurePlan, reason: str) -> None:

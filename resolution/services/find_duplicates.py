@@ -6,7 +6,7 @@ It walks `batch.pipeline` and acts, as the import of a file does, through `settl
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations, islice
@@ -106,8 +106,7 @@ def _settle_register(walk: _Walk, comparison: Comparison, run: MatchRun, actor: 
             settled.add(_as_change(actor, partial(ask, questions=batch)))
             note(done)
     with walk.stage("closing"):
-        asked = {question.key for question in questions}
-        settled.add(_look_again_at_waiting(actor, asked, comparison.model))
+        settled.add(_look_again_at_waiting(actor, _Asked.by(questions, comparison.seen), comparison.model))
     _finish(walk, run, actor)
     return walk.summary
 
@@ -157,27 +156,77 @@ def _foresee(walk: _Walk, comparison: Comparison) -> RunSummary:
     return walk.summary
 
 
-def _look_again_at_waiting(actor: Actor, asked: set[str], model: MatchModel) -> Settled:
-    """Look at the waiting questions this run did not ask.
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Waiting questions as they were weighed without a lock: what each asked, of whom in which version, and
+    the scores of its pairs."""
+
+    seen: Mapping[int, live_questions.Seen]
+    members: Mapping[int, frozenset[uuid.UUID]]
+    versions: Mapping[uuid.UUID, int]
+    scores: Mapping[int, list[PairScore]]
+
+    @classmethod
+    def now(cls, questions: Sequence[Conflict], model: MatchModel) -> _Weighed:
+        """Versions first: a change in between then shows as a version that is no longer the customer's."""
+        members = {
+            entry.pk: frozenset(member.customer_id for member in entry.members.all()) for entry in questions
+        }
+        return cls(
+            seen={entry.pk: live_questions.Seen(entry.members_key, entry.version) for entry in questions},
+            members=members,
+            versions=_versions_of({key for ids in members.values() for key in ids}),
+            scores=_score_again(questions, model),
+        )
+
+    def lock_unchanged(self) -> set[int]:
+        """Lock those that nobody has touched since, nor any of their customers, and return their numbers."""
+        locked = locks.lock_customers(self.versions.keys())
+        changed = {key for key, row in locked.items() if row.version != self.versions[key]}
+        return live_questions.lock_as_seen(
+            {key: seen for key, seen in self.seen.items() if changed.isdisjoint(self.members[key])}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The names of the questions a run asked, and of those nobody of whom has changed since compared."""
+
+    names: frozenset[str]
+    as_they_are: frozenset[str]
+
+    @classmethod
+    def by(cls, questions: Sequence[conflicts.Question], seen: Mapping[uuid.UUID, int]) -> _Asked:
+        versions = _versions_of({key for question in questions for key in question.members})
+        unchanged = {key for key, version in versions.items() if seen.get(key) == version}
+        return cls(
+            frozenset(question.key for question in questions),
+            frozenset(question.key for question in questions if question.members.keys() <= unchanged),
+        )
+
+
+def _versions_of(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    return dict(Customer.objects.filter(pk__in=ids).values_list("pk", "version"))
+
+
+def _look_again_at_waiting(actor: Actor, asked: _Asked, model: MatchModel) -> Settled:
+    """Look at the waiting questions this run did not ask, or asked of customers that have changed meanwhile.
 
     Those whose customers are no longer alike are closed. The others wait on with the evidence of today, a
-    pair with the reason as well: why it was once held back may be so no more. One that another change came
-    to in between is left as that made it.
+    pair that this run did not ask with the reason as well: why it was once held back may be so no more. One
+    that another change came to in between, or to one of its customers, is left as that made it.
     """
     settled = Settled()
     for waiting in _waiting_questions():
-        unasked = [entry for entry in waiting if entry.members_key not in asked]
-        seen = {entry.pk: live_questions.Seen(entry.members_key, entry.version) for entry in unasked}
-        scores = _score_again(unasked, model)
-        settled.add(_as_change(actor, partial(_close_or_weigh, scores=scores, seen=seen)))
+        unsure = [entry for entry in waiting if entry.members_key not in asked.as_they_are]
+        weigh = partial(_close_or_weigh, weighed=_Weighed.now(unsure, model), asked=asked.names)
+        settled.add(_as_change(actor, weigh))
     return settled
 
 
-def _close_or_weigh(
-    trail: Trail, scores: Mapping[int, list[PairScore]], seen: Mapping[int, live_questions.Seen]
-) -> Settled:
-    still = live_questions.lock_as_seen(seen)
-    alike = {key: scores[key] for key in still if any(map(_is_alike, scores[key]))}
+def _close_or_weigh(trail: Trail, weighed: _Weighed, asked: Collection[str]) -> Settled:
+    still = weighed.lock_unchanged()
+    alike = {key: weighed.scores[key] for key in still if any(map(_is_alike, weighed.scores[key]))}
     closed = live_questions.close_conflicts(
         trail,
         still - alike.keys(),
@@ -185,10 +234,11 @@ def _close_or_weigh(
         reason="its customers no longer look alike",
     )
     questions = [question_of_pair(found[0]) for found in alike.values() if len(found) == 1]
-    reasons = {entry.key: entry.reason for entry in conflicts.leave_out_answered(questions)}
-    told = {key: reason for key in alike if (reason := reasons.get(seen[key].members_key))}
+    unanswered = conflicts.leave_out_answered(questions)
+    reasons = {entry.key: entry.reason for entry in unanswered if entry.key not in asked}
+    told = {key: reason for key in alike if (reason := reasons.get(weighed.seen[key].members_key))}
     live_questions.weigh_again(alike, told)
-    return Settled(closed=closed, left=len(seen) - len(still))
+    return Settled(closed=closed, left=len(weighed.seen) - len(still))
 
 
 def _is_alike(score: PairScore) -> bool:

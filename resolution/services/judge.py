@@ -5,18 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 
-from django.db.models import Q
-from django.utils import timezone
-
 from customers.models import Customer
 from resolution.errors import CustomerErased, InvalidInput, Refused
 from resolution.matching.normalise.text import clean_text
 from resolution.models import Conflict, Judgement
-from resolution.selectors.judgements import KeptApart, digests_of, fingerprint_of
-from resolution.selectors.profiles import load_profiles
-from resolution.services import audit, live_questions, locks
+from resolution.selectors.judgements import KeptApart, fingerprint_of, load_compared
+from resolution.services import audit, live_questions, locks, superseding
 from resolution.services.audit import Trail
 from resolution.services.merge import refuse_stale
+from resolution.services.superseding import Sides, live_words, sides_of
 from resolution.types import Actor
 
 # What a verdict makes of the waiting question whether the two are one; "same" is answered by a merge alone.
@@ -24,6 +21,7 @@ _SETTLES = {
     Judgement.Verdict.DIFFERENT: Conflict.Outcome.DIFFERENT,
     Judgement.Verdict.RELATED: Conflict.Outcome.RELATED,
 }
+_BATCH = 2_000
 
 
 @locks.again_after_deadlock
@@ -75,45 +73,53 @@ def write_judgement(
     conflict: Conflict | None = None,
 ) -> Judgement:
     """Judge a pair as part of a larger change, which may name customers that others have absorbed since."""
-    _check_words(left_id, right_id, verdict, relation)
-    pair = locks.lock_customers(sorted({left_id, right_id}))
-    _check_pair(*pair.values())
-    judgement, superseded = _supersede(
-        trail, pair, verdict=verdict, relation=relation, reason=reason, conflict=conflict
-    )
-    _settle_question(trail, judgement, pair, but=conflict)
-    trail.record(
-        "judge",
-        customer_id=judgement.left_id,
-        method=verdict,
-        judgement=judgement.pk,
-        other=str(judgement.right_id),
-        relation=judgement.relation,
-        reason=judgement.reason,
-        superseded=superseded,
-    )
-    trail.tell(
-        "customer.judged", customer_id=judgement.left_id, other=str(judgement.right_id), verdict=verdict
+    (judgement,) = write_judgements(
+        trail, {(left_id, right_id): reason}, verdict=verdict, relation=relation, conflict=conflict
     )
     return judgement
 
 
+def write_judgements(
+    trail: Trail,
+    reasons: Mapping[tuple[uuid.UUID, uuid.UUID], str],
+    *,
+    verdict: str,
+    relation: str = "",
+    conflict: Conflict | None = None,
+) -> list[Judgement]:
+    """Say one word of many pairs, each with its reason; statements grow with thousands of pairs only.
+
+    Each pair is named once. It is judged, superseded, audited and told as `write_judgement` does of one.
+    """
+    if not reasons:
+        return []
+    for left, right in reasons:
+        _check_words(left, right, verdict, relation)
+    said = {sides_of(pair): reason for pair, reason in reasons.items()}
+    customers = locks.lock_customers({key for pair in said for key in pair})
+    for left, right in said:
+        _check_pair(customers[left], customers[right])
+    superseded = superseding.end_earlier_words(said, customers, verdict)
+    judgements = _store(trail, said, customers, verdict=verdict, relation=relation, conflict=conflict)
+    superseding.name_successors(judgements, superseded)
+    _settle_questions(trail, judgements, customers, verdict, but=conflict)
+    for judgement, reason in zip(judgements, said.values(), strict=True):
+        _record(trail, judgement, reason, superseded[judgement.left_id, judgement.right_id])
+    return judgements
+
+
 def keep_apart(trail: Trail, parted: Iterable[uuid.UUID], words: Collection[KeptApart]) -> None:
     """Say of those who left a customer, too, whom it is not: they were part of it when that was said."""
-    for key in parted:
-        for word in words:
-            left, right = sorted((key, word.other))
-            said = Judgement.objects.filter(left=left, right=right, superseded_at__isnull=True)
-            if said.filter(verdict=Judgement.Verdict.DIFFERENT).exists():
-                continue
-            because = f": {word.reason}" if word.reason else "."
-            write_judgement(
-                trail,
-                left_id=left,
-                right_id=right,
-                verdict=Judgement.Verdict.DIFFERENT,
-                reason=f"Said of the whole by {word.who} on {word.when:%d %B %Y}{because}",
-            )
+    reasons = {sides_of((key, word.other)): _said_of_the_whole(word) for key in parted for word in words}
+    live = live_words({key for pair in reasons for key in pair})
+    known = set(live.filter(verdict=Judgement.Verdict.DIFFERENT).values_list("left", "right"))
+    unsaid = {pair: reason for pair, reason in reasons.items() if pair not in known}
+    write_judgements(trail, unsaid, verdict=Judgement.Verdict.DIFFERENT)
+
+
+def _said_of_the_whole(word: KeptApart) -> str:
+    because = f": {word.reason}" if word.reason else "."
+    return f"Said of the whole by {word.who} on {word.when:%d %B %Y}{because}"
 
 
 def _check_words(left_id: uuid.UUID, right_id: uuid.UUID, verdict: str, relation: str) -> None:
@@ -164,67 +170,67 @@ def _refuse_merged(pair: Iterable[Customer]) -> None:
             )
 
 
-def _supersede(
+def _store(
     trail: Trail,
-    pair: Mapping[uuid.UUID, Customer],
+    reasons: Mapping[Sides, str],
+    customers: Mapping[uuid.UUID, Customer],
     *,
     verdict: str,
     relation: str,
-    reason: str,
     conflict: Conflict | None,
-) -> tuple[Judgement, list[int]]:
-    """Write the word on two customers and return it with the numbers of those it supersedes.
-
-    What was compared is what they stand for now.
-    """
-    left, right = sorted(pair)
-    live = Judgement.objects.filter(_overruled(pair, verdict), superseded_at__isnull=True)
-    earlier = sorted(live.values_list("pk", flat=True))
-    Judgement.objects.filter(pk__in=earlier).update(superseded_at=timezone.now())
-    profiles = load_profiles({customer.canonical_id for customer in pair.values()})
-    ours, theirs = (profiles[pair[key].canonical_id] for key in (left, right))
-    judgement = Judgement.objects.create(
-        left_id=left,
-        right_id=right,
-        verdict=verdict,
-        relation=relation,
-        reason=clean_text(reason)[:500],
-        fingerprint=fingerprint_of(ours, theirs),
-        compared={"left": digests_of(ours), "right": digests_of(theirs)},
-        judged_by_id=trail.actor.user_id,
-        actor_name=trail.actor.name,
-        conflict=conflict,
-    )
-    Judgement.objects.filter(pk__in=earlier).update(superseded_by=judgement)
-    return judgement, earlier
+) -> list[Judgement]:
+    """Write the words; what was compared is what the customers stand for now."""
+    compared = load_compared({customer.canonical_id for customer in customers.values()})
+    rows = []
+    for (left, right), reason in reasons.items():
+        ours, theirs = (compared[customers[key].canonical_id] for key in (left, right))
+        rows.append(
+            Judgement(
+                left_id=left,
+                right_id=right,
+                verdict=verdict,
+                relation=relation,
+                reason=clean_text(reason)[:500],
+                fingerprint=fingerprint_of(ours, theirs),
+                compared={"left": ours.digests, "right": theirs.digests},
+                judged_by_id=trail.actor.user_id,
+                actor_name=trail.actor.name,
+                conflict=conflict,
+            )
+        )
+    return Judgement.objects.bulk_create(rows, batch_size=_BATCH)
 
 
-def _overruled(pair: Mapping[uuid.UUID, Customer], verdict: str) -> Q:
-    """The pair's own words; and when the two are the same, those that say otherwise of their groups.
-
-    A word on a customer that was absorbed is about that one alone. Any other word than "same" leaves what was
-    said of the absorbed, which counts again once they part.
-    """
-    left, right = sorted(pair)
-    own = Q(left=left, right=right)
-    merged = any(customer.status == Customer.Status.MERGED for customer in pair.values())
-    if merged or verdict != Judgement.Verdict.SAME:
-        return own
-    groups: dict[uuid.UUID, set[uuid.UUID]] = {key: {key} for key in pair}
-    for customer in Customer.objects.filter(merged_into__in=pair).only("merged_into"):
-        groups[customer.canonical_id].add(customer.pk)
-    one, other = groups[left], groups[right]
-    between = Q(left__in=one, right__in=other) | Q(left__in=other, right__in=one)
-    return own | between & ~Q(verdict=verdict)
-
-
-def _settle_question(
-    trail: Trail, judgement: Judgement, pair: dict[uuid.UUID, Customer], *, but: Conflict | None
+def _settle_questions(
+    trail: Trail,
+    judgements: Collection[Judgement],
+    customers: Mapping[uuid.UUID, Customer],
+    verdict: str,
+    *,
+    but: Conflict | None,
 ) -> None:
-    canonical = frozenset(customer.canonical_id for customer in pair.values())
+    pairs = {
+        frozenset(customers[key].canonical_id for key in (judgement.left_id, judgement.right_id))
+        for judgement in judgements
+    }
     decided = but.pk if but else None
-    outcome = _SETTLES.get(Judgement.Verdict(judgement.verdict))
+    outcome = _SETTLES.get(Judgement.Verdict(verdict))
     if outcome:
-        reason = f"{judgement.actor_name} judged the two {judgement.verdict}"
-        live_questions.close_pair_questions(trail, canonical, outcome=outcome, reason=reason, but=decided)
-    live_questions.outdate_forms(canonical, but=decided)
+        reason = f"{trail.actor.name} judged the two {verdict}"
+        live_questions.close_pair_questions(trail, pairs, outcome=outcome, reason=reason, but=decided)
+    live_questions.outdate_forms(pairs, but=decided)
+
+
+def _record(trail: Trail, judgement: Judgement, reason: str, superseded: list[int]) -> None:
+    other = str(judgement.right_id)
+    trail.record(
+        "judge",
+        customer_id=judgement.left_id,
+        method=judgement.verdict,
+        judgement=judgement.pk,
+        other=other,
+        relation=judgement.relation,
+        reason=reason,
+        superseded=superseded,
+    )
+    trail.tell("customer.judged", customer_id=judgement.left_id, other=other, verdict=judgement.verdict)

@@ -13,16 +13,23 @@ from django.utils import timezone
 
 from customers.models import Mapping as Link
 from resolution.models import Conflict, ConflictMember
-from resolution.selectors.identifier_rules import Rule, load_rules
+from resolution.selectors.identifier_rules import Rule, load_rules, scope_of
 from resolution.selectors.past_limits import ValueAt, count_holders, count_values
 from resolution.services import locks
 from resolution.services.audit import Trail
-from resolution.services.conflicts import Question, put_members
+from resolution.services.conflicts import (
+    Question,
+    leave_out_accepted,
+    name_members,
+    open_conflicts,
+    put_members,
+)
 from resolution.services.limit_plan import Crossing, crossing_of
 from resolution.services.limit_questions import MOST_MEMBERS, name_holders, question_of
 from resolution.services.live_questions import close_conflicts
 
 State, Kind = Conflict.State, Conflict.Kind
+Value = tuple[str, str]
 
 _REWORD = """
     UPDATE conflicts c SET reason = told.reason, version = c.version + 1, updated_at = %(now)s
@@ -48,6 +55,35 @@ def follow(trail: Trail, customers: Collection[uuid.UUID], why: str) -> None:
     )
     named = Exists(ConflictMember.objects.filter(conflict=OuterRef("pk"), customer__in=customers))
     _follow(trail, Conflict.objects.filter(named | Q(Exists(had), kind=Kind.SHARED_VALUE)), why)
+
+
+def asked_of_values(values: Collection[Value]) -> QuerySet[Conflict]:
+    """The live questions about values (type, canonical), whoever has them."""
+    about = Conflict.objects.exclude(state=State.DONE).filter(
+        kind=Kind.SHARED_VALUE,
+        identifier_type__in={type for type, _ in values},
+        identifier_value__in={value for _, value in values},
+    )
+    return about if values else about.none()
+
+
+def follow_values(trail: Trail, values: Collection[Value], why: str) -> None:
+    """Count anew what is asked about values; the questions are locked."""
+    _follow(trail, asked_of_values(values), why)
+
+
+def ask_again(trail: Trail, customers: Collection[uuid.UUID]) -> None:
+    """Ask again about values that a merge, taken back since, had made one customer's.
+
+    It names those whom it named, as who has become of these customers, who are locked and stand for
+    themselves.
+    """
+    rules = load_rules()
+    asked = [entry for entry in _answered_by_merges(customers, rules) if entry.members]
+    _count(asked, rules)
+    crossings = [(entry, entry.crossing(rules[entry.row.identifier_type])) for entry in asked]
+    questions = [question_of(crossing, entry.members) for entry, crossing in crossings if crossing]
+    open_conflicts(trail, leave_out_accepted(questions))
 
 
 def follow_rule(trail: Trail, identifier_type: str, why: str) -> None:
@@ -99,6 +135,22 @@ def _follow(trail: Trail, about: QuerySet[Conflict], why: str) -> None:
     )
     standing = [(entry, found) for entry in asked if (found := crossings[entry.row.pk]) and found.stands]
     _tell_anew(trail, standing, why)
+
+
+def _answered_by_merges(customers: Collection[uuid.UUID], rules: Mapping[str, Rule]) -> list[_Asked]:
+    """What was asked last of each value these have and a merge answered, with those of them it named."""
+    held = Link.objects.current().filter(customer__in=customers, identifier_type__in=list(rules))
+    values = held.order_by().values_list("channel", "identifier_type", "normalised").distinct()
+    names = {name_members((), scope_of(type, channel), type, value) for channel, type, value in values}
+    last = Conflict.objects.filter(kind=Kind.SHARED_VALUE, members_key__in=names)
+    rows = last.order_by("members_key", "-pk").distinct("members_key")
+    asked = {row.pk: _Asked(row) for row in rows if row.outcome == Conflict.Outcome.MERGED}
+    for member in (
+        ConflictMember.objects.filter(conflict__in=list(asked)).select_related("customer").order_by("pk")
+    ):
+        if member.customer.canonical_id in customers:
+            asked[member.conflict_id].members.append(member.customer.canonical_id)
+    return list(asked.values())
 
 
 def _lock_asked(about: QuerySet[Conflict], rules: Mapping[str, Rule]) -> list[_Asked]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from django.db import connection
@@ -11,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from resolution.models import Conflict
+from resolution.models import Conflict, ConflictMember
 from resolution.selectors.judgements import Pair
 from resolution.selectors.reach import WAITING
 from resolution.services import locks
@@ -45,6 +48,11 @@ def lock_as_seen(seen: Mapping[int, Seen]) -> set[int]:
         Conflict.objects.exclude(state=State.DONE).filter(pk__in=seen).only("members_key", "version")
     )
     return {row.pk for row in rows if Seen(row.members_key, row.version) == seen[row.pk]}
+
+
+def lock_waiting(conflict_ids: Collection[int]) -> None:
+    """Let nobody claim these conflicts until commit; those somebody is at work on are left to them."""
+    locks.lock_rows(Conflict.objects.filter(pk__in=conflict_ids, state__in=WAITING).only("pk"))
 
 
 def close_conflicts(trail: Trail, conflict_ids: Collection[int], *, outcome: str, reason: str) -> int:
@@ -83,25 +91,36 @@ def weigh_again(scores: Mapping[int, Sequence[PairScore]], reasons: Mapping[int,
 
 
 def close_pair_questions(
-    trail: Trail, pair: Pair, *, outcome: str, reason: str, but: int | None = None
+    trail: Trail, pairs: Collection[Pair], *, outcome: str, reason: str, but: int | None = None
 ) -> int:
-    """Close the waiting questions whether exactly these two are one, `but` for the one being decided."""
+    """Close the waiting questions whether exactly two of these are one, `but` for the one being decided."""
     waiting = Conflict.objects.filter(
         kind__in=ASKS_OF_PAIRS,
-        members_key=name_members(pair),
+        members_key__in=[name_members(pair) for pair in pairs],
         state__in=list(WAITING),
     )
     ids = set(waiting.values_list("pk", flat=True)) - {but}
     return close_conflicts(trail, ids, outcome=outcome, reason=reason)
 
 
-def outdate_forms(pair: Pair, *, but: int | None = None) -> None:
-    """Make forms of the live questions that ask about these two stale: something was said of them since.
+def outdate_forms(pairs: Collection[Pair], *, but: int | None = None) -> None:
+    """Make forms of the live questions that ask about two of these stale: something was said of them since.
 
     `but` is the one being decided.
     """
-    live = Conflict.objects.exclude(state=State.DONE)
-    for key in pair:
-        live = live.filter(members__customer=key)
-    asking = [row.pk for row in locks.lock_rows(live.only("pk")) if row.pk != but]
+    live = Conflict.objects.exclude(state=State.DONE).filter(pk__in=_asking_about(pairs) - {but})
+    asking = [row.pk for row in locks.lock_rows(live.only("pk"))]
     Conflict.objects.filter(pk__in=asking).update(version=F("version") + 1, updated_at=timezone.now())
+
+
+def _asking_about(pairs: Collection[Pair]) -> set[int]:
+    named = {key for pair in pairs for key in pair}
+    members: defaultdict[int, list[uuid.UUID]] = defaultdict(list)
+    rows = ConflictMember.objects.filter(customer__in=named).exclude(conflict__state=State.DONE)
+    for conflict, customer in rows.values_list("conflict", "customer"):
+        members[conflict].append(customer)
+    return {
+        key
+        for key, ids in members.items()
+        if any(map(pairs.__contains__, map(frozenset, combinations(ids, 2))))
+    }

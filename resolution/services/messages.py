@@ -11,6 +11,7 @@ from customers.models import Channel, Customer, Message
 from customers.models import Mapping as Link
 from customers.services import erasing, register
 from resolution.errors import CustomerErased
+from resolution.selectors.told_elsewhere import Told
 from resolution.services.answer import owners_of
 from resolution.services.conflict_evidence import evidence_of, scores_in, without
 from resolution.services.intake import Intake, message_columns, storable
@@ -60,6 +61,14 @@ def forget_candidates(message_ids: Collection[uuid.UUID], gone: Collection[uuid.
         if "candidates" in answer:
             answer["candidates"] = without(answer["candidates"], gone)
             erasing.set_message_payload(row.pk, row.payload)
+
+
+def forget_told(message_ids: Collection[uuid.UUID], told: Told) -> None:
+    """Take candidates out of answers to others' messages that tell of somebody erased."""
+    for row in Message.objects.filter(pk__in=message_ids):
+        answer = row.payload["answer"]
+        answer["candidates"] = [pair for pair in answer["candidates"] if not told.in_pair(pair)]
+        erasing.set_message_payload(row.pk, row.payload)
 
 
 def answer_given(message: Message) -> Resolution:

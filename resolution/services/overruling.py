@@ -23,12 +23,10 @@ def withdraw_overruled(trail: Trail, proposal: MergeProposal, members: Collectio
     """
     if not proposal.overruled:
         return
-    for left, right in sorted({(fact.left, fact.right) for fact in load_differences(members)}):
-        judge.write_judgement(
-            trail,
-            left_id=uuid.UUID(left),
-            right_id=uuid.UUID(right),
-            verdict=Judgement.Verdict.SAME,
-            reason=proposal.comment,
-            conflict=proposal.conflict,
-        )
+    overruled = {(uuid.UUID(fact.left), uuid.UUID(fact.right)) for fact in load_differences(members)}
+    judge.write_judgements(
+        trail,
+        dict.fromkeys(sorted(overruled), proposal.comment),
+        verdict=Judgement.Verdict.SAME,
+        conflict=proposal.conflict,
+    )

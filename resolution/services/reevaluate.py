@@ -117,7 +117,7 @@ def smallest_part(conflict_id: int) -> tuple[uuid.UUID, ...]:
     """
     row = Conflict.objects.get(pk=conflict_id)
     asked = list(row.members.values_list("customer", flat=True))
-    parts = [part for found in find_link_parts(_block_of(row), asked).values() for part in found]
+    parts = [part for found in find_link_parts(_block_of(row), asked).values() for part in found.parts]
     return tuple(link.id for link in parts[-1]) if parts else ()
 
 

@@ -197,6 +197,7 @@ def _apply(trail: Trail, undo: Undo) -> None:
     parted, why = {ground.tree.root, *ground.leaving}, f"Merge {ground.merge} was taken back."
     reevaluate.reevaluate_parted(trail, parted, why)
     limit_follow.follow(trail, parted, why)
+    limit_follow.ask_again(trail, parted)
 
 
 def _strike_moves(undo: Undo) -> None:
@@ -325,14 +326,12 @@ def _links_after(undo: Undo) -> dict[str, list[str]]:
 
 
 def _judge_cut(trail: Trail, undo: Undo) -> None:
-    for key in undo.ground.leaving:
-        judge.write_judgement(
-            trail,
-            left_id=undo.ground.survivor,
-            right_id=key,
-            verdict=Judgement.Verdict.DIFFERENT,
-            reason=f"Merge {undo.ground.merge} was undone.",
-        )
+    ground = undo.ground
+    judge.write_judgements(
+        trail,
+        {(ground.survivor, key): f"Merge {ground.merge} was undone." for key in ground.leaving},
+        verdict=Judgement.Verdict.DIFFERENT,
+    )
 
 
 def _table(name: str) -> str:

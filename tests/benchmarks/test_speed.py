@@ -33,11 +33,14 @@ class TestDecisions:
         assert bulk.how.startswith("bar: 300 /s; ")
         assert past.what == "customer with 3 messages"
 
-    def test_a_blocked_value_is_told_with_its_growth(self) -> None:
-        (figure,) = decisions_speed.measure(shared_by=(3, 5))
+    def test_blocks_and_words_are_told_with_their_growth(self) -> None:
+        blocks, words = decisions_speed.measure(shared_by=(3, 5), judged=(3, 4), one_by_one=3)
 
-        assert figure.what == "re-evaluation after blocking a value shared by 5 customers"
-        assert "3: " in figure.how
+        assert blocks.what == "re-evaluation after blocking a value shared by 5 customers"
+        assert "3: " in blocks.how
+        assert words.what == "“not the same” on a conflict of 4 customers, 6 pairs"
+        assert words.beside.startswith("pair by pair, 3 customers: ")
+        assert "3 of 3 pairs: " in words.how
 
 
 @pytest.mark.usefixtures("here")

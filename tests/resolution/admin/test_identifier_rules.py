@@ -111,6 +111,16 @@ class TestBlockedValues:
         assert reverse("admin:resolution_merge_change", args=[merge.pk]) in text
         assert not BlockedValue.objects.exists()
 
+    def test_whom_it_leaves_whole_because_nothing_tells_how_they_came_is_counted(
+        self, as_lead: Client
+    ) -> None:
+        customer = CustomerFactory()
+        for kind, value in (("phone", TILL), ("email", "anna@x.org"), ("email", "ben@y.org")):
+            MappingFactory(customer=customer, identifier_type=kind, channel_identifier=value)
+        text = as_lead.post(BLOCK, {"type": "phone", "value": TILL, "action": "preview"}).content.decode()
+        assert "Customers left whole because nothing tells how their identifiers came" in text
+        assert "split it by hand" in text
+
     def test_confirmed_it_is_blocked_and_listed(self, as_lead: Client) -> None:
         held_by_the_till()
 

@@ -30,6 +30,7 @@ class TestPage:
         text = as_steward.get(reverse(RULES)).content.decode()
 
         assert "Every merge" in text
+        assert "Undoing and splitting: not by who proposed, approved or made the merge, or linked" in text
         assert "Put them in force" not in text
 
     def test_what_if_counts_and_changes_nothing(self, as_lead: Client, sara: User, lena: User) -> None:

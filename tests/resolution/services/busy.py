@@ -17,7 +17,7 @@ from django.db.models import Count, Model, Q, QuerySet
 
 from customers.models import Customer, Mapping
 from resolution.errors import CustomerErased, InvalidInput, NotFound, Refused, StaleVersion, TryAgain
-from resolution.models import BlockedValue, IdentifierRule, Merge, MergeProposal
+from resolution.models import BlockedValue, Conflict, IdentifierRule, Merge, MergeProposal
 from resolution.services import audit, locks
 from resolution.services.approve import (
     approve_proposal,
@@ -28,6 +28,8 @@ from resolution.services.approve import (
 from resolution.services.blocks import block_value, retire_block
 from resolution.services.bulk_proposals import approve_in_bulk, reject_in_bulk
 from resolution.services.conflicts import open_conflict
+from resolution.services.decide import decide_conflict
+from resolution.services.decisions import decisions_for
 from resolution.services.erase import erase_customer
 from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair
@@ -35,6 +37,7 @@ from resolution.services.keys import rebuild_keys
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.profiles import create_customer, update_profile
+from resolution.services.queue import claim
 from resolution.services.resolve import create_or_resolve_customer, resolve_customer_identity
 from resolution.services.rules import set_rule
 from resolution.services.split import split_customer
@@ -72,7 +75,7 @@ def settle_a_neighbourhood(customers: int = 12) -> None:
 class Busy:
     """One at work: `done` counts acts by name, `refused` refusals by class, `seen` the versions acted on.
 
-    `told` are the sentences of the refusals.
+    `told` are the sentences of the refusals, `words` those that decided conflicts.
     The name of an act is that of its actor too, which finds its rows in the trail.
     """
 
@@ -82,6 +85,7 @@ class Busy:
     refused: Counter[str] = field(default_factory=Counter)
     seen: list[tuple[uuid.UUID, int]] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
+    words: list[tuple[int, str]] = field(default_factory=list)
 
     def work(self, times: int) -> Busy:
         names = list(self.acts or ACTS)
@@ -136,6 +140,17 @@ class Busy:
         judge_pair(
             left_id=one.pk, right_id=other.pk, verdict=self.chance.choice(WORDS), reason="", actor=actor
         )
+
+    def decide(self, actor: Actor) -> None:
+        """Say any word that decides a question, be it asked just now or claimed by others at work."""
+        if self.chance.random() < 0.5:
+            ask_about([{row.pk: "member" for row in self.some(self.chance.choice((2, 4)))}], actor)
+        worker = signed_in("steward", actor)
+        asked = any_of(Conflict.objects.exclude(state__in=["done", "decided"]), "question waits")
+        held = claim(conflict_id=asked.pk, actor=worker)
+        word = self.chance.choice(decisions_for(held.kind, held.identifier_type))
+        decide_conflict(conflict_id=held.pk, decision=word, version=held.version, actor=worker)
+        self.words.append((held.pk, word))
 
     def merge(self, actor: Actor) -> None:
         members = self.some(self.chance.choice((2, 2, 3)))
@@ -293,10 +308,10 @@ def signed_in(account: str, actor: Actor) -> Actor:
 ACTS: dict[str, Callable[[Busy, Actor], None]] = {
     act.__name__: act
     for act in (
-        Busy.create, Busy.update, Busy.link, Busy.unlink, Busy.message, Busy.look_up, Busy.judge, Busy.merge,
-        Busy.merge_groups, Busy.undo, Busy.split, Busy.propose, Busy.approve, Busy.reject, Busy.withdraw,
-        Busy.propose_groups, Busy.approve_groups, Busy.reject_groups,
-        Busy.block, Busy.lift, Busy.erase, Busy.change_rule, Busy.take_in_file,
+        Busy.create, Busy.update, Busy.link, Busy.unlink, Busy.message, Busy.look_up, Busy.judge, Busy.decide,
+        Busy.merge, Busy.merge_groups, Busy.undo, Busy.split,
+        Busy.propose, Busy.approve, Busy.reject, Busy.withdraw, Busy.propose_groups, Busy.approve_groups,
+        Busy.reject_groups, Busy.block, Busy.lift, Busy.erase, Busy.change_rule, Busy.take_in_file,
     )
 }  # fmt: skip
 # The row of the trail that every act of a name leaves once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from customers.models import Customer
@@ -51,6 +53,14 @@ class TestChange:
         record(5)
         rows = list(AuditEntry.objects.order_by("sequence").values_list("sequence", "metadata"))
         assert rows == [(number + 1, {"number": number}) for number in range(5)]
+
+    def test_p5_moments_never_go_back_whatever_the_clock_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        record()
+        late = timezone.now() - timedelta(hours=1)
+        monkeypatch.setattr(audit.timezone, "now", lambda: late)
+        record()
+        first, second = AuditEntry.objects.order_by("sequence").values_list("created_at", flat=True)
+        assert first <= second
 
     def test_p5_each_entry_names_its_predecessor(self) -> None:
         record(2)

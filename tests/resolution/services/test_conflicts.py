@@ -187,6 +187,15 @@ class TestAnsweredQuestions:
         )
         assert len(ask(claimed).new) == 1
 
+    def test_what_was_called_right_is_found_by_what_it_asked_among_however_many(self) -> None:
+        asked = question(*CustomerFactory.create_batch(2))
+        with CaptureQueriesContext(connection) as queries:
+            conflicts.leave_out_accepted([asked])
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+            assert "conflict_by_question" in str(cursor.fetchall())
+
 
 class TestRetargetConflicts:
     def test_an_absorbed_member_is_replaced_by_its_survivor(self) -> None:

@@ -15,6 +15,7 @@ from customers.models import Customer
 from resolution.models import BlockingKey, Conflict, MatchRun, Merge
 from resolution.services import conflicts, live_questions, merge
 from resolution.services import find_duplicates as service
+from resolution.services.profiles import update_profile
 from tests.factories import ConflictFactory, CustomerFactory
 from tests.resolution.services.test_find_duplicates import ACTOR, LIKELY, SURE, make, run
 
@@ -159,3 +160,37 @@ class TestTouchedWhileWeighed:
 
         kept = Conflict.objects.get()
         assert (kept.weight, kept.reason, counts["left"]) == (9.0, "Newer.", 1)
+
+    def test_one_whose_customer_looks_alike_by_then_is_not_closed_by_what_it_was(
+        self, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        one, other = make(**SURE), make(**OTHER)
+        waiting = ConflictFactory(members=[one, other])
+        changes = {name: value for name, value in SURE.items() if name in OTHER}
+        meanwhile(
+            lambda: update_profile(customer_id=other.pk, version=other.version, changes=changes, actor=ACTOR)
+        )
+
+        counts = run()
+
+        waiting.refresh_from_db()
+        assert (waiting.state, counts["closed"], counts["left"]) == ("open", 0, 1)
+
+    def test_one_asked_of_customers_that_changed_once_compared_is_looked_at_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make(**SURE)
+        likely = make(**LIKELY)
+        real = service.merge_until_still
+
+        def compared(*args: Any, **kwargs: Any) -> object:
+            questions = real(*args, **kwargs)
+            update_profile(customer_id=likely.pk, version=likely.version, changes=OTHER, actor=ACTOR)
+            return questions
+
+        monkeypatch.setattr(service, "merge_until_still", compared)
+
+        counts = run()
+
+        assert (counts["queued"], counts["closed"]) == (1, 1)
+        assert Conflict.objects.get().outcome == "closed"

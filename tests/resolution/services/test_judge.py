@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -11,14 +15,15 @@ from django.test.utils import CaptureQueriesContext
 from customers.models import Customer
 from resolution.errors import CustomerErased, InvalidInput, MergeBlocked, Refused, UnknownCustomer
 from resolution.models import AuditEntry, Conflict, Judgement, OutboxEvent
-from resolution.selectors.judgements import different_pairs, fingerprint_of, verdicts_on_pairs
-from resolution.selectors.profiles import load_profiles
-from resolution.services.judge import judge_pair
+from resolution.selectors.judgements import different_pairs, fingerprint_of, load_compared, verdicts_on_pairs
+from resolution.services import audit
+from resolution.services.judge import judge_pair, write_judgement, write_judgements
 from resolution.services.merge import merge_customers, preview_merge
 from resolution.services.unmerge import undo_merge
 from resolution.types import Actor
 from tests.concurrency import all_at_once
 from tests.factories import ConflictFactory, CustomerFactory, MappingFactory, actor_for, steward
+from tests.resolution.services.waiting import met_by
 
 pytestmark = pytest.mark.django_db
 ADA = Actor(kind="user", name="ada")
@@ -138,6 +143,100 @@ class TestGroups:
         assert apart.superseded_at is None
 
 
+def say_of_all(people: Sequence[Customer], verdict: str, *, at_once: bool = True) -> None:
+    pairs = [(one.pk, two.pk) for one, two in combinations(people, 2)]
+    with audit.change(ADA) as trail:
+        if at_once:
+            write_judgements(trail, dict.fromkeys(pairs, "seen"), verdict=verdict)
+            return
+        for left, right in pairs:
+            write_judgement(trail, left_id=left, right_id=right, verdict=verdict, reason="seen")
+
+
+def what_was_written(people: Sequence[Customer]) -> dict[str, Any]:
+    """Words, trail, events and questions, with people by their place and numbers left out."""
+    places = {row.pk: place for place, row in enumerate(people)}
+    words = Judgement.objects.order_by("left", "right", "pk")
+    kept = words.values_list("left", "right", "verdict", "reason", "fingerprint", "superseded_by__verdict")
+    entries = AuditEntry.objects.filter(action__in=("judge", "decide")).order_by("sequence")
+    told = entries.values_list("customer", "action", "resolution_method", "metadata__reason")
+    superseding = entries.values_list("metadata__superseded", flat=True)
+    events = OutboxEvent.objects.filter(kind="customer.judged")
+    return {
+        "words": [(places[left], places[right], *rest) for left, right, *rest in kept],
+        "trail": Counter((places.get(customer), *rest) for customer, *rest in told),
+        "superseding": Counter(len(numbers or ()) for numbers in superseding),
+        "told": Counter(event.payload["verdict"] for event in events),
+        "questions": list(Conflict.objects.order_by("pk").values_list("state", "outcome")),
+    }
+
+
+class TestManyPairs:
+    """A word on every two of many customers, written at once."""
+
+    @pytest.mark.parametrize("verdict", Judgement.Verdict.values)
+    def test_writes_what_one_word_after_the_other_writes(self, verdict: str) -> None:
+        written = []
+        for at_once in (True, False):
+            with transaction.atomic():
+                people = sorted(CustomerFactory.create_batch(4), key=lambda row: row.pk)
+                absorbed = CustomerFactory(name="Absorbed")
+                say(people[0], people[1], "different")
+                say(people[3], absorbed, "different")
+                absorb(absorbed, into=people[2])
+                for pair in combinations(people, 2):
+                    ConflictFactory(members=pair)
+                say_of_all(people, verdict, at_once=at_once)
+                written.append(what_was_written([*people, absorbed]))
+                transaction.set_rollback(True)
+        assert written[0] == written[1]
+
+    def test_p3_same_of_many_withdraws_what_was_said_of_those_each_absorbed(self) -> None:
+        people = CustomerFactory.create_batch(3)
+        absorbed = CustomerFactory.create_batch(3)
+        apart = [say(one, two, "different") for one, two in combinations(absorbed, 2)]
+        for one, two in zip(absorbed, people, strict=True):
+            absorb(one, into=two)
+        say_of_all(people, "same")
+        for word in Judgement.objects.filter(pk__in=[row.pk for row in apart]):
+            assert word.superseded_by is not None
+            assert word.superseded_by.verdict == "same"
+        assert not different_pairs([row.pk for row in people])
+
+    def test_p3_same_of_an_absorbed_customer_withdraws_no_word_of_its_survivors_others(self) -> None:
+        anna, ann, bob, rob = CustomerFactory.create_batch(4)
+        kept = say(ann, rob, "different")
+        absorb(ann, into=anna)
+        absorb(rob, into=bob)
+        with audit.change(ADA) as trail:
+            write_judgements(trail, {(anna.pk, rob.pk): "seen"}, verdict="same")
+        kept.refresh_from_db()
+        assert kept.superseded_at is None
+
+    def test_outdates_the_forms_of_those_that_ask_about_two_of_them(self) -> None:
+        people = CustomerFactory.create_batch(3)
+        asking = ConflictFactory(members=[*people[:2], CustomerFactory()])
+        other = ConflictFactory(members=[people[0], CustomerFactory()])
+        say_of_all(people, "unsure")
+        assert [Conflict.objects.get(pk=row.pk).version for row in (asking, other)] == [2, 1]
+
+    def test_takes_as_many_statements_for_many_as_for_few(self) -> None:
+        counts = []
+        for number in (3, 20):
+            people = CustomerFactory.create_batch(number)
+            say_of_all(people, "different")
+            with CaptureQueriesContext(connection) as queries:
+                say_of_all(people, "different")
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+
+    def test_nothing_is_written_when_one_of_them_was_erased(self) -> None:
+        people = [*CustomerFactory.create_batch(3), CustomerFactory(status="erased")]
+        with pytest.raises(CustomerErased):
+            say_of_all(people, "different")
+        assert not Judgement.objects.exists()
+
+
 class TestRefusals:
     def test_a_customer_with_itself(self) -> None:
         anna = CustomerFactory()
@@ -233,16 +332,16 @@ class TestFingerprint:
 
     def test_is_the_same_whichever_profile_comes_first(self) -> None:
         anna, ann = CustomerFactory(name="Anna Smith"), CustomerFactory(name="Bob Jones")
-        profiles = load_profiles({anna.pk, ann.pk})
-        assert fingerprint_of(profiles[anna.pk], profiles[ann.pk]) == fingerprint_of(
-            profiles[ann.pk], profiles[anna.pk]
+        compared = load_compared({anna.pk, ann.pk})
+        assert fingerprint_of(compared[anna.pk], compared[ann.pk]) == fingerprint_of(
+            compared[ann.pk], compared[anna.pk]
         )
 
     def test_tells_other_values_apart(self) -> None:
         anna, ann, bob = (CustomerFactory(name=name) for name in ("Anna Smith", "Ann Smith", "Bob Jones"))
-        profiles = load_profiles({anna.pk, ann.pk, bob.pk})
-        assert fingerprint_of(profiles[anna.pk], profiles[ann.pk]) != fingerprint_of(
-            profiles[anna.pk], profiles[bob.pk]
+        compared = load_compared({anna.pk, ann.pk, bob.pk})
+        assert fingerprint_of(compared[anna.pk], compared[ann.pk]) != fingerprint_of(
+            compared[anna.pk], compared[bob.pk]
         )
 
     def test_names_the_fields_that_changed_and_keeps_no_values(self) -> None:
@@ -281,3 +380,13 @@ class TestConcurrentVerdicts:
         all_at_once([lambda word=word: say(anna, ann, word) for word in ("same", "different") * 5])  # type: ignore[misc]
         assert Judgement.objects.count() == 10
         assert Judgement.objects.filter(superseded_at__isnull=True).count() == 1
+
+    def test_p3_a_merge_waits_for_words_that_are_being_written_and_is_refused(self) -> None:
+        people = CustomerFactory.create_batch(3)
+
+        def merging() -> object:
+            return merge_customers(member_ids=[row.pk for row in people[:2]], actor=ADA)
+
+        with pytest.raises(MergeBlocked, match="ada judged"):
+            met_by(merging, first=lambda: say_of_all(people, "different"), then=lambda: None)
+        assert Customer.objects.active().count() == 3

@@ -322,16 +322,6 @@ class TestMerges:
         assert "one verified e-mail" in done.refused[0].why[0]
         assert any("one verified e-mail" in entry for entry in preview_merge(member_ids=pair).warnings)
 
-    def test_a_merge_leaves_the_question_about_a_shared_value_asked(self) -> None:
-        rule(customers_soft=1)
-        [first] = shared_by(1)
-        second = CustomerFactory()
-        link(second)
-
-        merge_customers(member_ids=[first.pk, second.pk], actor=ACTOR)
-
-        assert [(row.kind, row.state) for row in Conflict.objects.all()] == [("shared_value", "open")]
-
 
 class TestImports:
     def file(self, folder: Path, rows: int) -> Path:

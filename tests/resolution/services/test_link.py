@@ -24,6 +24,8 @@ from resolution.services import audit, cache, claims, link, queue
 from resolution.services.decide import decide_conflict
 from resolution.services.judge import judge_pair
 from resolution.services.link import link_customer_identifier, resolve_conflict, unlink_customer_identifier
+from resolution.services.locks import lock_customers
+from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
 from resolution.services.resolve import resolve_customer_identity
 from resolution.types import Actor, LinkOutcome
@@ -284,6 +286,21 @@ class TestDecidedBefore:
         again = claim(claimant, strong.channel)
         assert again.resolution_needed
         assert again.conflict_id != answered
+
+    @pytest.mark.django_db(transaction=True)
+    def test_so_it_is_where_the_change_had_begun_before_and_waited_for_the_decision(
+        self, strong: Mapping, claimant: Customer
+    ) -> None:
+        third = CustomerFactory(city="Ulm")
+        answered = met_by(
+            lambda: merge_customers(
+                member_ids=[strong.customer_id, third.pk], survivor_id=strong.customer_id, actor=ACTOR
+            ),
+            first=lambda: lock_customers([strong.customer_id]),
+            then=lambda: self.decided(strong, claimant, "keep_owner"),
+        )
+        assert answered.survivor_id == strong.customer_id
+        assert claim(claimant, strong.channel).resolution_needed
 
     def test_a_later_word_on_the_two_asks_again(self, strong: Mapping, claimant: Customer) -> None:
         self.decided(strong, claimant, "different")

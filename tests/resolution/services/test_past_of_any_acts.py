@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import settings as profiles
 from hypothesis.stateful import run_state_machine_as_test
 
+from resolution.selectors.erasure import find_person
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
 from resolution.services.note import note_untold
 from tests.factories import ChannelFactory, actor_for, lead, steward
@@ -25,12 +27,7 @@ Result = TypeVar("Result")
 
 
 class RememberedActs(Acts):
-    """Every act on identities; at the end the trail is asked for what was after each.
-
-    Nobody is erased: of them, and of whom they were one with, no past is told.
-    """
-
-    erase = None
+    """Every act on identities; at the end the trail is asked for what was after each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +37,9 @@ class RememberedActs(Acts):
         result = super().carry_out(call)
         self.memory.remember()
         return result
+
+    def about_to_erase(self, customer: uuid.UUID) -> None:
+        self.memory.forget(find_person(customer).met)
 
     def take_everything_back(self) -> None:
         super().take_everything_back()

@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 
 from customers.models import Message
-from resolution.models import AuditEntry, BlockedValue, Merge
+from resolution.models import AuditEntry, BlockedValue, Conflict, Merge
 from tests.concurrency import all_at_once
 from tests.resolution.services.busy import (
     ACTS,
@@ -30,6 +30,7 @@ from tests.resolution.services.waiting import sessions, wait_for_silence
 AT_ONCE = 16
 EACH, SOAK_EACH = 40, 2000  # acts a round
 MOST_ROUNDS = 10  # until every act was done by somebody
+BECOMES = {"keep_owner": "kept", "move_identifier": "moved", "accept": "accepted"}
 ONLINE = tuple(name for name in ACTS if name != "take_in_file")
 
 
@@ -69,12 +70,23 @@ def assert_nothing_lost(people: list[Busy], acts: Collection[str]) -> None:
     for name in LEAVES_ONE.keys() & set(acts):
         rows = AuditEntry.objects.filter(actor_name=name, action=LEAVES_ONE[name])
         assert rows.count() == done[name], name
+    assert_words_stand(people)
     assert Merge.objects.filter(actor_name="merge").count() == done["merge"]
     assert Merge.objects.filter(undone_by="undo").count() == done["undo"]
     assert Message.objects.count() == len(CHANNELS) * len(VALUES) + done["message"]
     assert BlockedValue.objects.filter(made_by="block").count() == done["block"]
     assert BlockedValue.objects.filter(retired_by="lift").count() == done["lift"]
     assert never_done(people, acts) == []
+
+
+def assert_words_stand(people: list[Busy]) -> None:
+    """What anybody said of a conflict became of it; "same" proposed a merge instead."""
+    words = [entry for person in people for entry in person.words]
+    settled = {conflict: word for conflict, word in words if word != "same"}
+    proposed = AuditEntry.objects.filter(actor_name="decide", action="propose")
+    assert proposed.count() + len(settled) == len(words)
+    for row in Conflict.objects.filter(pk__in=settled):
+        assert (row.state, row.outcome) == ("done", BECOMES.get(settled[row.pk], settled[row.pk]))
 
 
 @pytest.mark.django_db(transaction=True)

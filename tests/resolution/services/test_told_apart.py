@@ -19,6 +19,7 @@ from customers.models import Channel, Customer, Mapping
 from resolution.conf import policy
 from resolution.errors import MergeBlocked, Refused
 from resolution.models import Conflict, Judgement, Merge, MergeProposal
+from resolution.selectors.judgements import different_pairs
 from resolution.services import audit, resolve
 from resolution.services.approve import approve_proposal, propose_merge, reject_proposal, withdraw_proposal
 from resolution.services.conflict_evidence import scores_in
@@ -28,10 +29,12 @@ from resolution.services.importing import import_file, open_file
 from resolution.services.judge import judge_pair
 from resolution.services.keys import rebuild_keys
 from resolution.services.link import link_customer_identifier
+from resolution.services.locks import lock_customers
 from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.profiles import create_customer, update_profile
 from resolution.services.queue import claim
 from resolution.services.resolve import create_or_resolve_customer, resolve_identifiers
+from resolution.services.split import split_customer
 from resolution.services.unmerge import undo_merge
 from resolution.types import Actor, Group, Resolution
 from tests.factories import (
@@ -464,3 +467,46 @@ class TestSaidMeanwhile:
                 then=lambda: None,
             )
         assert not Judgement.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhomAPartingWaitsFor:
+    """Whoever leaves is told apart from others too: these are locked with the rest, in key order."""
+
+    @staticmethod
+    def told_apart() -> tuple[Customer, Customer]:
+        """Somebody told apart from another whose key comes first."""
+        other, customer = CustomerFactory(), CustomerFactory(name="Anna Smith")
+        assert other.pk < customer.pk
+        judge_pair(left_id=other.pk, right_id=customer.pk, verdict="different", reason="seen", actor=MACHINE)
+        return other, customer
+
+    def test_an_undo_that_waits_for_them_holds_nobody_who_comes_later(self) -> None:
+        other, root = self.told_apart()
+        member = CustomerFactory()
+        made = merge_customers(member_ids=[root.pk, member.pk], survivor_id=root.pk, actor=MACHINE)
+        judge_pair(left_id=other.pk, right_id=root.pk, verdict="different", reason="seen", actor=MACHINE)
+        undoing = undo_merge.__wrapped__  # type: ignore[attr-defined]  # begins no second time
+
+        met_by(
+            lambda: undoing(merge_id=made.pk, actor=MACHINE),
+            first=lambda: lock_customers([other.pk]),
+            then=lambda: lock_customers([root.pk]),
+        )
+
+        assert {frozenset({other.pk, key}) for key in (root.pk, member.pk)} <= different_pairs(
+            [other.pk, root.pk, member.pk]
+        )
+
+    def test_a_split_that_waits_for_them_holds_nobody_who_comes_later(self) -> None:
+        other, customer = self.told_apart()
+        links = [MappingFactory(customer=customer) for _ in range(2)]
+        splitting = split_customer.__wrapped__  # type: ignore[attr-defined]  # begins no second time
+
+        done = met_by(
+            lambda: splitting(customer_id=customer.pk, mapping_ids=[links[0].pk], actor=MACHINE),
+            first=lambda: lock_customers([other.pk]),
+            then=lambda: lock_customers([customer.pk]),
+        )
+
+        assert frozenset({other.pk, done.customer.pk}) in different_pairs([other.pk, done.customer.pk])

@@ -596,6 +596,18 @@ class TestWordsOnTheWhole:
         copied = Judgement.objects.get(verdict="different", reason__startswith="Said of the whole by")
         assert {copied.left_id, copied.right_id} == {ann.pk, eve.pk}
 
+    def test_p4_a_later_merge_forgets_what_its_member_had_of_one_who_left_it(self) -> None:
+        """Else that would be chosen once nobody else has a value."""
+        carl, anna, ann, eve = keyed(), keyed(), keyed(phone="+4930111222"), keyed(phone="+4930333444")
+        inner = merge(anna, ann)
+        outer = merge(carl, anna, eve)
+        undo(inner)
+        assert fresh(carl).phone == "+4930333444"
+        undo(outer, member_ids=[eve.pk])
+        assert [fresh(row).phone for row in (carl, ann, eve)] == ["", "+4930111222", "+4930333444"]
+        undo(outer)
+        assert [fresh(row).phone for row in (carl, anna)] == ["", ""]
+
     def test_p3_also_what_was_said_of_who_absorbed_the_survivor(self) -> None:
         anna, ann, bob, eve = CustomerFactory.create_batch(4)
         made = merge(anna, ann)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -23,19 +23,33 @@ def met_by(call: Callable[[], Result], *, first: Callable[[], object], then: Cal
     Returns the result of `call`, or raises what it raised.
     """
 
-    def elsewhere() -> Result:
-        try:
-            return call()
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             first()
-            running = pool.submit(elsewhere)
-            _wait_until_somebody_waits()
+            running = pool.submit(_in_own_session, call)
+            _wait_until(_somebody_waits)
             then()
         return running.result(timeout=_PATIENCE)
+
+
+@contextmanager
+def elsewhere(call: Callable[[], Result]) -> Iterator[Callable[[], Future[Result]]]:
+    """Give what begins `call` in another session and returns once it has ended or waits for this one."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def begin() -> Future[Result]:
+            running = pool.submit(_in_own_session, call)
+            _wait_until(lambda: running.done() or _somebody_waits())
+            return running
+
+        yield begin
+
+
+def _in_own_session(call: Callable[[], Result]) -> Result:
+    try:
+        return call()
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -77,9 +91,9 @@ def wait_for_silence(before: Collection[int]) -> None:
         time.sleep(0.02)
 
 
-def _wait_until_somebody_waits() -> None:
+def _wait_until(met: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while not _somebody_waits():
+    while not met():
         assert time.monotonic() < deadline, "nobody ever waited for this change"
         time.sleep(0.02)
 

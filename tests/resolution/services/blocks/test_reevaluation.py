@@ -11,18 +11,22 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from resolution.errors import StaleVersion
+from customers.models import Customer
+from resolution.errors import IllegalTransition, StaleVersion
 from resolution.models import AuditEntry, BlockedValue, Conflict, IdentifierRule, Merge
-from resolution.services import reevaluate
+from resolution.selectors.reach import Reach
+from resolution.services import blocks, reevaluate
 from resolution.services.blocks import preview_block, retire_block
 from resolution.services.decide import decide_conflict
 from resolution.services.link import link_customer_identifier
 from resolution.services.merge import merge_customers
+from resolution.services.profiles import create_customer, update_profile
 from resolution.services.queue import claim
 from resolution.services.reevaluate import reevaluate_value
 from resolution.services.unmerge import undo_merge
 from tests.factories import ChannelFactory, ConflictFactory, CustomerFactory, actor_for, steward
 from tests.resolution.services.blocks.scene import ACTOR, TILL, block, joined, person
+from tests.resolution.services.waiting import elsewhere, met_by
 from tests.resolution.worker import work
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +197,74 @@ def over_merged(*, live: bool = True) -> list[tuple[str, str, list[uuid.UUID]]]:
 
 def undo(merge: Merge, **options: Any) -> None:
     undo_merge(merge_id=merge.pk, judge_different=False, actor=ACTOR, **options)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestMetByOthers:
+    """Questions of two that have the value and a third that has not, while another session is at work."""
+
+    @pytest.fixture
+    def third(self) -> Customer:
+        return create_customer(fields={"name": "Boris Okonkwo"}, actor=ACTOR)
+
+    @pytest.fixture
+    def asked(self, third: Customer) -> Conflict:
+        same = {"given_name": "Anna", "family_name": "Smithers", "birth_date": "1980-02-13"}
+        return ConflictFactory(members=[person(1, **same), person(2), third], weight=17.0)
+
+    @staticmethod
+    def like_the_first(third: Customer) -> object:
+        fields = {"name": "", "given_name": "Anna", "family_name": "Smithers", "birth_date": "1980-02-13"}
+        return update_profile(customer_id=third.pk, version=1, changes=fields, actor=ACTOR)
+
+    def test_a_third_that_changes_first_is_weighed_as_it_is_then(
+        self, asked: Conflict, third: Customer
+    ) -> None:
+        met_by(block, first=lambda: self.like_the_first(third), then=lambda: None)
+
+        asked.refresh_from_db()
+        assert (asked.state, asked.version) == ("open", 2)
+
+    def test_a_third_that_would_change_meanwhile_waits_for_the_block(
+        self, asked: Conflict, third: Customer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = blocks.measure_reach
+        with elsewhere(lambda: self.like_the_first(third)) as change:
+            begun = []
+
+            def measured_then(*args: Any) -> Reach:
+                found = real(*args)
+                begun.append(change())
+                assert not begun[0].done()
+                return found
+
+            monkeypatch.setattr(blocks, "measure_reach", measured_then)
+            block()
+            begun[0].result()
+
+        asked.refresh_from_db()
+        assert (asked.state, asked.outcome) == ("done", "closed")
+        assert Customer.objects.get(pk=third.pk).given_name == "Anna"
+
+    def test_one_that_a_steward_claims_meanwhile_is_not_closed_under_their_hands(
+        self, asked: Conflict, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, me = blocks.measure_reach, actor_for(steward())
+        with elsewhere(lambda: claim(conflict_id=asked.pk, actor=me)) as claiming:
+            begun = []
+
+            def measured_then(*args: Any) -> Reach:
+                found = real(*args)
+                begun.append(claiming())
+                return found
+
+            monkeypatch.setattr(blocks, "measure_reach", measured_then)
+            block()
+            with pytest.raises(IllegalTransition):
+                begun[0].result()
+
+        asked.refresh_from_db()
+        assert (asked.state, asked.assignee) == ("done", None)
 
 
 class TestUndoing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,6 +14,7 @@ from pytest_django import Settings
 from customers.models import Channel, Customer, Mapping
 from resolution.conf import policy
 from resolution.models import AuditEntry, Conflict, IdentifierRule
+from resolution.services.audit import Trail
 from resolution.services.blocks import preview_block
 from resolution.services.decide import decide_conflict
 from resolution.services.link import link_customer_identifier, unlink_customer_identifier
@@ -143,7 +145,9 @@ class TestBlocking:
         customer = CustomerFactory()
         for type, value in (("email", ANNA), ("email", BEN), ("phone", TILL)):
             MappingFactory(customer=customer, channel=shop, identifier_type=type, channel_identifier=value)
-        assert block().reach["over_merged"] == 0
+        assert preview_block(value=TILL, type="phone").untold == 1
+        reach = block().reach
+        assert (reach["over_merged"], reach["untold"]) == (0, 1)
 
     def test_one_that_a_person_called_right_is_not_asked_again(self, fused: Customer) -> None:
         block()
@@ -170,6 +174,55 @@ class TestBlocking:
 
         IdentifierRule.objects.update(customers_soft=None, customers_hard=None)
         assert queries("+4930111111112", 2) == queries("+4930222222223", 6)
+
+
+@pytest.fixture
+def earlier_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries tell of who was recognised as they once did: neither by what, nor what decided a score."""
+    real = Trail.record
+
+    def record(trail: Trail, action: str, **facts: Any) -> None:
+        left_out = ("known", "decisive") if action == "resolve" else ()
+        real(trail, action, **{name: fact for name, fact in facts.items() if name not in left_out})
+
+    monkeypatch.setattr(Trail, "record", record)
+
+
+@pytest.mark.usefixtures("earlier_release")
+class TestWrittenByAnEarlierRelease:
+    def test_the_message_tells_what_came_with_what(self, fused: Customer) -> None:
+        assert preview_block(value=TILL, type="phone").untold == 0
+        assert block().reach["over_merged"] == 1
+        assert live() == [fused.pk]
+        assert f"parts: {ANNA}, {BEN}." in Conflict.objects.get().reason
+
+    def test_what_one_message_brought_is_held_by_it(self, shop: Channel) -> None:
+        wrote(shop, ANNA)
+        wrote(shop, BEN)
+        wrote(shop, ANNA, customer_email=BEN)
+        assert block().reach["over_merged"] == 0
+
+    def test_a_request_without_a_message_is_left_and_the_preview_says_so(self, shop: Channel) -> None:
+        asked(shop, ("email", ANNA), ("phone", TILL))
+        asked(shop, ("email", BEN), ("phone", TILL))
+        reach = preview_block(value=TILL, type="phone")
+        assert (len(reach.over_merged), reach.untold) == (0, 1)
+
+    def test_who_was_recognised_by_a_score_is_left_and_the_preview_says_so(self, shop: Channel) -> None:
+        wrote(shop, ANNA, **ANNA_IN_FULL)
+        other = ChannelFactory(code="other")
+        found = wrote(other, BEN, phone="+4930555666", **ANNA_IN_FULL)
+        wrote(other, CARA, phone="+4930555666")
+        assert found.status == "linked"
+        assert preview_block(value="+4930555666", type="phone").untold == 1
+
+    def test_what_a_person_linked_is_told(self, shop: Channel) -> None:
+        customer = CustomerFactory()
+        for type, value in (("email", ANNA), ("email", BEN), ("phone", TILL)):
+            link_customer_identifier(
+                customer_id=customer.pk, channel=shop, identifier_type=type, value=value, actor=ACTOR
+            )
+        assert preview_block(value=TILL, type="phone").untold == 0
 
 
 class TestMerged:

@@ -92,7 +92,7 @@ class Past:
             if row.metadata:
                 _ACTS[row.action](self, row)
             else:  # emptied, or of an earlier release
-                self.people[row.customer_id].known = False
+                self._lose_sight(row)
         return self
 
     def links_of(self, customer: uuid.UUID) -> list[IdentifierThen]:
@@ -175,6 +175,12 @@ class Past:
             self.people[uuid.UUID(customer)].write(fields)
         for link, (customer, status) in facts.get("links", {}).items():
             self._stand(uuid.UUID(link), uuid.UUID(customer), status)
+
+    def _lose_sight(self, row: Row) -> None:
+        """Whom an emptied row was about is unknown; of a merge or its undo that may be anybody so far."""
+        of_several = row.action in ("merge", "unmerge")
+        for key in [*self.people] if of_several else [row.customer_id]:
+            self.people[key].known = False
 
     def _begin(self, row: Row, status: str) -> None:
         if "mapping" in row.metadata:

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from customers.models import Channel, Customer, Mapping
-from resolution.errors import CustomerErased
+from resolution.errors import CustomerErased, PastUnknown
 from resolution.matching.kernel import score_pairs
 from resolution.models import AuditEntry, Conflict, Judgement, Merge, MergeProposal
 from resolution.selectors.customer_as_of import CustomerThen, customer_as_of
@@ -118,6 +118,17 @@ class TestWhoWasSplit:
         assert traces() == {}
         assert now(rob).fields["city"] == "Ulm"
         assert now(bob).fields["email"] == BOB
+
+    def test_nobody_is_told_wrongly_while_an_emptied_merge_stood(self, shop: Channel) -> None:
+        bob, rob = two_in_one(shop), create_customer(fields={"country": "DE"}, actor=ADA)
+        cid = create_customer(fields={"city": "Ulm"}, actor=ADA)
+        made = merge_customers(member_ids=[bob.pk, rob.pk, cid.pk], survivor_id=rob.pk, actor=ADA)
+        merged = timezone.now()
+        undo_merge(merge_id=made.pk, judge_different=False, actor=ADA)
+        erase(split_off(bob))
+        with pytest.raises(PastUnknown):
+            customer_as_of(cid.pk, merged)
+        assert now(cid).status == "active"
 
 
 def asked_about(bob: Customer, other: Customer, **fields: Any) -> Conflict:

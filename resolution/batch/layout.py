@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -33,6 +34,7 @@ from resolution.batch.extras import extra_name, is_determined, is_extra
 from resolution.batch.parquet_table import is_text
 from resolution.batch.shared_ids import are_shared_ids
 from resolution.batch.sheet import Sheet, Texts
+from resolution.batch.spread import in_threads
 from resolution.errors import InvalidInput
 from resolution.matching.table import EXTRA
 
@@ -276,11 +278,11 @@ def _extra_field(sheet: Sheet, place: int, use: ColumnUse, closed: Set[str]) -> 
 
 def texts_by_field(sheet: Sheet, layout: Layout) -> dict[str, list[Texts]]:
     """The columns of each field; the parts of an address or a date as one."""
-    found = {field: _texts_of(sheet, layout, field) for field in FIELDS if layout.places(field)}
-    for field, other in OTHER.items():
-        strays = [of_other_kind(field, sheet.texts[place]) for place in layout.places(field)]
-        if kept := [texts for texts in strays if texts is not None]:
-            found[other] = [*found.get(other, ()), *kept]
+    fields = [field for field in FIELDS if layout.places(field)]
+    found = dict(zip(fields, in_threads(partial(_texts_of, sheet, layout), fields), strict=True))
+    for field, strays in zip(OTHER, in_threads(partial(_strays, sheet, layout), tuple(OTHER)), strict=True):
+        if strays:
+            found[OTHER[field]] = [*found.get(OTHER[field], ()), *strays]
     if layout.whole_place:
         parts = places_apart(found.pop(layout.whole_place)[0], streets=layout.whole_place == "address")
         found |= {field: [*found.get(field, ()), texts] for field, texts in parts.items() if texts.filled}
@@ -292,6 +294,11 @@ def _texts_of(sheet: Sheet, layout: Layout, field: str) -> list[Texts]:
     if field in JOINED:
         return [joined_lines(columns)]
     return [texts for column in columns for texts in one_value_each(field, column)]
+
+
+def _strays(sheet: Sheet, layout: Layout, field: str) -> list[Texts]:
+    found = (of_other_kind(field, sheet.texts[place]) for place in layout.places(field))
+    return [texts for texts in found if texts is not None]
 
 
 def systems_of(layout: Layout) -> list[str]:

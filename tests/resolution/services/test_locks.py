@@ -12,6 +12,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from psycopg import errors as postgres
 
+from customers.ids import uuid7
 from customers.models import Customer
 from resolution.errors import TryAgain, UnknownCustomer
 from resolution.models import AuditEntry, Merge
@@ -102,6 +103,28 @@ class TestLockRows:
         records = SourceRecordFactory.create_batch(2)
         wanted = [row.pk for row in records]
         assert set(locks.lock_source_records([*wanted, uuid.uuid4()])) == set(wanted)
+
+    def test_customers_are_locked_in_the_order_of_their_ids_however_they_lie_and_are_named(self) -> None:
+        rising = sorted(uuid7() for _ in range(20))
+        for key in reversed(rising):
+            CustomerFactory(pk=key)
+        with CaptureQueriesContext(connection) as asked:
+            locked = locks.lock_customers(rising[::-1])
+        assert list(locked) == rising
+        [taken] = [query["sql"] for query in asked if "FOR NO KEY UPDATE" in query["sql"]]
+        assert 'ORDER BY "customers"."id" ASC FOR NO KEY UPDATE' in taken
+
+    def test_identifiers_are_held_in_one_order_however_they_are_named(self) -> None:
+        identifiers = [("email", f"{number}@post.example") for number in range(20)]
+        taken = []
+        for named in (identifiers, identifiers[::-1]):
+            with CaptureQueriesContext(connection) as asked:
+                locks.lock_identifiers(named)
+            taken.append([query["sql"] for query in asked if "pg_advisory_xact_lock(" in query["sql"]])
+        assert taken[0] == taken[1]
+        numbers = [int(sql.partition("(")[2].rstrip(")")) for sql in taken[0]]
+        assert numbers == sorted(numbers)
+        assert len(set(numbers)) == 20
 
     def test_the_absorbed_are_locked_along_but_not_named(self) -> None:
         anna = CustomerFactory()

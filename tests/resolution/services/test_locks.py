@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -15,13 +16,15 @@ from psycopg import errors as postgres
 from customers.ids import uuid7
 from customers.models import Customer
 from resolution.errors import TryAgain, UnknownCustomer
-from resolution.models import AuditEntry, Merge
+from resolution.models import AuditEntry, Merge, ProposalBatch
 from resolution.services import audit, locks
+from resolution.services.approve import approve_proposal, propose_merge
 from resolution.services.audit import Trail
+from resolution.services.bulk_proposals import approve_in_bulk
 from resolution.services.erase import erase_customer
-from resolution.services.merge import merge_customers
+from resolution.services.merge import merge_customers, merge_in_bulk
 from resolution.services.rules import set_rule
-from resolution.types import Actor
+from resolution.types import Actor, Group
 from tests.concurrency import all_at_once
 from tests.factories import (
     ChannelFactory,
@@ -29,6 +32,9 @@ from tests.factories import (
     MappingFactory,
     MessageFactory,
     SourceRecordFactory,
+    actor_for,
+    lead,
+    steward,
 )
 from tests.resolution.services.waiting import met_by
 
@@ -98,6 +104,30 @@ class TestActAsPlanned:
             locks.act_as_planned(trail, lambda: Overtaken(customer.pk, sound=True), act)
 
 
+LOCKS = "FOR NO KEY UPDATE"
+
+
+def ready_to_merge(way: str, survivor: Customer, other: Customer) -> Callable[[], object]:
+    """Prepare a merge of two customers that is made in this way, and return the last act of it."""
+    members, approver = [survivor.pk, other.pk], actor_for(lead())
+    if way == "merged":
+        return partial(merge_customers, member_ids=members, survivor_id=survivor.pk, actor=ACTOR)
+    if way == "merged by a run":
+        MessageFactory(customer=survivor)
+        return partial(merge_groups, [Group((str(survivor.pk), str(other.pk)), ())])
+    proposal = propose_merge(member_ids=members, survivor_id=survivor.pk, actor=actor_for(steward()))
+    if way == "approved":
+        return partial(approve_proposal, proposal_id=proposal.pk, actor=approver)
+    proposal.batch = ProposalBatch.objects.create(proposer=proposal.proposer)
+    proposal.save()
+    return partial(approve_in_bulk, batch_id=proposal.batch.pk, proposal_ids=[proposal.pk], actor=approver)
+
+
+def merge_groups(groups: list[Group]) -> None:
+    with audit.change(ACTOR) as trail:
+        merge_in_bulk(trail, groups)
+
+
 class TestLockRows:
     def test_source_records_come_by_id(self) -> None:
         records = SourceRecordFactory.create_batch(2)
@@ -130,6 +160,21 @@ class TestLockRows:
         anna = CustomerFactory()
         CustomerFactory(status="merged", merged_into=anna)
         assert set(locks.lock_with_absorbed([anna.pk])) == {anna.pk}
+
+    @pytest.mark.parametrize("way", ["merged", "approved", "approved with others", "merged by a run"])
+    def test_whoever_merges_locks_the_absorbed_along_before_their_redirects_change(self, way: str) -> None:
+        anna, ann, annie = CustomerFactory.create_batch(3)
+        merge_customers(member_ids=[ann.pk, annie.pk], survivor_id=ann.pk, actor=ACTOR)
+        act = ready_to_merge(way, anna, ann)
+
+        with CaptureQueriesContext(connection) as asked:
+            act()
+
+        taken = " ".join(
+            query["sql"] for query in asked if 'FROM "customers"' in query["sql"] and LOCKS in query["sql"]
+        )
+        assert Customer.objects.get(pk=annie.pk).merged_into_id == anna.pk
+        assert annie.pk.hex in taken
 
     def test_an_unknown_customer_is_named(self) -> None:
         missing = uuid.uuid4()

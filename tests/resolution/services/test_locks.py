@@ -16,18 +16,21 @@ from psycopg import errors as postgres
 from customers.ids import uuid7
 from customers.models import Customer
 from resolution.errors import TryAgain, UnknownCustomer
-from resolution.models import AuditEntry, Merge, ProposalBatch
+from resolution.models import AuditEntry, Merge, MergePolicy, ProposalBatch
 from resolution.services import audit, locks
 from resolution.services.approve import approve_proposal, propose_merge
 from resolution.services.audit import Trail
 from resolution.services.bulk_proposals import approve_in_bulk
+from resolution.services.decide import decide_conflict
 from resolution.services.erase import erase_customer
 from resolution.services.merge import merge_customers, merge_in_bulk
+from resolution.services.queue import claim
 from resolution.services.rules import set_rule
 from resolution.types import Actor, Group
 from tests.concurrency import all_at_once
 from tests.factories import (
     ChannelFactory,
+    ConflictFactory,
     CustomerFactory,
     MappingFactory,
     MessageFactory,
@@ -115,6 +118,17 @@ def ready_to_merge(way: str, survivor: Customer, other: Customer) -> Callable[[]
     if way == "merged by a run":
         MessageFactory(customer=survivor)
         return partial(merge_groups, [Group((str(survivor.pk), str(other.pk)), ())])
+    if way in ("passed at once", "decided"):
+        MergePolicy.objects.update(enabled=False)
+    if way == "passed at once":
+        return partial(propose_merge, member_ids=members, survivor_id=survivor.pk, actor=actor_for(steward()))
+    if way == "decided":
+        actor = actor_for(steward())
+        conflict = claim(conflict_id=ConflictFactory(members=[survivor, other]).pk, actor=actor)
+        return partial(
+            decide_conflict, conflict_id=conflict.pk, decision="same", version=conflict.version, actor=actor,
+            survivor_id=survivor.pk,
+        )  # fmt: skip
     proposal = propose_merge(member_ids=members, survivor_id=survivor.pk, actor=actor_for(steward()))
     if way == "approved":
         return partial(approve_proposal, proposal_id=proposal.pk, actor=approver)
@@ -161,7 +175,9 @@ class TestLockRows:
         CustomerFactory(status="merged", merged_into=anna)
         assert set(locks.lock_with_absorbed([anna.pk])) == {anna.pk}
 
-    @pytest.mark.parametrize("way", ["merged", "approved", "approved with others", "merged by a run"])
+    @pytest.mark.parametrize(
+        "way", ["merged", "merged by a run", "approved", "approved with others", "passed at once", "decided"]
+    )
     def test_whoever_merges_locks_the_absorbed_along_before_their_redirects_change(self, way: str) -> None:
         anna, ann, annie = CustomerFactory.create_batch(3)
         merge_customers(member_ids=[ann.pk, annie.pk], survivor_id=ann.pk, actor=ACTOR)

@@ -220,3 +220,14 @@ class TestUndo:
 
         assert answer.status_code == 409
         assert "there is nothing left to undo" in answer.content.decode()
+
+    def test_taking_a_member_out_twice_is_refused_naming_it(
+        self, as_lead: Client, kept: Customer, gone: Customer, sara: User
+    ) -> None:
+        made = merge_of_three(kept, gone, sara)
+        as_lead.post(address(made), {"member": str(gone.pk)})
+
+        answer = as_lead.post(address(made), {"member": str(gone.pk)})
+
+        assert answer.status_code == 409
+        assert f"Ann ({gone.pk}) was taken out of merge {made.pk} on " in answer.content.decode()

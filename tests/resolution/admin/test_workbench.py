@@ -621,6 +621,70 @@ class TestCompare:
         assert 'value="two people"' in answer.content.decode()
         assert not Judgement.objects.exists()
 
+    @pytest.mark.parametrize("word", ["same", "different", "related", "unsure"])
+    def test_a_merged_customer_is_not_judged_and_says_whom_to_judge_instead(
+        self, as_steward: Client, pair: list[Customer], word: str
+    ) -> None:
+        merged = CustomerFactory(status=Customer.Status.MERGED, merged_into=CustomerFactory())
+
+        answer = as_steward.post(
+            reverse("resolution:compare"), members_form([pair[0], merged]) | {"action": word}
+        )
+
+        assert answer.status_code == 409
+        assert f"{merged.pk} was merged into {merged.canonical_id}" in answer.content.decode()
+        assert not Judgement.objects.exists()
+
+    def test_an_erased_customer_is_not_judged(self, as_steward: Client, pair: list[Customer]) -> None:
+        erased = CustomerFactory(status=Customer.Status.ERASED)
+
+        answer = as_steward.post(
+            reverse("resolution:compare"), members_form([pair[0], erased]) | {"action": "different"}
+        )
+
+        assert answer.status_code == 409
+        assert f"Customer {erased.pk} was erased" in answer.content.decode()
+        assert not Judgement.objects.exists()
+
+    def test_a_customer_is_not_judged_against_itself(self, as_steward: Client, pair: list[Customer]) -> None:
+        answer = as_steward.post(
+            reverse("resolution:compare"), members_form([pair[0], pair[0]]) | {"action": "different"}
+        )
+
+        assert answer.status_code == 400
+        assert "1 different customers were given; a comparison takes 2 to 100." in answer.content.decode()
+        assert not Judgement.objects.exists()
+
+    def test_a_merge_of_a_merged_and_an_erased_customer_is_refused_naming_both(
+        self, as_steward: Client
+    ) -> None:
+        merged = CustomerFactory(name="Ann", status=Customer.Status.MERGED, merged_into=CustomerFactory())
+        erased = CustomerFactory(status=Customer.Status.ERASED)
+
+        answer = as_steward.post(
+            reverse("resolution:compare"), members_form([merged, erased]) | {"action": "propose"}
+        )
+
+        text = answer.content.decode()
+        assert answer.status_code == 409
+        assert f"Ann ({merged.pk}) was already merged into {merged.merged_into_id}; merge that one." in text
+        assert f"Customer {erased.pk} was erased; only the id remains." in text
+        assert not MergeProposal.objects.exists()
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_a_merge_that_waits_already_is_refused_naming_the_proposal(
+        self, as_steward: Client, pair: list[Customer], turned: bool
+    ) -> None:
+        as_steward.post(reverse("resolution:compare"), members_form(pair) | {"action": "propose"})
+        first = MergeProposal.objects.get()
+        members = pair[::-1] if turned else pair
+
+        answer = as_steward.post(reverse("resolution:compare"), members_form(members) | {"action": "propose"})
+
+        assert answer.status_code == 409
+        assert f"Proposal {first.pk} would merge" in answer.content.decode()
+        assert MergeProposal.objects.count() == 1
+
     def test_who_works_no_conflicts_says_no_word(self, sign_in: SignIn, pair: list[Customer]) -> None:
         form = members_form(pair) | {"action": "different"}
         answer = sign_in(auditor()).post(reverse("resolution:compare"), form)

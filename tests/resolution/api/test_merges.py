@@ -149,7 +149,21 @@ class TestUndo:
 
     def test_twice_is_refused(self, lead: APIClient, merge: Merge) -> None:
         lead.post(f"{MERGES}/{merge.pk}/undo")
-        problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 409, "refused")
+        told = problem(lead.post(f"{MERGES}/{merge.pk}/undo"), 409, "refused")["detail"]
+        merge.refresh_from_db()
+        assert merge.undone_at is not None
+        done = f"was undone on {merge.undone_at:%d %B %Y} by {merge.undone_by} already."
+        assert f"Merge {merge.pk} {done}" in told
+
+    def test_taking_a_member_out_twice_is_refused_naming_it(self, lead: APIClient) -> None:
+        made, ann, _ = _merge_of_three()
+        body = {"member_ids": [str(ann.pk)]}
+        assert lead.post(f"{MERGES}/{made.pk}/undo", body).status_code == 200
+
+        told = problem(lead.post(f"{MERGES}/{made.pk}/undo", body), 409, "refused")["detail"]
+
+        assert f"({ann.pk}) was taken out of merge {made.pk} on " in told
+        assert Judgement.objects.count() == 1
 
     def test_p4_gives_back_from_under_a_later_merge(self, lead: APIClient, merge: Merge) -> None:
         other = CustomerFactory(name="Anna Smith")

@@ -136,6 +136,35 @@ class TestPropose:
         response = service.post(PROPOSALS, {"members": _members(*pair)})
         assert "already merged" in problem(response, 409, "merge_blocked")["detail"]
 
+    def test_an_erased_customer_is_refused(self, service: APIClient, pair: tuple[Customer, Customer]) -> None:
+        erased = CustomerFactory(status=Customer.Status.ERASED)
+        body = problem(_propose(service, pair[0], erased), 409, "merge_blocked")
+        assert f"Customer {erased.pk} was erased; only the id remains." in body["detail"]
+        assert not MergeProposal.objects.exists()
+
+    @pytest.mark.parametrize("second", ["the same", "the other way round", "with a third"])
+    def test_a_customer_that_waits_in_another_proposal_is_refused_naming_it(
+        self, service: APIClient, pair: tuple[Customer, Customer], second: str
+    ) -> None:
+        anna, ann = pair
+        first = _propose(service, anna, ann, survivor_id=str(anna.pk)).json()["id"]
+        survivor, other = {
+            "the same": (anna, ann),
+            "the other way round": (ann, anna),
+            "with a third": (CustomerFactory(), ann),
+        }[second]
+        body = problem(_propose(service, survivor, other, survivor_id=str(survivor.pk)), 409, "refused")
+        assert f"Proposal {first} would merge Anna Smith already; wait for its answer" in body["detail"]
+        assert body["facts"] == {"proposal": first}
+        assert MergeProposal.objects.count() == 1
+
+    def test_a_typed_value_that_is_too_long_is_refused_with_its_length_and_the_limit(
+        self, service: APIClient, pair: tuple[Customer, Customer]
+    ) -> None:
+        body = problem(_propose(service, *pair, picks={"city": {"typed": "x" * 200}}), 409, "merge_blocked")
+        assert "The typed city has 200 characters; at most 120 fit." in body["detail"]
+        assert not MergeProposal.objects.exists()
+
     def test_p3_a_pair_judged_different_is_refused(
         self, steward: APIClient, pair: tuple[Customer, Customer]
     ) -> None:

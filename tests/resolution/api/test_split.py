@@ -56,6 +56,15 @@ class TestSplit:
         refused = problem(split(lead, both, ANNA, EVE), 409, "refused")
         assert refused["detail"] == blocker
 
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_a_typed_value_that_is_too_long_is_refused_with_its_length_and_the_limit(
+        self, lead: APIClient, both: Customer, dry_run: bool
+    ) -> None:
+        answer = split(lead, both, EVE, fields={"city": "x" * 200}, dry_run=dry_run)
+        told = problem(answer, 422, "invalid_input")["detail"]
+        assert "city has 200 characters; at most 120 fit" in told
+        assert Customer.objects.count() == 1
+
     def test_a_steward_splits_nobody(self, steward: APIClient, both: Customer) -> None:
         problem(split(steward, both, EVE), 403, "not_permitted")
         assert Customer.objects.count() == 1

@@ -15,9 +15,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from customers.models import Channel, Customer, Mapping
+from customers.models import Channel, Customer, Mapping, SourceRecord
 from resolution.errors import CustomerErased, InvalidInput, PastUnknown, UnknownCustomer
-from resolution.models import AuditEntry
+from resolution.models import AuditEntry, IdentifierRule
 from resolution.selectors.customer_as_of import CustomerThen, customer_as_of
 from resolution.services import audit
 from resolution.services.blocks import block_value
@@ -58,8 +58,28 @@ def now(customer: Customer) -> CustomerThen:
     return customer_as_of(customer.pk, timezone.now())
 
 
+def imported(folder: Path, settings: object, *lines: tuple[str, ...]) -> list[Customer]:
+    """Take in a file of these records, none of them merged, and return whom they speak for, as they came."""
+    settings.VAR_DIR = folder  # type: ignore[attr-defined]
+    path = folder / "people.csv"
+    path.write_text(csv_text(*lines, header=("record_id", "first_name", "email")))
+    import_file(open_file(path=path, channel="web"), actor=ACTOR, resolve=False)
+    return [SourceRecord.objects.get(source_key=line[0]).customer for line in lines]
+
+
+@pytest.fixture
+def sharing(channel: Channel, tmp_path: Path, settings: object) -> list[Customer]:
+    """Two of a file with one e-mail address: the first owns it, the second only shares it."""
+    return imported(tmp_path, settings, ("a", "Anna", EMAIL), ("b", "Ann", EMAIL))
+
+
 def statuses(then: CustomerThen) -> list[tuple[str, str]]:
     return [(link.value, link.status) for link in then.identifiers]
+
+
+def mailbox_of(customer: Customer) -> list[str]:
+    """How the links of the one e-mail address stand that the trail gives a customer now."""
+    return [status for value, status in statuses(now(customer)) if value == EMAIL]
 
 
 class TestEveryAct:
@@ -136,6 +156,40 @@ class TestEveryAct:
         assert now(ann).canonical_id == anna.pk
         assert now(anna).fields["city"] == "Kiel"
         undo_merge(merge_id=merge.pk, actor=ACTOR)
+
+    def test_a_link_folds_into_an_equal_one_and_parts_again(
+        self, memory: Memory, channel: Channel, sharing: list[Customer]
+    ) -> None:
+        memory.remember()
+        anna, ann = sharing
+        merge = merge_customers(member_ids=[anna.pk, ann.pk], survivor_id=anna.pk, actor=ACTOR)
+        memory.remember()
+        assert (mailbox_of(anna), mailbox_of(ann)) == (["active"], ["collapsed"])
+        undo_merge(merge_id=merge.pk, actor=ACTOR)
+        assert (mailbox_of(anna), mailbox_of(ann)) == (["active"], ["shared"])
+
+    def test_a_link_that_was_shared_owns_its_value_once_it_is_free(
+        self, memory: Memory, channel: Channel, sharing: list[Customer]
+    ) -> None:
+        anna, ann = sharing
+        memory.remember()
+        owned = Mapping.objects.owned().get(customer=anna, identifier_type="email")
+        unlink_customer_identifier(customer_id=anna.pk, mapping_id=owned.pk, actor=ACTOR)
+        memory.remember()
+        assert (mailbox_of(anna), mailbox_of(ann)) == (["ended"], ["shared"])
+        linked(ann, channel)
+        assert (mailbox_of(anna), mailbox_of(ann)) == (["ended"], ["active"])
+
+    def test_an_import_takes_over_from_an_owner_out_of_its_window(
+        self, memory: Memory, channel: Channel, tmp_path: Path, settings: object
+    ) -> None:
+        anna = made()
+        linked(anna, channel)
+        memory.remember()
+        IdentifierRule.objects.filter(identifier_type="email").update(valid_days=30)
+        Mapping.objects.update(last_seen_at=timezone.now() - timedelta(days=100))
+        [boris] = imported(tmp_path, settings, ("b", "Boris", EMAIL))
+        assert (mailbox_of(anna), mailbox_of(boris)) == (["ended"], ["active"])
 
     def test_a_branch_and_a_member_under_a_later_merge(self, memory: Memory, channel: Channel) -> None:
         people = [made(f"Anna Smithers {place}") for place in range(5)]

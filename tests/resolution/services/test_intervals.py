@@ -320,6 +320,20 @@ class TestMerges:
         ]
         assert {owner(channel, moment) for moment in moments} == {cleo.pk}
 
+    def test_p4_a_merge_taken_back_since_never_was_though_its_sides_are_one_again(
+        self, channel: Channel, people: tuple[Customer, Customer]
+    ) -> None:
+        anna, bert = people
+        cleo = CustomerFactory(name="Cleo")
+        had(bert, channel, ago(5))
+        taken_back = merge_customers(member_ids=[anna.pk, bert.pk], survivor_id=anna.pk, actor=ACTOR)
+        between = timezone.now()
+        merge_customers(member_ids=[anna.pk, cleo.pk], survivor_id=cleo.pk, actor=ACTOR)
+        undo_merge(merge_id=taken_back.pk, actor=ACTOR, judge_different=False)
+        merge_customers(member_ids=[bert.pk, cleo.pk], survivor_id=cleo.pk, actor=ACTOR)
+        [then] = answer(channel, between).owners
+        assert (then.customer_id, then.canonical_id) == (str(bert.pk), str(cleo.pk))
+
     def test_p4_unmerging_gives_intervals_back(
         self, channel: Channel, people: tuple[Customer, Customer]
     ) -> None:

@@ -6,28 +6,38 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from psycopg import errors as postgres
 
+from customers.ids import uuid7
 from customers.models import Customer
 from resolution.errors import TryAgain, UnknownCustomer
-from resolution.models import AuditEntry, Merge
+from resolution.models import AuditEntry, Merge, MergePolicy, ProposalBatch
 from resolution.services import audit, locks
+from resolution.services.approve import approve_proposal, propose_merge
 from resolution.services.audit import Trail
+from resolution.services.bulk_proposals import approve_in_bulk
+from resolution.services.decide import decide_conflict
 from resolution.services.erase import erase_customer
-from resolution.services.merge import merge_customers
+from resolution.services.merge import merge_customers, merge_in_bulk
+from resolution.services.queue import claim
 from resolution.services.rules import set_rule
-from resolution.types import Actor
+from resolution.types import Actor, Group
 from tests.concurrency import all_at_once
 from tests.factories import (
     ChannelFactory,
+    ConflictFactory,
     CustomerFactory,
     MappingFactory,
     MessageFactory,
     SourceRecordFactory,
+    actor_for,
+    lead,
+    steward,
 )
 from tests.resolution.services.waiting import met_by
 
@@ -97,16 +107,90 @@ class TestActAsPlanned:
             locks.act_as_planned(trail, lambda: Overtaken(customer.pk, sound=True), act)
 
 
+LOCKS = "FOR NO KEY UPDATE"
+
+
+def ready_to_merge(way: str, survivor: Customer, other: Customer) -> Callable[[], object]:
+    """Prepare a merge of two customers that is made in this way, and return the last act of it."""
+    members, approver = [survivor.pk, other.pk], actor_for(lead())
+    if way == "merged":
+        return partial(merge_customers, member_ids=members, survivor_id=survivor.pk, actor=ACTOR)
+    if way == "merged by a run":
+        MessageFactory(customer=survivor)
+        return partial(merge_groups, [Group((str(survivor.pk), str(other.pk)), ())])
+    if way in ("passed at once", "decided"):
+        MergePolicy.objects.update(enabled=False)
+    if way == "passed at once":
+        return partial(propose_merge, member_ids=members, survivor_id=survivor.pk, actor=actor_for(steward()))
+    if way == "decided":
+        actor = actor_for(steward())
+        conflict = claim(conflict_id=ConflictFactory(members=[survivor, other]).pk, actor=actor)
+        return partial(
+            decide_conflict, conflict_id=conflict.pk, decision="same", version=conflict.version, actor=actor,
+            survivor_id=survivor.pk,
+        )  # fmt: skip
+    proposal = propose_merge(member_ids=members, survivor_id=survivor.pk, actor=actor_for(steward()))
+    if way == "approved":
+        return partial(approve_proposal, proposal_id=proposal.pk, actor=approver)
+    proposal.batch = ProposalBatch.objects.create(proposer=proposal.proposer)
+    proposal.save()
+    return partial(approve_in_bulk, batch_id=proposal.batch.pk, proposal_ids=[proposal.pk], actor=approver)
+
+
+def merge_groups(groups: list[Group]) -> None:
+    with audit.change(ACTOR) as trail:
+        merge_in_bulk(trail, groups)
+
+
 class TestLockRows:
     def test_source_records_come_by_id(self) -> None:
         records = SourceRecordFactory.create_batch(2)
         wanted = [row.pk for row in records]
         assert set(locks.lock_source_records([*wanted, uuid.uuid4()])) == set(wanted)
 
+    def test_customers_are_locked_in_the_order_of_their_ids_however_they_lie_and_are_named(self) -> None:
+        rising = sorted(uuid7() for _ in range(20))
+        for key in reversed(rising):
+            CustomerFactory(pk=key)
+        with CaptureQueriesContext(connection) as asked:
+            locked = locks.lock_customers(rising[::-1])
+        assert list(locked) == rising
+        [taken] = [query["sql"] for query in asked if "FOR NO KEY UPDATE" in query["sql"]]
+        assert 'ORDER BY "customers"."id" ASC FOR NO KEY UPDATE' in taken
+
+    def test_identifiers_are_held_in_one_order_however_they_are_named(self) -> None:
+        identifiers = [("email", f"{number}@post.example") for number in range(20)]
+        taken = []
+        for named in (identifiers, identifiers[::-1]):
+            with CaptureQueriesContext(connection) as asked:
+                locks.lock_identifiers(named)
+            taken.append([query["sql"] for query in asked if "pg_advisory_xact_lock(" in query["sql"]])
+        assert taken[0] == taken[1]
+        numbers = [int(sql.partition("(")[2].rstrip(")")) for sql in taken[0]]
+        assert numbers == sorted(numbers)
+        assert len(set(numbers)) == 20
+
     def test_the_absorbed_are_locked_along_but_not_named(self) -> None:
         anna = CustomerFactory()
         CustomerFactory(status="merged", merged_into=anna)
         assert set(locks.lock_with_absorbed([anna.pk])) == {anna.pk}
+
+    @pytest.mark.parametrize(
+        "way", ["merged", "merged by a run", "approved", "approved with others", "passed at once", "decided"]
+    )
+    def test_whoever_merges_locks_the_absorbed_along_before_their_redirects_change(self, way: str) -> None:
+        anna, ann, annie = CustomerFactory.create_batch(3)
+        merge_customers(member_ids=[ann.pk, annie.pk], survivor_id=ann.pk, actor=ACTOR)
+        act = ready_to_merge(way, anna, ann)
+
+        with CaptureQueriesContext(connection) as asked:
+            act()
+
+        taken = " ".join(
+            query["sql"] for query in asked if 'FROM "customers"' in query["sql"] and LOCKS in query["sql"]
+        )
+        assert Customer.objects.get(pk=annie.pk).merged_into_id == anna.pk
+        assert annie.pk.hex in taken
 
     def test_an_unknown_customer_is_named(self) -> None:
         missing = uuid.uuid4()

@@ -203,6 +203,20 @@ class TestBelowWhatExists:
         assert not ProcrastinateJob.objects.exists()
         assert preview_rule(identifier_type="email", changes={"valid_days": 365}).past == ()
 
+    @pytest.mark.parametrize("limit_name", ["customers_soft", "customers_hard", "values_soft", "values_hard"])
+    def test_a_limit_where_there_was_none_is_shown_like_a_lower_one(self, limit_name: str) -> None:
+        IdentifierRule.objects.update(
+            customers_soft=None, customers_hard=None, values_soft=None, values_hard=None
+        )
+        shared_by(3)
+        MappingFactory.create_batch(3, customer=CustomerFactory())
+
+        with pytest.raises(LimitBelowExisting, match="the most has 3") as told:
+            set_email(**{limit_name: 2})
+
+        assert told.value.facts["past"][limit_name]["number"] == 1
+        assert getattr(email_rule(), limit_name) is None
+
     def test_a_higher_limit_shows_nothing(self) -> None:
         shared_by(12)
         assert preview_rule(identifier_type="email", changes={"customers_soft": 11}).past == ()

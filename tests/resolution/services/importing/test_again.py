@@ -18,6 +18,7 @@ from resolution.services.judge import judge_pair
 from resolution.services.link import unlink_customer_identifier
 from resolution.services.merge import merge_customers
 from resolution.services.profiles import update_profile
+from resolution.services.resolve import resolve_customer_identity
 from tests.factories import CustomerFactory, MappingFactory, actor_for, steward
 from tests.resolution.batch.files import ANNA, ANNA_AGAIN, BORIS, CLARA, write
 from tests.resolution.services.importing.scene import ACTOR, everything, owned, take_in
@@ -171,6 +172,16 @@ class TestWindow:
         assert OutboxEvent.objects.filter(kind="identifier.moved").count() == 1
         assert Customer.objects.get(pk=old.customer_id).version == 2
         assert keys_out_of_date() == []
+
+    def test_p10_an_owner_the_cache_remembers_is_told_no_more(self, channel: Channel, tmp_path: Path) -> None:
+        old = MappingFactory(channel=channel, channel_identifier=ANNA[3])
+        look_up = {"channel": channel, "identifier_type": "email", "value": ANNA[3]}
+        assert resolve_customer_identity(**look_up) == old.customer_id
+        Mapping.objects.update(last_seen_at=timezone.now() - self.LONG_AGO)
+
+        take_in(write(tmp_path / "a.csv", ANNA))
+
+        assert resolve_customer_identity(**look_up) == owned(ANNA[3]).customer_id != old.customer_id
 
     def test_of_several_that_claim_it_the_first_owns_it(self, channel: Channel, tmp_path: Path) -> None:
         MappingFactory(
